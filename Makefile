@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The graphctl authors
+#
+# `make demo` and `make test` do all the set-up on a fresh Debian machine that has Swift.
+
+GRAPHCTL := .build/static/release/graphctl
+
+.PHONY: demo test soak build lint install-deps clean
+
+demo: install-deps ## the main job on a real Debian image, each step shown
+	@$(MAKE) --no-print-directory build
+	@GRAPHCTL=$(GRAPHCTL) Tests/scripts/demo.sh
+
+test: install-deps ## every test; long campaigns as a seeded sample
+	@Tests/scripts/run-tests.sh
+
+soak: install-deps ## every test, long campaigns whole
+	@Tests/scripts/run-tests.sh --soak
+
+build: ## graphctl for release, with Swift's runtime linked in: it starts twice as fast
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product graphctl
+
+lint:
+	swift format lint --strict -r Sources Tests Package.swift
+
+install-deps: ## the Debian packages that are missing
+	@Tests/scripts/install-deps.sh
+
+clean: ## what was built here; the test images stay in the user's cache
+	rm -rf .build

@@ -1,0 +1,133 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+
+let package = Package(
+    name: "graph-storage",
+    products: [
+        .library(name: "GraphStore", targets: ["GraphStore", "GraphImage", "GraphBuiltins"]),
+        .library(name: "GraphCore", targets: ["GraphCore"]),
+        .executable(name: "graphctl", targets: ["graphctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        .target(name: "CGraphLinux"),
+        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .target(name: "GraphSystem", dependencies: ["CGraphLinux", systemPackage]),
+        .target(
+            name: "GraphArchive",
+            dependencies: ["GraphSystem", "CISAL", "CZstd", crypto, systemPackage]),
+        .target(name: "GraphCore", dependencies: ["GraphSystem", "GraphArchive", systemPackage]),
+        .target(
+            name: "GraphOverlay",
+            dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
+        .target(
+            name: "GraphVFS",
+            dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
+        .target(
+            name: "GraphBuiltins",
+            dependencies: ["GraphCore", "GraphOverlay", "GraphVFS", "GraphSystem", systemPackage]),
+        .target(
+            name: "GraphStore",
+            dependencies: [
+                "GraphCore", "GraphArchive", "GraphSystem", grdb, logging, systemPackage,
+            ]),
+        .target(
+            name: "GraphImage",
+            dependencies: ["GraphStore", "GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
+        .executableTarget(
+            name: "graphctl",
+            dependencies: [
+                "GraphStore", "GraphImage", "GraphBuiltins", "GraphCore", "GraphArchive",
+                "GraphSystem", argumentParser, logging, systemPackage,
+            ]),
+        .target(
+            name: "GraphTestSupport",
+            dependencies: [
+                "GraphStore", "GraphBuiltins", "GraphCore", "GraphArchive", "GraphSystem",
+                systemPackage,
+            ],
+            path: "Tests/GraphTestSupport"),
+        .testTarget(
+            name: "GraphSystemTests",
+            dependencies: ["GraphSystem", "GraphTestSupport", systemPackage]),
+        .testTarget(
+            name: "DriverConformanceTests",
+            dependencies: [
+                "GraphCore", "GraphBuiltins", "GraphOverlay", "GraphVFS", "GraphArchive",
+                "GraphSystem", "GraphTestSupport", systemPackage,
+            ]),
+        // The program of docs/linking.md: what a runtime needs to link the store.
+        .executableTarget(
+            name: "LinkExample",
+            dependencies: [
+                "GraphStore", "GraphBuiltins", "GraphCore", "GraphArchive", "GraphSystem", logging,
+                systemPackage,
+            ],
+            path: "Tests/LinkExample"),
+        .testTarget(
+            name: "MainJobTests",
+            dependencies: ["graphctl", "GraphSystem", "GraphTestSupport", systemPackage]),
+        .testTarget(
+            name: "BadInputTests",
+            dependencies: ["graphctl", "GraphSystem", "GraphTestSupport", systemPackage]),
+        .testTarget(
+            name: "TidyTests",
+            dependencies: [
+                "LinkExample", "GraphTestSupport", "GraphArchive", "GraphSystem", systemPackage,
+            ]),
+        .testTarget(
+            name: "GraphArchiveTests",
+            dependencies: ["GraphArchive", "GraphSystem", "GraphTestSupport", systemPackage]),
+        .testTarget(
+            name: "GraphStoreTests",
+            dependencies: [
+                "GraphStore", "GraphCore", "GraphArchive", "GraphSystem", "GraphTestSupport", grdb,
+                logging, systemPackage,
+            ]),
+        .testTarget(
+            name: "GraphImageTests",
+            dependencies: [
+                "GraphImage", "GraphStore", "GraphBuiltins", "GraphCore", "GraphArchive",
+                "GraphSystem", "GraphTestSupport", logging, systemPackage,
+            ]),
+        .testTarget(
+            name: "graphctlTests",
+            dependencies: [
+                "graphctl", "GraphArchive", "GraphSystem", "GraphTestSupport", systemPackage,
+            ]),
+        .testTarget(
+            name: "RecoveryTests",
+            dependencies: ["GraphSystem", "GraphTestSupport", systemPackage]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+// One set of rules for every target: warnings are errors, imports state their access, and whatever
+// is memory-unsafe outside GraphSystem is marked where it stands.
+for target in package.targets where [.regular, .executable, .test].contains(target.type) {
+    if target.name.hasPrefix("C") { continue }
+    let features = ["ExistentialAny", "InternalImportsByDefault", "MemberImportVisibility"]
+    target.swiftSettings =
+        features.map { .enableUpcomingFeature($0) } + [
+            .treatAllWarnings(as: .error)
+        ]
+    if target.type != .test && target.name != "GraphSystem" {
+        target.swiftSettings?.append(.strictMemorySafety())
+    }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "cgraph_process.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+int cgraph_terminal_columns(int file) {
+    struct winsize size;
+    if (ioctl(file, TIOCGWINSZ, &size) == -1) return -1;
+    return size.ws_col;
+}
+
+int cgraph_get_descriptor_flags(int file) { return fcntl(file, F_GETFD); }

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The process and its terminal: variadic calls.
+#ifndef CGRAPH_PROCESS_H
+#define CGRAPH_PROCESS_H
+
+/// TIOCGWINSZ: the columns of a terminal, 0 when it does not know, -1 when it is none.
+int cgraph_terminal_columns(int file);
+
+/// F_GETFD: -1 when the descriptor is not open.
+int cgraph_get_descriptor_flags(int file);
+
+#endif

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphSystem
+
+import struct SystemPackage.Errno
+
+extension LayerUnpacker {
+    /// Makes what a member describes, in place of what the layer has under its name.
+    mutating func place(
+        _ entry: ArchiveEntry, _ name: RawPath, in directory: UnpackDirectory,
+        data: inout TarReader
+    ) throws(ArchiveError) {
+        switch entry.kind {
+        case .file(let size):
+            try placeFile(entry, size, name, in: directory, data: &data)
+        case .directory:
+            try placeDirectory(entry, name, in: directory)
+        case .hardLink(let target):
+            try placeHardLink(to: target, name, in: directory)
+        case .symbolicLink(let target):
+            try placeNode(entry, name, in: directory) { (handle) throws(SyscallError) in
+                try handle.makeSymbolicLink(name, to: target)
+            }
+        case .characterDevice(let device):
+            if device == .zero {
+                throw ArchiveError(
+                    .malformed, "the character device 0:0 stands for a deletion and is no member")
+            }
+            try placeDevice(entry, name, in: directory, .characterDevice, device)
+        case .blockDevice(let device):
+            try placeDevice(entry, name, in: directory, .blockDevice, device)
+        case .fifo:
+            try placeNode(entry, name, in: directory) { (handle) throws(SyscallError) in
+                try handle.makeSpecial(name, .fifo, permissions: 0o600)
+            }
+        }
+    }
+
+    private mutating func placeFile(
+        _ entry: ArchiveEntry, _ size: UInt64, _ name: RawPath, in directory: UnpackDirectory,
+        data: inout TarReader
+    ) throws(ArchiveError) {
+        let path = directory.path.appending(name)
+        let file = try createFile(name, in: directory)
+        var end: UInt64 = 0
+        try data.readData { (offset, bytes) throws(ArchiveError) in
+            do throws(SyscallError) {
+                try file.writeLeavingHoles(bytes, at: offset)
+            } catch {
+                throw ArchiveError(.system, "could not write /\(path)", cause: error)
+            }
+            end = offset + UInt64(bytes.count)
+        }
+        summary.contentBytes += end
+        do throws(SyscallError) {
+            // The end may be a hole, of the archive or of our own.
+            if size > 0 { try file.truncate(to: size) }
+            try directory.removeInherited(from: name)
+            try file.setOwner(uid: entry.uid, gid: entry.gid)
+            try file.setPermissions(entry.permissions)
+            for attribute in entry.attributes where !isHostAttribute(attribute.name) {
+                try setOrSkip(attribute) { (attribute) throws(SyscallError) in
+                    try file.setAttribute(attribute)
+                }
+            }
+            try file.setTimes(entry.modified)
+            try file.close()
+        } catch {
+            throw ArchiveError(.system, "could not finish the file /\(path)", cause: error)
+        }
+    }
+
+    private mutating func createFile(
+        _ name: RawPath, in directory: UnpackDirectory
+    ) throws(ArchiveError) -> OwnedDescriptor {
+        let flags: OpenFlags = [.writeOnly, .create, .exclusive]
+        do throws(SyscallError) {
+            return try directory.handle.open(name, flags, permissions: 0o600)
+        } catch  where error.errno == .fileExists {
+            // Looked at only now: most names are new.
+        } catch {
+            throw ArchiveError(
+                .system, "could not make the file /\(directory.path.appending(name))",
+                cause: error)
+        }
+        try clear(name, in: directory)
+        return try attempting(
+            "make the file /\(directory.path.appending(name))",
+            try directory.handle.open(name, flags, permissions: 0o600))
+    }
+
+    private mutating func placeDirectory(
+        _ entry: ArchiveEntry, _ name: RawPath, in directory: UnpackDirectory
+    ) throws(ArchiveError) {
+        let path = directory.path.appending(name)
+        do throws(SyscallError) {
+            let own = try directory.handle.statusIfPresent(of: name)
+            if let own, own.type != .directory {
+                try directory.handle.removeFile(name)
+                let made = try make(name, in: directory, modified: entry.modified)
+                // Behind a deletion the name starts anew; behind something of this layer that was
+                // not a directory it does too.
+                return try setMetadataChecked(of: made, entry)
+            } else if own != nil {
+                return try setMetadataChecked(of: try open(name, in: directory), entry)
+            }
+            let made = try makeMerging(name, in: directory, modified: entry.modified)
+            try setMetadataChecked(of: made, entry)
+        } catch {
+            throw ArchiveError(.system, "could not make the directory /\(path)", cause: error)
+        }
+    }
+
+    /// Gives a file of the layer, or of its parents, one more name.
+    ///
+    /// A file that only the parents have is copied into the layer first, with all it has, as
+    /// overlayfs does: a link cannot reach from one layer into another.
+    private mutating func placeHardLink(
+        to target: RawPath, _ name: RawPath, in directory: UnpackDirectory
+    ) throws(ArchiveError) {
+        var way = try EntryName.components(of: target)
+        let path = directory.path.appending(name)
+        guard let last = way.popLast() else {
+            throw ArchiveError(.malformed, "the hard link /\(path) names the root")
+        }
+        let source = try findOrMake(way, modified: directory.modified)
+        if source.path == directory.path && last == name {
+            throw ArchiveError(.malformed, "the hard link /\(path) names itself")
+        }
+        let missing = ArchiveError(
+            .malformed, "the hard link /\(path) names \(target), which is no file before it")
+        do throws(SyscallError) {
+            if let own = try source.handle.statusIfPresent(of: last) {
+                if own.type == .directory || own.isWhiteoutDevice { throw missingError }
+            } else {
+                guard let below = try source.lowerEntry(last), below.directory == nil else {
+                    throw missingError
+                }
+                try copyUp(below, to: last, in: source)
+            }
+        } catch  where error == missingError {
+            throw missing
+        } catch {
+            throw ArchiveError(.system, "could not reach \(target)", cause: error)
+        }
+        try clear(name, in: directory)
+        try attempting(
+            "make the hard link /\(path)",
+            try directory.handle.makeHardLink(name, to: last, in: source.handle))
+    }
+
+    private var missingError: SyscallError {
+        SyscallError(call: "link", errno: .noSuchFileOrDirectory)
+    }
+
+    private mutating func placeDevice(
+        _ entry: ArchiveEntry, _ name: RawPath, in directory: UnpackDirectory, _ type: FileType,
+        _ device: DeviceNumber
+    ) throws(ArchiveError) {
+        do throws(ArchiveError) {
+            try placeNode(entry, name, in: directory) { (handle) throws(SyscallError) in
+                try handle.makeSpecial(name, type, permissions: 0o600, device: device)
+            }
+        } catch {
+            // In a user namespace nobody may make device nodes; a runtime binds the few it needs.
+            let isRefused = error.cause?.errno == .notPermitted
+            guard isRefused && target.namespace == .user else { throw error }
+            summary.skippedDevices += 1
+        }
+    }
+
+    /// Makes a member that has no content, and gives it its attributes.
+    private mutating func placeNode(
+        _ entry: ArchiveEntry, _ name: RawPath, in directory: UnpackDirectory,
+        _ make: (Directory) throws(SyscallError) -> Void
+    ) throws(ArchiveError) {
+        let handle = directory.handle
+        let path = directory.path.appending(name)
+        do throws(SyscallError) {
+            try make(handle)
+        } catch  where error.errno == .fileExists {
+            try clear(name, in: directory)
+            do throws(SyscallError) {
+                try make(handle)
+            } catch {
+                throw ArchiveError(.system, "could not make /\(path)", cause: error)
+            }
+        } catch {
+            throw ArchiveError(.system, "could not make /\(path)", cause: error)
+        }
+        do throws(SyscallError) {
+            try handle.setOwner(of: name, uid: entry.uid, gid: entry.gid)
+            if case .symbolicLink = entry.kind {
+                // A link has no mode of its own.
+            } else {
+                try directory.removeInherited(from: name)
+                try handle.setPermissions(of: name, entry.permissions)
+            }
+            for attribute in entry.attributes where !isHostAttribute(attribute.name) {
+                try setOrSkip(attribute) { (attribute) throws(SyscallError) in
+                    try handle.setAttribute(attribute, of: name)
+                }
+            }
+            try handle.setTimes(of: name, entry.modified)
+        } catch {
+            throw ArchiveError(.system, "could not finish /\(path)", cause: error)
+        }
+    }
+
+    /// Removes what the layer has under a name, so that the member can take its place.
+    private mutating func clear(
+        _ name: RawPath, in directory: UnpackDirectory
+    ) throws(ArchiveError) {
+        let path = directory.path.appending(name)
+        do throws(SyscallError) {
+            guard let own = try directory.handle.statusIfPresent(of: name) else { return }
+            guard own.type == .directory else { return try directory.handle.removeFile(name) }
+            recent = nil
+            cache.forget(below: path)
+            try directory.handle.removeTree(name)
+        } catch {
+            throw ArchiveError(.system, "could not replace /\(path)", cause: error)
+        }
+    }
+}

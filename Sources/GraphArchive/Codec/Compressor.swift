@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+/// Encodes a stream on its way to a sink.
+///
+/// The same bytes always give the same output, in whatever portions they are written.
+public final class Compressor: ByteSink {
+    private let sink: any ByteSink
+    private let encoder: (any StreamEncoder)?
+    // Encoders may decide by the portions they get, so they get all of one size.
+    private var buffer: [UInt8] = []
+    private var used = 0
+
+    /// Writes to `sink`, which ``finish()`` ends.
+    ///
+    /// Levels are 1 to 3 for gzip (2 if not given) and 1 to 19 for zstd (3 if not given); others are
+    /// taken for the nearest of these.
+    public init(_ sink: any ByteSink, _ compression: Compression, level: Int? = nil) {
+        self.sink = sink
+        switch compression {
+        case .none: encoder = nil
+        case .gzip:
+            encoder = GzipEncoder(
+                level: Self.clamp(level ?? GzipEncoder.defaultLevel, GzipEncoder.levels))
+        case .zstd:
+            encoder = ZstdEncoder(
+                level: Self.clamp(level ?? ZstdEncoder.defaultLevel, ZstdEncoder.levels))
+        }
+        if encoder != nil { buffer = [UInt8](repeating: 0, count: TarLimits.bufferBytes) }
+    }
+
+    private static func clamp(_ level: Int, _ range: ClosedRange<Int>) -> Int {
+        min(max(level, range.lowerBound), range.upperBound)
+    }
+
+    public func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
+        guard encoder != nil else {
+            try sink.write(bytes)
+            return
+        }
+        var start = 0
+        while start < bytes.count {
+            let count = min(bytes.count - start, buffer.count - used)
+            copy(bytes.extracting(start..<(start + count)), into: &buffer, at: used)
+            used += count
+            start += count
+            if used == buffer.count { try encode(isLast: false) }
+        }
+    }
+
+    public func finish() throws(ArchiveError) {
+        try encode(isLast: true)
+        try sink.finish()
+    }
+
+    private func encode(isLast: Bool) throws(ArchiveError) {
+        let count = used
+        used = 0
+        // A class's property cannot be lent itself; an array that shares its storage can.
+        let portion = buffer
+        try encoder?.encode(portion.span.extracting(0..<count), isLast: isLast) {
+            (bytes: Span<UInt8>) throws(ArchiveError) in
+            try sink.write(bytes)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Crypto
+
+/// A sha256 digest.
+public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
+    // Most significant byte first, so that comparing numbers compares bytes.
+    private let words: (UInt64, UInt64, UInt64, UInt64)
+
+    /// Takes the 32 bytes of a finished hash.
+    init(_ finished: SHA256.Digest) { self.init(bytes: finished) }
+
+    private init(bytes: some Sequence<UInt8>) {
+        var values: [UInt64] = [0, 0, 0, 0]
+        for (index, byte) in bytes.enumerated() {
+            values[index / 8] = values[index / 8] << 8 | UInt64(byte)
+        }
+        words = (values[0], values[1], values[2], values[3])
+    }
+
+    /// Reads `sha256:` and 64 lowercase digits of base 16, or the digits alone; nil for all else.
+    public init?(parsing text: String) {
+        let hasName = text.utf8.starts(with: "sha256:".utf8)
+        let digits = text.utf8.dropFirst(hasName ? 7 : 0)
+        if digits.count != 64 { return nil }
+        var bytes: [UInt8] = []
+        var high: UInt8?
+        for digit in digits {
+            guard let value = HexDigit.value(digit),
+                !(UInt8(ascii: "A")...UInt8(ascii: "F")).contains(digit)
+            else { return nil }
+            if let first = high {
+                bytes.append(first << 4 | value)
+                high = nil
+            } else {
+                high = value
+            }
+        }
+        self.init(bytes: bytes)
+    }
+
+    /// The digest of bytes in memory.
+    public static func of(_ bytes: [UInt8]) -> Digest {
+        var hasher = DigestHasher()
+        hasher.update(bytes, bytes.count)
+        return hasher.digest
+    }
+
+    /// The identity of a chain of layers: that of the parent's chain and the layer's own digest,
+    /// hashed together; "Layer ChainID" in the OCI image specification.
+    ///
+    /// `parent` is the parent's chain, nil for a layer without one, whose chain is its own digest.
+    /// `diff` is the digest of the layer's uncompressed tar.
+    public static func chain(parent: Digest?, diff: Digest) -> Digest {
+        parent.map { .of(Array("\($0) \(diff)".utf8)) } ?? diff
+    }
+
+    /// 64 lowercase digits of base 16.
+    public var hex: String {
+        let digits = Array("0123456789abcdef".utf8)
+        let values = [words.0, words.1, words.2, words.3]
+        let text = (0..<64).map { index in
+            digits[Int(values[index / 16] >> UInt64(60 - index % 16 * 4) & 15)]
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// `sha256:` and the digits.
+    public var description: String { "sha256:" + hex }
+
+    /// Orders by bytes.
+    public static func < (left: Digest, right: Digest) -> Bool { left.words < right.words }
+
+    /// Compares all bytes.
+    public static func == (left: Digest, right: Digest) -> Bool { left.words == right.words }
+
+    /// Any part of a digest is as good as a hash of it.
+    public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+}
+
+/// Hashes bytes as they come.
+struct DigestHasher {
+    private var hasher = SHA256()
+
+    /// Takes the first `count` bytes.
+    mutating func update(_ bytes: [UInt8], _ count: Int) {
+        precondition(count <= bytes.count, "there are as many bytes")
+        unsafe bytes.withUnsafeBytes { bytes in
+            unsafe hasher.update(
+                bufferPointer: UnsafeRawBufferPointer(rebasing: bytes.prefix(count)))
+        }
+    }
+
+    /// Takes all bytes.
+    mutating func update(_ bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBytes { unsafe hasher.update(bufferPointer: $0) }
+    }
+
+    /// The digest of the bytes taken so far.
+    var digest: Digest { Digest(hasher.finalize()) }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+/// The bytes of a tar stream behind one reused buffer, with the count of those consumed.
+struct TarInput: ~Copyable {
+    private let source: any ByteSource
+    private var buffer = [UInt8](repeating: 0, count: TarLimits.bufferBytes)
+    private var start = 0
+    private var end = 0
+    private var isAtEnd = false
+    /// Bytes consumed so far.
+    private(set) var offset: UInt64 = 0
+
+    init(_ source: any ByteSource) { self.source = source }
+
+    /// Makes sure that there is a byte in the buffer; false at the end of the stream.
+    private mutating func fill() throws(ArchiveError) -> Bool {
+        if start < end { return true }
+        if isAtEnd { return false }
+        (start, end) = (0, 0)
+        end = try source.read(into: &buffer)
+        isAtEnd = end == 0
+        return !isAtEnd
+    }
+
+    /// Bytes that can be taken at once, one at least and `limit` at most.
+    ///
+    /// - Throws: ``ArchiveError/Code/truncated`` at the end of the stream.
+    mutating func available(
+        _ limit: UInt64, _ reading: @autoclosure () -> String
+    ) throws(ArchiveError) -> Int {
+        guard try fill() else {
+            throw ArchiveError(
+                .truncated, "the archive ends inside \(reading())", offset: offset)
+        }
+        return Int(min(limit, UInt64(end - start)))
+    }
+
+    /// Consumes bytes that are ``available(_:_:)`` and lends them.
+    mutating func take(
+        _ count: Int, _ body: (Span<UInt8>) throws(ArchiveError) -> Void
+    ) throws(ArchiveError) {
+        let range = start..<(start + count)
+        start += count
+        offset += UInt64(count)
+        try body(buffer.span.extracting(range))
+    }
+
+    /// Reads one block into a header; false when the stream has ended before it.
+    mutating func read(_ header: inout TarHeader) throws(ArchiveError) -> Bool {
+        guard try fill() else { return false }
+        var done = 0
+        while done < TarHeader.size {
+            let count = try available(UInt64(TarHeader.size - done), "a header")
+            let filled = done..<(done + count)
+            header.bytes.replaceSubrange(filled, with: buffer[start..<(start + count)])
+            start += count
+            offset += UInt64(count)
+            done += count
+        }
+        return true
+    }
+
+    /// Appends the next `count` bytes, and grows as they arrive, not as a header promises them.
+    mutating func append(
+        _ count: UInt64, to bytes: inout [UInt8], _ reading: @autoclosure () -> String
+    ) throws(ArchiveError) {
+        var rest = count
+        while rest > 0 {
+            let count = try available(rest, reading())
+            bytes.append(contentsOf: buffer[start..<(start + count)])
+            start += count
+            offset += UInt64(count)
+            rest -= UInt64(count)
+        }
+    }
+
+    /// Consumes one byte.
+    mutating func readByte(_ reading: @autoclosure () -> String) throws(ArchiveError) -> UInt8 {
+        _ = try available(1, reading())
+        let byte = buffer[start]
+        start += 1
+        offset += 1
+        return byte
+    }
+
+    /// Consumes bytes unseen.
+    mutating func skip(
+        _ count: UInt64, _ reading: @autoclosure () -> String
+    ) throws(ArchiveError) {
+        var rest = count
+        while rest > 0 {
+            let count = try available(rest, reading())
+            start += count
+            offset += UInt64(count)
+            rest -= UInt64(count)
+        }
+    }
+
+    /// Consumes all that is left.
+    mutating func drain() throws(ArchiveError) {
+        while try fill() {
+            offset += UInt64(end - start)
+            start = end
+        }
+    }
+}

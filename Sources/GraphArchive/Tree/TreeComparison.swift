@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphSystem
+
+/// Finds the differences between two trees.
+///
+/// Only names that the layers of one side alone have are looked at: what lies in layers that both
+/// trees share at their bottom is equal. So a layer compared with its parent costs the layer's own
+/// size, and two trees that share nothing are compared whole.
+struct TreeComparison {
+    /// What the comparison tells, in the order of a depth-first walk with names sorted by bytes.
+    enum Event {
+        /// A directory is entered whose own attributes are equal; it matters if something below
+        /// it does.
+        case enter(RawPath, MergedEntry)
+        case leave
+        case added(RawPath, MergedEntry)
+        case modified(RawPath, MergedEntry)
+        case deleted(RawPath)
+        /// Both sides are equal. Told for files with several names only, which may belong to a
+        /// group of names that differs.
+        case equalLink(RawPath, MergedEntry, old: FileIdentity)
+    }
+
+    typealias Visitor = (Event) throws(ArchiveError) -> Void
+
+    /// Whether the contents of files with one name are left uncompared: for a walk that only looks
+    /// for groups of names.
+    var ignoresContent = false
+    let observer: WorkObserver
+    private var buffers = ContentBuffers()
+
+    init(observer: WorkObserver) { self.observer = observer }
+
+    /// Compares the content of two directories, the root's own attributes not included.
+    mutating func compare(
+        _ old: MergedDirectory?, _ new: MergedDirectory?, at path: RawPath, _ visit: Visitor
+    ) throws(ArchiveError) {
+        try observer.report(WorkProgress(phase: "comparing", completedBytes: buffers.comparedBytes))
+        for name in try names(old, new, at: path) {
+            let place = path.appending(name)
+            let before = try lookup(name, in: old, at: path)
+            let after = try lookup(name, in: new, at: path)
+            switch (before, after) {
+            case (nil, nil): continue
+            case (.some, nil): try visit(.deleted(place))
+            case (nil, .some(let after)): try add(after, at: place, visit)
+            case (.some(let before), .some(let after)):
+                try compare(before, after, at: place, visit)
+            }
+        }
+    }
+
+    private func names(
+        _ old: MergedDirectory?, _ new: MergedDirectory?, at path: RawPath
+    ) throws(ArchiveError) -> SortedNames {
+        let shared = if let old, let new { new.sharedCount(with: old) } else { 0 }
+        let after = try attempting("list /\(path)", try new?.listings(above: shared) ?? [])
+        let before = try attempting("list /\(path)", try old?.listings(above: shared) ?? [])
+        return SortedNames(after + before)
+    }
+
+    private func lookup(
+        _ name: RawPath, in directory: MergedDirectory?, at path: RawPath
+    ) throws(ArchiveError) -> MergedEntry? {
+        let entry = try attempting("look at /\(path)/\(name)", try directory?.lookup(name))
+        // A socket is a running process's, and no archive can hold it.
+        return entry?.status.type == .socket ? nil : entry
+    }
+
+    private mutating func add(
+        _ entry: MergedEntry, at path: RawPath, _ visit: Visitor
+    ) throws(ArchiveError) {
+        try visit(.added(path, entry))
+        if let directory = entry.directory { try compare(nil, directory, at: path, visit) }
+    }
+
+    private mutating func compare(
+        _ old: MergedEntry, _ new: MergedEntry, at path: RawPath, _ visit: Visitor
+    ) throws(ArchiveError) {
+        guard old.status.type == new.status.type else {
+            try visit(.modified(path, new))
+            if let directory = new.directory { try compare(nil, directory, at: path, visit) }
+            return
+        }
+        let isEqual = try areEqual(old, new, at: path)
+        if let directory = new.directory {
+            try visit(isEqual ? .enter(path, new) : .modified(path, new))
+            try compare(old.directory, directory, at: path, visit)
+            if isEqual { try visit(.leave) }
+        } else if !isEqual {
+            try visit(.modified(path, new))
+        } else if new.status.links > 1 {
+            try visit(.equalLink(path, new, old: old.status.identity))
+        }
+    }
+
+    /// Compares two of one type.
+    ///
+    /// Of a directory neither size nor times count: they follow from what happens in it.
+    private mutating func areEqual(
+        _ old: MergedEntry, _ new: MergedEntry, at path: RawPath
+    ) throws(ArchiveError) -> Bool {
+        let (before, after) = (old.status, new.status)
+        if before.identity == after.identity { return true }
+        guard before.permissions == after.permissions || after.type == .symbolicLink,
+            before.uid == after.uid, before.gid == after.gid, before.special == after.special
+        else { return false }
+        if after.type != .directory {
+            guard before.size == after.size, before.modified == after.modified else { return false }
+        }
+        guard try old.attributes() == new.attributes() else { return false }
+        switch after.type {
+        case .regular:
+            if ignoresContent && after.links == 1 { return true }
+            return try buffers.haveEqualContent(old, new, at: path)
+        case .symbolicLink:
+            let targets = try attempting(
+                "read the link /\(path)", (try old.readLink(), try new.readLink()))
+            return targets.0 == targets.1
+        case .directory, .characterDevice, .blockDevice, .fifo, .socket:
+            return true
+        }
+    }
+}
+
+/// Compares files block by block with two buffers that are kept.
+private struct ContentBuffers {
+    private var left: [UInt8] = []
+    private var right: [UInt8] = []
+    private(set) var comparedBytes: UInt64 = 0
+
+    /// Whether two files of equal size have the same bytes.
+    mutating func haveEqualContent(
+        _ old: MergedEntry, _ new: MergedEntry, at path: RawPath
+    ) throws(ArchiveError) -> Bool {
+        if new.status.size == 0 { return true }
+        if left.isEmpty {
+            left = [UInt8](repeating: 0, count: 1 << 18)
+            right = left
+        }
+        do throws(SyscallError) {
+            let first = try old.openFile()
+            let second = try new.openFile()
+            var offset: UInt64 = 0
+            while true {
+                let count = try first.read(into: &left, count: left.count, at: offset)
+                let other = try second.read(into: &right, count: right.count, at: offset)
+                comparedBytes += UInt64(count)
+                if count != other || !left.hasEqualPrefix(right, count) { return false }
+                if count < left.count { return true }
+                offset += UInt64(count)
+            }
+        } catch {
+            throw ArchiveError(.system, "could not compare /\(path)", cause: error)
+        }
+    }
+}

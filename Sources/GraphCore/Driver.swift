@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphSystem
+public import SystemPackage
+
+/// Storage for layers that share content copy-on-write.
+///
+/// The store names layers and knows their parents, kinds and history; a driver owns bytes, knows
+/// numbers, and keeps no database. What exists on disk is the driver's only state.
+///
+/// ## Rules for every method
+/// - Parents are given nearest first, down to the base.
+/// - Methods block on the kernel and may be called from several threads and processes at once; the
+///   store never makes two calls that change the same layer at the same time.
+/// - A driver touches nothing outside its root, `ROOT/trash` and the kernel objects that it names
+///   after them.
+/// - A call that throws leaves the layer as it was, or leaves what ``remove(_:)`` clears.
+/// - A process may die between any two system calls: the store then calls ``remove(_:)`` for a
+///   layer that was being created, and ``remove(_:)`` again for one that was being removed.
+///
+/// ## The life of a layer
+/// An active layer: `create`, `mounts` (writable) while a container runs, then either `seal`, which
+/// makes it a possible parent, or `remove`. A layer from a tar: `create`, `applyTarget`, the tar is
+/// written there, `finishApply`, `seal`. `tree` and `mounts` (read-only) show it from then on.
+///
+/// The conformance suite states each promise below as a test; a new driver runs it unchanged.
+public protocol Driver: Sendable {
+    /// The name people type, such as `overlay`; also the name of the driver's folder in the store.
+    static var name: String { get }
+
+    /// Tries, below `root`, each thing this driver needs from the host, by doing it.
+    ///
+    /// Leaves nothing behind. `root` exists and is a directory.
+    static func probe(root: FilePath) -> [Requirement]
+
+    /// Opens the driver's part of a store, making its folder when it is missing.
+    ///
+    /// - Parameters:
+    ///   - root: The store's root. The driver's folder is `ROOT/NAME`, its trash `ROOT/trash`.
+    ///   - options: Unknown keys are refused with ``DriverError/Code/invalidArgument``.
+    ///   - readOnly: Only looks: makes no folder, tries nothing that writes, never fails because
+    ///     the filesystem is read-only.
+    /// - Throws: ``DriverError/Code/unsupported`` when a requirement that is not optional is unmet,
+    ///   with the call that refused.
+    init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError)
+
+    /// What this driver can do as it is set up.
+    var capabilities: DriverCapabilities { get }
+
+    // MARK: Lifecycle
+
+    /// Makes a writable layer that shows what its nearest parent shows, or nothing.
+    ///
+    /// Bytes left behind under this number by a power cut are removed first.
+    ///
+    /// - Throws: ``DriverError/Code/layerNotFound`` when the nearest parent has no bytes here,
+    ///   ``DriverError/Code/unsupported`` for limits that cannot be kept,
+    ///   ``DriverError/Code/noSpace`` when it will not fit.
+    func create(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError)
+
+    /// Makes a layer immutable; with ``Durability/durable`` returns once its bytes are on disk.
+    ///
+    /// Sealing a sealed layer does nothing.
+    func seal(
+        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+    ) throws(DriverError)
+
+    /// Takes the bytes of a layer out of sight, in time that does not depend on their number.
+    ///
+    /// What has to be freed waits in the trash for ``reclaim(observer:)``. Removing what does not
+    /// exist succeeds. Needs no free space beyond a few blocks.
+    func remove(_ layer: LayerNumber) throws(DriverError)
+
+    /// Frees what was removed, by this process or any before it.
+    ///
+    /// Several processes may do this at once. Stops when the observer says so, and goes on from
+    /// there the next time.
+    ///
+    /// - Returns: The bytes of disk blocks freed, where the driver can tell.
+    @discardableResult
+    func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64
+
+    /// Everything that exists on disk and in the kernel, told from the things themselves.
+    func inventory() throws(DriverError) -> [InventoryItem]
+
+    // MARK: Access
+
+    /// The mounts that show `layer` on top of its parents, in the order in which to attach them,
+    /// computed and not performed.
+    ///
+    /// The first is attached at the caller's target. An overlay's upper directory must be mounted
+    /// writable at one place at a time; the store sees to that.
+    ///
+    /// - Throws: ``DriverError/Code/layerNotFound`` when the layer has no bytes here,
+    ///   ``DriverError/Code/depthExceeded`` when the chain is too long.
+    func mounts(
+        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+    ) throws(DriverError) -> [Mount]
+
+    /// The space that the layer takes by itself.
+    func usage(
+        of layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> LayerUsage
+
+    // MARK: Change
+
+    /// Where a layer tar is to be written for a layer just created.
+    func applyTarget(
+        for layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> ApplyTarget
+
+    /// Makes what was written to ``applyTarget(for:above:)`` the layer's content.
+    func finishApply(
+        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+    ) throws(DriverError)
+
+    /// The two sides of a layer's changes against another, or against nothing.
+    ///
+    /// `base` is the layer to compare with: the parent, an ancestor, or any other layer with its own
+    /// parents; nil for the empty tree.
+    func diffSource(
+        of layer: LayerNumber, above parents: [LayerNumber],
+        from base: LayerNumber?, above baseParents: [LayerNumber]
+    ) throws(DriverError) -> DiffSource
+}
+
+extension Driver {
+    /// The driver's name, of an instance.
+    public var name: String { Self.name }
+}

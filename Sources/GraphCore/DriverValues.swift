@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphSystem
+
+/// One thing that a driver needs from the host, tried.
+public struct Requirement: Hashable, Sendable {
+    /// What was tried, in a few words: `overlay mount`, `trusted xattrs`.
+    public let name: String
+    /// Whether the driver works without it, only less well.
+    public let isOptional: Bool
+    /// The call that refused; nil when it worked.
+    public let refusal: SyscallError?
+
+    /// Records a trial.
+    public init(_ name: String, isOptional: Bool = false, refusal: SyscallError?) {
+        (self.name, self.isOptional, self.refusal) = (name, isOptional, refusal)
+    }
+
+    /// Whether the trial worked.
+    public var isMet: Bool { refusal == nil }
+}
+
+/// What a driver, as set up here, can and cannot do.
+public struct DriverCapabilities: Hashable, Sendable {
+    /// The most committed layers that a chain may have; nil for no limit.
+    ///
+    /// An active layer above that many can still be mounted, though not be committed.
+    public var depthMax: Int?
+    /// Whether a diff costs what changed, and not the size of the tree.
+    public var hasNativeDiff: Bool
+    /// Whether the size of a layer can be limited.
+    public var hasQuota: Bool
+    /// Whether copies share blocks until they are written.
+    public var hasReflink: Bool
+    /// Facts for `graphctl info`, in the order in which to print them.
+    public var details: [Detail]
+
+    /// Describes a driver.
+    public init(
+        depthMax: Int? = nil, hasNativeDiff: Bool = false, hasQuota: Bool = false,
+        hasReflink: Bool = false, details: KeyValuePairs<String, String> = [:]
+    ) {
+        (self.depthMax, self.hasNativeDiff) = (depthMax, hasNativeDiff)
+        (self.hasQuota, self.hasReflink) = (hasQuota, hasReflink)
+        self.details = details.map { Detail(key: $0.key, value: $0.value) }
+    }
+
+    /// One fact.
+    public struct Detail: Hashable, Sendable {
+        public let key: String
+        public let value: String
+    }
+}
+
+/// The space that a layer takes by itself, without its parents.
+public struct LayerUsage: Hashable, Sendable {
+    /// Bytes of disk blocks, each inode counted once.
+    ///
+    /// Blocks shared with other layers by reflink count where the filesystem cannot tell.
+    public var bytes: UInt64
+    public var inodes: UInt64
+
+    /// Records a measurement.
+    public init(bytes: UInt64 = 0, inodes: UInt64 = 0) {
+        (self.bytes, self.inodes) = (bytes, inodes)
+    }
+}
+
+/// Limits on what a writable layer may take.
+public struct LayerLimits: Hashable, Sendable {
+    /// Bytes that the layer's own changes may take; nil for no limit.
+    public var bytes: UInt64?
+
+    /// Sets limits.
+    public init(bytes: UInt64? = nil) { self.bytes = bytes }
+
+    /// No limits.
+    public static let none = LayerLimits()
+}
+
+/// When a layer counts as kept.
+public enum Durability: String, Hashable, Sendable {
+    /// Recorded as committed only after its bytes are on disk.
+    case durable
+    /// Recorded at once; a power cut may damage the layer.
+    case unsynced
+}
+
+/// Something that a driver found below its root.
+public struct InventoryItem: Hashable, Sendable {
+    /// What it is.
+    public enum Kind: Hashable, Sendable {
+        /// The bytes of a layer.
+        case layer(LayerNumber)
+        /// Removed, and waiting to be freed.
+        case trash
+        /// Nothing that this driver makes.
+        case foreign
+    }
+
+    public let kind: Kind
+    /// Where it is, relative to the store's root, or a name in the kernel or pool.
+    public let location: String
+
+    /// Records a find.
+    public init(_ kind: Kind, location: String) { (self.kind, self.location) = (kind, location) }
+}
+
+/// Settings for a driver, as `--storage-opt KEY=VALUE` gives them.
+public struct DriverOptions: Hashable, Sendable {
+    /// By key, without the driver's prefix.
+    public let values: [String: String]
+
+    /// Takes settings.
+    public init(_ values: [String: String] = [:]) { self.values = values }
+
+    /// Refuses settings that the driver does not know.
+    ///
+    /// - Throws: ``DriverError/Code/invalidArgument``, naming the key and those that are known.
+    public func check(known: [String], driver: String) throws(DriverError) {
+        for key in values.keys.sorted() where !known.contains(key) {
+            let list = known.isEmpty ? "it has none" : "known: " + known.joined(separator: ", ")
+            throw DriverError(
+                .invalidArgument, "driver \(driver) has no option \(key); \(list)")
+        }
+    }
+}

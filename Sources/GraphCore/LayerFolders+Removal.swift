@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+package import GraphArchive
+import GraphSystem
+import SystemPackage
+
+extension LayerFolders {
+    /// Names in the trash begin with the driver's, because drivers of one store share it.
+    private var trashPrefix: String { driver + "-" }
+
+    /// Moves a layer's folder to the trash, under a name that nothing else has; does nothing when
+    /// there is none.
+    ///
+    /// A filesystem too full for even a name is given the space of the layer at once instead.
+    package func detach(_ layer: LayerNumber) throws(DriverError) {
+        let folder = try writableFolder()
+        let token = String(UInt64.random(in: .min ... .max), radix: 16)
+        let name = RawPath("\(trashPrefix)\(layer)-\(token)")
+        do throws(SyscallError) {
+            if try folder.statusIfPresent(of: layer.name) == nil { return }
+            let trash = try openTrash(making: true)
+            try folder.rename(layer.name, to: name, in: trash ?? folder)
+        } catch let error where error.errno == .noSuchFileOrDirectory {
+            return
+        } catch let error where error.errno == .noSpace || error.errno == .diskQuotaExceeded {
+            _ = try attempting("remove layer \(layer)", try folder.removeTree(layer.name))
+        } catch {
+            throw DriverError("remove layer \(layer)", error)
+        }
+    }
+
+    private func openTrash(making: Bool) throws(SyscallError) -> Directory? {
+        let opened = try Directory(opening: root)
+        do throws(SyscallError) {
+            return try opened.openDirectory(Self.trash)
+        } catch let error where error.errno == .noSuchFileOrDirectory {
+            return making ? try opened.makeOrOpenDirectory(Self.trash, permissions: 0o700) : nil
+        }
+    }
+
+    /// Frees what this driver has in the trash, and what killed probes left.
+    ///
+    /// One item that cannot be freed does not keep the others: the first failure is thrown at the
+    /// end.
+    package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+        _ = try writableFolder()
+        var freed: UInt64 = 0
+        var failure: DriverError?
+        let root = try attempting("open the store's root", try Directory(opening: root))
+        let trash = try attempting("open the trash", try openTrash(making: false))
+        for (folder, names) in [
+            (root, try abandonedProbes()), (trash ?? root, try trashNames(trash)),
+        ] {
+            for name in names {
+                let before = freed
+                do throws(DriverError) {
+                    let outcome = try attempting(
+                        "free \(name)",
+                        try folder.removeTree(name) { isStopped(observer, before) })
+                    freed += outcome.freedBytes
+                    if !outcome.isComplete { return freed }
+                } catch {
+                    failure = failure ?? error
+                }
+            }
+        }
+        if let failure { throw failure }
+        return freed
+    }
+
+    private func trashNames(_ trash: Directory?) throws(DriverError) -> [RawPath] {
+        guard let trash else { return [] }
+        return try attempting("list the trash", try trash.listing()).map(\.name)
+            .filter { $0.description.hasPrefix(trashPrefix) }
+    }
+
+    /// Where probes tried things that were killed before they could clean up.
+    ///
+    /// A probe takes a moment, and has no lock: one that began within the last minute is left
+    /// alone.
+    private func abandonedProbes() throws(DriverError) -> [RawPath] {
+        let root = try attempting("open the store's root", try Directory(opening: root))
+        let prefix = ".\(driver)-probe-"
+        let minuteAgo = Timestamp.now.seconds - 60
+        return try attempting(
+            "list the store's root",
+            try { () throws(SyscallError) in
+                var names: [RawPath] = []
+                for entry in try root.listing() where entry.name.description.hasPrefix(prefix) {
+                    let status = try root.statusIfPresent(of: entry.name)
+                    if let status, status.modified.seconds < minuteAgo { names.append(entry.name) }
+                }
+                return names
+            }())
+    }
+
+    private func isStopped(_ observer: WorkObserver, _ freed: UInt64) -> Bool {
+        do throws(ArchiveError) {
+            try observer.report(WorkProgress(phase: "freeing", completedBytes: freed))
+            return false
+        } catch {
+            return true
+        }
+    }
+
+    /// What there is of this driver: its layers, what waits in the trash, and what it did not make.
+    package func inventory() throws(DriverError) -> [InventoryItem] {
+        var items: [InventoryItem] = []
+        if let folder {
+            // A descriptor of its own: a listing moves the position of the one it reads.
+            let listing = try attempting(
+                "list the folder \(driver)", try folder.openDirectory(".").listing())
+            for entry in listing {
+                let name = entry.name.description
+                let kind: InventoryItem.Kind = LayerNumber(name).map { .layer($0) } ?? .foreign
+                items.append(InventoryItem(kind, location: "\(driver)/\(name)"))
+            }
+        }
+        let trash = try attempting("open the trash", try openTrash(making: false))
+        for name in try trashNames(trash) {
+            items.append(InventoryItem(.trash, location: "\(Self.trash)/\(name)"))
+        }
+        for name in try abandonedProbes() {
+            items.append(InventoryItem(.trash, location: name.description))
+        }
+        return items
+    }
+}

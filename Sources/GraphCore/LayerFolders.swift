@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+package import GraphSystem
+import Synchronization
+package import SystemPackage
+
+/// A folder a layer: `ROOT/NAME/NUMBER`, and `ROOT/trash` for those that were removed.
+///
+/// What drivers share that keep layers in directories.
+package final class LayerFolders: Sendable {
+    /// The store's root.
+    package let root: FilePath
+    /// The driver's name, which is its folder's.
+    package let driver: String
+    /// The driver's folder; nil for a read-only store without one.
+    ///
+    /// Held open since before anything was written, because `syncfs(2)` tells a descriptor of the
+    /// failures since it was opened.
+    let folder: Directory?
+    let isReadOnly: Bool
+    /// Whether names reach the disk only when their directory is synced.
+    let syncsNames: Bool
+    let lastSyncFailure = Mutex<SyncFailure?>(nil)
+    private let reflink = Mutex<Bool?>(nil)
+
+    static let trash: RawPath = "trash"
+
+    /// Opens the driver's folder, and makes it when it is missing and may be made.
+    ///
+    /// Costs an open of the root and of the folder and a `fstatfs(2)`. `beforeMaking` is called
+    /// before the folder is made, and its failure leaves none.
+    package init(
+        root: FilePath, driver: String, readOnly: Bool,
+        beforeMaking: () throws(DriverError) -> Void
+    ) throws(DriverError) {
+        (self.driver, isReadOnly) = (driver, readOnly)
+        let opened = try attempting("open the store's root", try Directory(opening: root))
+        if root.isAbsolute {
+            self.root = root
+        } else {
+            // Mounts are attached by whoever asks, wherever that is.
+            let path = try attempting(
+                "read the path of \(root)",
+                try Directory(opening: "/").readLink(RawPath(opened.descriptor.procPath)))
+            self.root = FilePath(path.description)
+        }
+        folder = try Self.openFolder(
+            driver, in: opened, readOnly: readOnly, beforeMaking: beforeMaking)
+        let filesystem = try attempting(
+            "look at the filesystem of \(root)", try opened.descriptor.filesystem())
+        syncsNames = !filesystem.ordersNamesWithAnySync
+    }
+
+    private static func openFolder(
+        _ driver: String, in root: Directory, readOnly: Bool,
+        beforeMaking: () throws(DriverError) -> Void
+    ) throws(DriverError) -> Directory? {
+        do throws(SyscallError) {
+            return try root.openDirectory(RawPath(driver))
+        } catch let error where error.errno == .noSuchFileOrDirectory {
+            if readOnly { return nil }
+            try beforeMaking()
+            return try attempting(
+                "make the folder \(driver)", try makeFolder(RawPath(driver), in: root))
+        } catch {
+            throw DriverError("open the folder \(driver)", error)
+        }
+    }
+
+    /// Makes a folder that only its owner enters, so that nobody runs an old set-user-id program
+    /// from a layer, and that passes no group or access list on to what is made in it.
+    private static func makeFolder(
+        _ name: RawPath, in root: Directory
+    ) throws(SyscallError) -> Directory {
+        let folder = try root.makeOrOpenDirectory(name, permissions: 0o700)
+        try folder.removeInheritedAccessLists()
+        try folder.descriptor.setPermissions(0o700)
+        try root.sync()
+        return folder
+    }
+
+    /// The path of a layer's folder.
+    package func path(of layer: LayerNumber) -> FilePath {
+        root.appending(driver).appending(layer.description)
+    }
+
+    /// The driver's folder, for looking; nil when there is none.
+    package var openFolder: Directory? { folder }
+
+    /// Opens a layer's folder.
+    ///
+    /// - Throws: ``DriverError/Code/layerNotFound`` when there is none.
+    package func open(_ layer: LayerNumber) throws(DriverError) -> Directory {
+        try open(layer, "")
+    }
+
+    /// Opens a directory in a layer's folder.
+    ///
+    /// - Throws: ``DriverError/Code/layerNotFound`` when there is none.
+    package func open(
+        _ layer: LayerNumber, _ name: RawPath
+    ) throws(DriverError) -> Directory {
+        let path = name.isEmpty ? layer.name : layer.name.appending(name)
+        do throws(SyscallError) {
+            if let folder { return try folder.openDirectory(path) }
+        } catch let error where error.errno == .noSuchFileOrDirectory {
+            throw notFound(layer, error)
+        } catch {
+            throw DriverError("open layer \(layer)", error)
+        }
+        throw notFound(layer, nil)
+    }
+
+    /// Makes sure that something of a layer is there, without opening it.
+    ///
+    /// - Throws: ``DriverError/Code/layerNotFound`` when it is not.
+    package func require(_ layer: LayerNumber, _ name: RawPath) throws(DriverError) {
+        if try status(of: layer, name) == nil { throw notFound(layer, nil) }
+    }
+
+    /// What is known about something in a layer's folder; nil when it is not there.
+    package func status(
+        of layer: LayerNumber, _ name: RawPath
+    ) throws(DriverError) -> FileStatus? {
+        try attempting(
+            "look at layer \(layer)",
+            try folder?.statusIfPresent(of: layer.name.appending(name)))
+    }
+
+    private func notFound(_ layer: LayerNumber, _ cause: SyscallError?) -> DriverError {
+        DriverError(
+            .layerNotFound, "layer \(layer) is not in \(root.appending(driver))", cause: cause)
+    }
+
+    /// The driver's folder, for changing it.
+    ///
+    /// - Throws: ``DriverError/Code/storeReadOnly`` when the store was opened for reading.
+    package func writableFolder() throws(DriverError) -> Directory {
+        if let folder, !isReadOnly { return folder }
+        throw DriverError(.storeReadOnly, "the store at \(root) was opened for reading")
+    }
+
+    /// Makes a layer's folder and what belongs into it.
+    ///
+    /// What a power cut left under the number goes to the trash first; so does the folder when
+    /// `fill` fails.
+    package func create(
+        _ layer: LayerNumber, fill: (Directory) throws(DriverError) -> Void
+    ) throws(DriverError) {
+        let folder = try writableFolder()
+        do throws(SyscallError) {
+            try folder.makeDirectory(layer.name, permissions: 0o700)
+        } catch let error where error.errno == .fileExists {
+            try detach(layer)
+            try attempting(
+                "make layer \(layer)", try folder.makeDirectory(layer.name, permissions: 0o700))
+        } catch {
+            throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+        }
+        do throws(DriverError) {
+            let made = try open(layer)
+            try fill(made)
+            if syncsNames {
+                try attempting("sync layer \(layer)", try made.sync())
+                try attempting("sync the folder \(driver)", try folder.sync())
+            }
+        } catch {
+            // The first failure tells more than one of the clean-up, which `remove` will repeat.
+            try? detach(layer)
+            throw error
+        }
+    }
+
+    /// Whether files here can share blocks until they are written, tried once with two files
+    /// without names.
+    package var supportsReflink: Bool {
+        guard let folder, !isReadOnly else { return false }
+        return reflink.withLock { known in
+            if let known { return known }
+            let found = (try? folder.tryReflink()) != nil
+            known = found
+            return found
+        }
+    }
+}
+
+extension LayerNumber {
+    /// The name of the layer's folder.
+    package var name: RawPath { RawPath(description) }
+}
+
+/// Describes a failed call, with the resource that ran out when `ENOSPC` was the answer: without
+/// free inodes it means those.
+package func spaceError(
+    _ action: String, _ error: SyscallError, on descriptor: borrowing OwnedDescriptor
+) -> DriverError {
+    guard error.errno == .noSpace, let filesystem = try? descriptor.filesystem(),
+        filesystem.totalInodes > 0, filesystem.freeInodes == 0
+    else { return DriverError(action, error) }
+    return DriverError(.noSpace, "could not \(action)", cause: error, resource: .inodes)
+}
+
+/// Refuses to go on without what a driver needs.
+///
+/// - Throws: ``DriverError/Code/unsupported`` with the first requirement that is unmet and not
+///   optional.
+package func require(_ requirements: [Requirement], driver: String) throws(DriverError) {
+    for requirement in requirements where !requirement.isOptional {
+        guard let refusal = requirement.refusal else { continue }
+        throw DriverError(
+            .unsupported, "driver \(driver) does not work here: no \(requirement.name)",
+            cause: refusal)
+    }
+}

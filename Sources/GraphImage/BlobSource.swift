@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+
+/// The bytes of a layer's blob, whose reader hears of a wrong digest before it hears of the end.
+final class BlobSource: ByteSource {
+    private let source: HashingSource
+    private let expected: Digest?
+    private let passed: (Int) throws(ArchiveError) -> Void
+    private var isVerified = false
+
+    /// - Parameters:
+    ///   - range: The bytes of the blob.
+    ///   - expected: Their digest, where it is known.
+    ///   - passed: Hears how many bytes were read, each time.
+    init(
+        _ range: FileRange, expected: Digest?,
+        passed: @escaping (Int) throws(ArchiveError) -> Void
+    ) {
+        source = HashingSource(FileRangeSource(range))
+        (self.expected, self.passed) = (expected, passed)
+    }
+
+    func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
+        let count = try source.read(into: &buffer)
+        if count > 0 {
+            try passed(count)
+        } else if !isVerified {
+            isVerified = true
+            if let expected, source.digest != expected {
+                throw ArchiveError(
+                    .digestMismatch, "the blob \(expected) has the digest \(source.digest)")
+            }
+        }
+        return count
+    }
+
+    /// Reads what is left, so that the digest of all bytes is verified.
+    func drain() throws(ArchiveError) {
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        while try read(into: &buffer) > 0 {}
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+import GraphCore
+
+/// One image of a source: the chain of its layers and where their bytes are.
+public struct Image: Sendable {
+    /// What the source calls it; nil when it has no name there.
+    public let name: String?
+    /// Digest of the OCI manifest; nil in a docker-archive, which has none.
+    public let manifestDigest: Digest?
+    /// Digest of the configuration, which docker calls the image's id.
+    public let configurationDigest: Digest
+    /// The base first.
+    public let layers: [ImageLayer]
+}
+
+/// One layer of an image.
+public struct ImageLayer: Sendable {
+    /// Digest of the uncompressed layer tar, as the configuration says it.
+    public let diffID: Digest
+    /// Digest of the bytes as the source holds them, mostly compressed; nil in a docker-archive,
+    /// which does not tell.
+    public let blobDigest: Digest?
+    /// Bytes of the blob, where the source tells.
+    public let blobBytes: UInt64?
+    /// The file's name in the source.
+    let fileName: String
+    /// Whether images may leave the bytes of this layer out.
+    let isForeign: Bool
+
+    /// Finds the layer's bytes.
+    func range(in files: ImageFiles) throws(DriverError) -> FileRange {
+        guard let range = try files.file(named: fileName) else {
+            if isForeign {
+                throw DriverError(
+                    .unsupported,
+                    "layer \(diffID) may not be distributed, and the image does not hold its bytes")
+            }
+            throw DriverError(.invalidArchive, "the image has no file \(fileName)")
+        }
+        if let blobBytes, blobBytes != range.count {
+            throw DriverError(
+                .digestMismatch,
+                "\(fileName) has \(range.count) bytes instead of \(blobBytes)")
+        }
+        return range
+    }
+}

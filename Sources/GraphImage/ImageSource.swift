@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphCore
+public import GraphSystem
+public import SystemPackage
+
+/// Images in a file or folder: an OCI image layout, a tar archive of one, or what `docker save`
+/// writes.
+///
+/// The format is recognised by looking. Archives may be compressed with gzip or zstd; they are
+/// never unpacked as a whole.
+public struct ImageSource: Sendable {
+    /// How images are stored.
+    public enum Format: String, Hashable, Sendable {
+        /// A folder with `oci-layout` and `index.json`.
+        case ociLayout = "oci-layout"
+        /// A tar archive of such a folder.
+        case ociArchive = "oci-archive"
+        /// A tar archive with `manifest.json`, as `docker save` writes it.
+        case dockerArchive = "docker-archive"
+    }
+
+    public let format: Format
+    let files: ImageFiles
+
+    /// Opens a file or folder.
+    ///
+    /// - Parameters:
+    ///   - path: A folder, or a file; also one that can only be read once, such as a FIFO.
+    ///   - folder: Where a temporary file takes its space if one is needed: for compressed archives
+    ///     and for those that can only be read once. Such a file has no name.
+    ///   - observer: Hears how far such a file has been written, and may stop it.
+    /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
+    public init(
+        opening path: FilePath, spoolingTo folder: FilePath, observer: WorkObserver = .none
+    ) throws(DriverError) {
+        let file = try attempting(
+            "open the image", try OwnedDescriptor.open(path, .readOnly))
+        let status = try attempting("look at the image", try file.status())
+        if status.type == .directory {
+            try self.init(.folder(Directory(owning: file)))
+        } else {
+            try self.init(reading: file, spoolingTo: folder, observer: observer)
+        }
+    }
+
+    /// Reads an archive from an open file, which may be a pipe.
+    ///
+    /// - Parameters:
+    ///   - file: Open for reading; a regular file is read from its start.
+    ///   - folder: As in ``init(opening:spoolingTo:observer:)``.
+    ///   - observer: As there.
+    /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
+    public init(
+        reading file: consuming OwnedDescriptor, spoolingTo folder: FilePath,
+        observer: WorkObserver = .none
+    ) throws(DriverError) {
+        let status = try attempting("look at the image", try file.status())
+        guard status.type == .regular else {
+            try self.init(reading: FileSource(file), spoolingTo: folder, observer: observer)
+            return
+        }
+        let whole = RandomAccessFile(file, size: status.size)
+        let stream = try attempting(
+            archive: "read the image", try Decompressor(FileRangeSource(whole.range)))
+        if stream.compression == .none {
+            try self.init(archive: whole, observer)
+        } else {
+            let plain = try Spool.file(holding: stream, in: folder, observer: observer)
+            try self.init(archive: plain, observer)
+        }
+    }
+
+    /// Reads an archive from a stream, which is kept in a temporary file.
+    ///
+    /// - Parameters:
+    ///   - stream: The archive.
+    ///   - folder: As in ``init(opening:spoolingTo:observer:)``.
+    ///   - observer: As there.
+    /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
+    public init(
+        reading stream: any ByteSource, spoolingTo folder: FilePath,
+        observer: WorkObserver = .none
+    ) throws(DriverError) {
+        let stream = try attempting(archive: "read the image", try Decompressor(stream))
+        let plain = try Spool.file(holding: stream, in: folder, observer: observer)
+        try self.init(archive: plain, observer)
+    }
+
+    private init(archive: RandomAccessFile, _ observer: WorkObserver) throws(DriverError) {
+        let index = try attempting(
+            archive: "read the image", try ArchiveIndex(archive, observer: observer))
+        try self.init(.archive(index))
+    }
+
+    private init(_ files: ImageFiles) throws(DriverError) {
+        self.files = files
+        var isArchive = false
+        if case .archive = files { isArchive = true }
+        // Newer versions of docker write both kinds of index; the OCI one has all digests.
+        if try files.file(named: OCILayout.markName) != nil,
+            try files.file(named: OCILayout.indexName) != nil
+        {
+            format = isArchive ? .ociArchive : .ociLayout
+        } else if isArchive, try files.file(named: DockerArchive.manifestName) != nil {
+            format = .dockerArchive
+        } else if isArchive, try files.file(named: "repositories") != nil {
+            throw DriverError(
+                .unsupported,
+                "the archive was saved by docker before version 1.10, which has no"
+                    + " digests")
+        } else {
+            throw DriverError(
+                .invalidArchive,
+                isArchive
+                    ? "the file is neither an OCI archive nor a docker archive"
+                    : "the folder is no OCI image layout")
+        }
+    }
+
+    /// The names of all images, sorted; an image without a name does not appear.
+    public func names() throws(DriverError) -> [String] {
+        let names =
+            format == .dockerArchive
+            ? try DockerArchive(files).names : try OCILayout(files).names
+        return Set(names).sorted()
+    }
+
+    /// Reads what one image consists of, and verifies the digests of its manifest and
+    /// configuration.
+    ///
+    /// - Parameters:
+    ///   - name: Chooses the image, where there are several: a whole name, one without its registry
+    ///     or without `:latest`, or in an OCI layout the digest of its manifest.
+    ///   - platform: Chooses among images of one name for several platforms.
+    /// - Returns: The image; the bytes of its layers have not been read.
+    /// - Throws: ``DriverError/Code/invalidArgument``, naming the images, when `name` is needed
+    ///   and missing or wrong, ``DriverError/Code/unsupported`` when there is none for the platform,
+    ///   ``DriverError/Code/digestMismatch``, ``DriverError/Code/invalidArchive``.
+    public func image(
+        named name: String? = nil, for platform: Platform = .host
+    ) throws(DriverError) -> Image {
+        format == .dockerArchive
+            ? try DockerArchive(files).image(named: name)
+            : try OCILayout(files).image(named: name, for: platform)
+    }
+
+    /// Whether somebody who says `name` means the image called `full`.
+    static func matches(_ full: String, _ name: String) -> Bool {
+        [name, name + ":latest"].contains { full == $0 || full.hasSuffix("/" + $0) }
+    }
+
+    /// The error for a choice that has to be made and was not, or not well.
+    static func choiceError(_ name: String?, among names: [String]) -> DriverError {
+        let list = Set(names).sorted().joined(separator: ", ")
+        if let name {
+            return DriverError(
+                .invalidArgument, "the source does not hold exactly one image \(name), but: \(list)"
+            )
+        }
+        return DriverError(
+            .invalidArgument, "the source holds several images, choose one by its name: \(list)")
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+/// What a blob of an image is: the media types of OCI and of docker's schema 2.
+enum MediaType {
+    case index
+    case manifest
+    case configuration
+    case layer(isForeign: Bool)
+    case unknown
+
+    /// Recognises a media type.
+    init(_ name: String) {
+        switch name {
+        case "application/vnd.oci.image.index.v1+json",
+            "application/vnd.docker.distribution.manifest.list.v2+json":
+            self = .index
+        case "application/vnd.oci.image.manifest.v1+json",
+            "application/vnd.docker.distribution.manifest.v2+json":
+            self = .manifest
+        case "application/vnd.oci.image.config.v1+json",
+            "application/vnd.docker.container.image.v1+json":
+            self = .configuration
+        default:
+            self = Self.layer(name)
+        }
+    }
+
+    private static func layer(_ name: String) -> MediaType {
+        // The compression is found by looking, so any that can be read will do.
+        var base = name
+        for suffix in ["+gzip", "+zstd", ".gzip", ".zstd"] where base.hasSuffix(suffix) {
+            base.removeLast(suffix.count)
+            break
+        }
+        switch base {
+        case "application/vnd.oci.image.layer.v1.tar",
+            "application/vnd.docker.image.rootfs.diff.tar":
+            return .layer(isForeign: false)
+        case "application/vnd.oci.image.layer.nondistributable.v1.tar",
+            "application/vnd.docker.image.rootfs.foreign.diff.tar":
+            return .layer(isForeign: true)
+        default:
+            return .unknown
+        }
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphCore
+import GraphSystem
+
+extension OverlayDriver {
+    public func applyTarget(
+        for layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> ApplyTarget {
+        let diff = try folders.open(layer, OverlayLayout.diff)
+        guard try attempting("list layer \(layer)", try diff.listing()).isEmpty else {
+            throw DriverError(.wrongKind, "layer \(layer) is not empty any more")
+        }
+        return ApplyTarget(
+            directory: diff, namespace: namespace, lower: tree(try open(parents)))
+    }
+
+    public func finishApply(
+        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+    ) throws(DriverError) {
+        // What was written is the layer already.
+        try folders.require(layer, OverlayLayout.diff)
+    }
+
+    public func diffSource(
+        of layer: LayerNumber, above parents: [LayerNumber],
+        from base: LayerNumber?, above baseParents: [LayerNumber]
+    ) throws(DriverError) -> DiffSource {
+        let chain = [layer] + parents
+        let opened = try open(chain)
+        guard let base else { return DiffSource(old: .empty, new: tree(opened)) }
+        // A layer that both chains have has the same parents in both: they share all from there on.
+        let shared = Dictionary(zip(chain, opened)) { first, _ in first }
+        let old = try open([base] + baseParents, shared)
+        return DiffSource(old: tree(old), new: tree(opened))
+    }
+
+    private func open(
+        _ layers: [LayerNumber], _ known: [LayerNumber: Directory] = [:]
+    ) throws(DriverError) -> [Directory] {
+        var opened: [Directory] = []
+        opened.reserveCapacity(layers.count)
+        for layer in layers {
+            if let directory = known[layer] {
+                opened.append(directory)
+            } else {
+                opened.append(try folders.open(layer, OverlayLayout.diff))
+            }
+        }
+        return opened
+    }
+
+    private func tree(_ layers: [Directory]) -> LayeredTree {
+        LayeredTree(layers: layers, encoding: .overlay(namespace))
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+public import GraphCore
+import GraphSystem
+public import SystemPackage
+
+extension OverlayDriver {
+    public static func probe(root: FilePath) -> [Requirement] {
+        trial(root: root).requirements
+    }
+
+    /// Tries everything in a directory of its own below `root`, which it removes.
+    static func trial(root: FilePath) -> OverlayTrial {
+        var trial = OverlayTrial()
+        let name =
+            "." + OverlayLayout.driver + "-probe-"
+            + String(UInt64.random(in: .min ... .max), radix: 16)
+        do throws(SyscallError) {
+            let parent = try Directory(opening: root)
+            try parent.makeDirectory(RawPath(name), permissions: 0o700)
+            do throws(SyscallError) {
+                let directory = try parent.openDirectory(RawPath(name))
+                trial.run(in: directory, at: root.appending(name))
+            } catch {
+                _ = try? parent.removeTree(RawPath(name))
+                throw error
+            }
+            _ = try parent.removeTree(RawPath(name))
+        } catch {
+            trial.requirements.append(Requirement("scratch directory", refusal: error))
+        }
+        return trial
+    }
+
+    /// The attribute of the driver's folder that says where overlayfs keeps its own.
+    private static let mark = "store"
+
+    /// Where overlayfs keeps its attributes in this store, as the driver's folder is marked.
+    static func recordedNamespace(
+        _ folders: LayerFolders
+    ) throws(DriverError) -> OverlayNamespace? {
+        guard let folder = folders.openFolder else { return nil }
+        for namespace in [OverlayNamespace.trusted, .user] {
+            do throws(SyscallError) {
+                if try folder.attribute(namespace.name(mark), of: ".") != nil { return namespace }
+            } catch {
+                throw DriverError("read the mark of the overlay folder", error)
+            }
+        }
+        return nil
+    }
+
+    /// Tries everything, and refuses when something that is needed does not work.
+    static func requireAll(root: FilePath) throws(DriverError) -> OverlayNamespace {
+        let trial = trial(root: root)
+        try require(trial.requirements, driver: name)
+        return trial.namespace
+    }
+
+    /// Marks the driver's folder with what was found when the store was begun.
+    static func record(
+        _ namespace: OverlayNamespace, in folders: LayerFolders
+    ) throws(DriverError) {
+        let folder = try folders.writableFolder()
+        let attribute = ExtendedAttribute(name: namespace.name(mark), value: [UInt8(ascii: "y")])
+        try attempting("mark the overlay folder", try folder.descriptor.setAttribute(attribute))
+        try attempting("sync the overlay folder", try folder.sync())
+    }
+}

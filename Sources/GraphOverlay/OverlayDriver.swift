@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphCore
+import GraphSystem
+import Synchronization
+public import SystemPackage
+
+/// Layers as directories of changes, merged by overlayfs when they are mounted.
+///
+/// Opening a store costs five system calls; see ``init(root:options:readOnly:)``.
+public final class OverlayDriver: Driver {
+    public static let name = OverlayLayout.driver
+
+    /// The lower directories that one overlayfs takes (kernel: `OVL_MAX_STACK`).
+    static let lowersMax = 500
+
+    let folders: LayerFolders
+    let layout: OverlayLayout
+    let options: OverlayOptions
+    /// Where opaque directories are recorded: what the store was begun with.
+    let namespace: OverlayNamespace
+    private let optionString = Mutex<Bool?>(nil)
+
+    /// Opens the driver's part of a store.
+    ///
+    /// A store that was opened before costs an open of the root and of the driver's folder, one
+    /// `fstatfs(2)`, and the reading of one attribute (two in a user namespace): it is the mark
+    /// that a whole ``probe(root:)`` has passed here, and says where overlayfs keeps its
+    /// attributes. The first opening does that probe.
+    public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+        self.options = try OverlayOptions(options)
+        var tried: OverlayNamespace?
+        folders = try LayerFolders(root: root, driver: Self.name, readOnly: readOnly) {
+            () throws(DriverError) in
+            tried = try Self.requireAll(root: root)
+        }
+        layout = OverlayLayout(root: folders.root)
+        if let known = try Self.recordedNamespace(folders) {
+            namespace = known
+        } else if readOnly {
+            namespace = .trusted
+        } else {
+            // The mark is missing where an earlier opening died before it.
+            namespace = if let tried { tried } else { try Self.requireAll(root: folders.root) }
+            try Self.record(namespace, in: folders)
+        }
+    }
+
+    public var capabilities: DriverCapabilities {
+        DriverCapabilities(
+            depthMax: Self.lowersMax, hasNativeDiff: true, hasReflink: folders.supportsReflink,
+            details: [
+                "xattrs": namespace.rawValue + "*",
+                "mount": usesOptionString
+                    ? "mount(2), one option string" : "fsconfig(2), lowerdir+",
+                "options": OverlayOptions.kernelOptions(namespace)
+                    .map { $0.key + ($0.value.map { "=" + $0 } ?? "") }.joined(separator: ","),
+            ])
+    }
+
+    /// Whether lower directories must go through the one option string of mount(2), found out at
+    /// the first need.
+    var usesOptionString: Bool {
+        optionString.withLock { known in
+            if let known { return known }
+            // A kernel that cannot even be asked has only the old way.
+            let found = (try? OverlayLayers.takesLowersOneByOne(lower: layout.folder)) != true
+            known = found
+            return found
+        }
+    }
+
+    // MARK: Lifecycle
+
+    public func create(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) {
+        if limits.bytes != nil {
+            throw DriverError(.unsupported, "driver overlay cannot limit the size of a layer")
+        }
+        let parent: Directory?
+        if let nearest = parents.first {
+            parent = try folders.open(nearest, OverlayLayout.diff)
+        } else {
+            parent = nil
+        }
+        try folders.create(layer) { folder throws(DriverError) in
+            do throws(SyscallError) {
+                let diff = try folder.makeOrOpenDirectory(OverlayLayout.diff, permissions: 0o755)
+                if let parent {
+                    try folder.makeDirectory(OverlayLayout.work, permissions: 0o700)
+                    // The root of the merged tree has the attributes of the topmost directory.
+                    try diff.descriptor.takeMetadata(
+                        from: parent.descriptor, try parent.status(), isCopied: Self.isOfTheTree)
+                } else {
+                    try diff.descriptor.setPermissions(0o755)
+                }
+            } catch {
+                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+            }
+        }
+    }
+
+    /// Whether an attribute belongs to the tree, and not to overlayfs.
+    private static func isOfTheTree(_ attribute: String) -> Bool {
+        !attribute.hasPrefix(OverlayNamespace.trusted.rawValue)
+            && !attribute.hasPrefix(OverlayNamespace.user.rawValue)
+    }
+
+    public func seal(
+        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+    ) throws(DriverError) {
+        let folder = try folders.open(layer)
+        if durability == .durable { try folders.sync(layer) }
+        // Last, so that a layer whose bytes did not reach the disk is as it was.
+        _ = try attempting(
+            "remove the work directory of layer \(layer)",
+            try folder.removeTree(OverlayLayout.work))
+    }
+
+    public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
+
+    @discardableResult
+    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+        try folders.reclaim(observer: observer)
+    }
+
+    public func inventory() throws(DriverError) -> [InventoryItem] {
+        try folders.inventory()
+    }
+
+    public func usage(
+        of layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> LayerUsage {
+        let diff = try folders.open(layer, OverlayLayout.diff)
+        let usage = try attempting("measure layer \(layer)", try diff.treeUsage())
+        return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
+    }
+}

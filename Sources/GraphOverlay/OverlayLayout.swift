@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+/// Where the overlay driver keeps what.
+///
+/// ```
+/// ROOT/overlay/NUMBER/diff    the layer's changes, recorded as overlayfs records them
+/// ROOT/overlay/NUMBER/work    overlayfs's own, until the layer is sealed
+/// ```
+struct OverlayLayout: Hashable, Sendable {
+    /// The store's root.
+    let root: FilePath
+
+    static let driver = "overlay"
+    static let diff: RawPath = "diff"
+    static let work: RawPath = "work"
+
+    /// A layer's changes: the upper directory while it is writable, a lower one for its children.
+    func diff(_ layer: LayerNumber) -> FilePath {
+        folder.appending(layer.description).appending("diff")
+    }
+
+    /// A layer's work directory.
+    func work(_ layer: LayerNumber) -> FilePath {
+        folder.appending(layer.description).appending("work")
+    }
+
+    /// The driver's folder.
+    var folder: FilePath { root.appending(Self.driver) }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+/// What was tried in a scratch directory, and what came of it.
+struct OverlayTrial {
+    var requirements: [Requirement] = []
+    /// Where overlayfs may keep its attributes.
+    var namespace = OverlayNamespace.trusted
+
+    /// Tries one thing.
+    private mutating func attempt(
+        _ name: String, isOptional: Bool = false, _ call: () throws(SyscallError) -> Void
+    ) {
+        do throws(SyscallError) {
+            try call()
+            requirements.append(Requirement(name, isOptional: isOptional, refusal: nil))
+        } catch {
+            requirements.append(Requirement(name, isOptional: isOptional, refusal: error))
+        }
+    }
+
+    /// Tries all, cheapest first.
+    mutating func run(in directory: Directory, at path: FilePath) {
+        attempt("file types in directory listings") { () throws(SyscallError) in
+            try directory.makeDirectory("listed", permissions: 0o700)
+            let untold = try directory.listing().contains { $0.type == nil }
+            if untold { throw SyscallError(call: "getdents64(d_type)", errno: .notSupported) }
+        }
+        attempt("whiteouts (character device 0:0)") { () throws(SyscallError) in
+            try directory.makeSpecial("device", .characterDevice, permissions: 0)
+        }
+        chooseNamespace(in: directory)
+        attempt("rename of directories") { () throws(SyscallError) in
+            try directory.makeDirectory("renamed", permissions: 0o700)
+            try directory.rename("renamed", to: "moved", in: directory)
+        }
+        let namespace = namespace
+        attempt("overlay mount") { () throws(SyscallError) in
+            try Self.tryMount(namespace, in: directory, at: path)
+        }
+        attempt("lower directories one by one", isOptional: true) { () throws(SyscallError) in
+            guard try OverlayLayers.takesLowersOneByOne(lower: path.appending("listed")) else {
+                throw SyscallError(call: "fsconfig(lowerdir+)", errno: .invalidArgument)
+            }
+        }
+        attempt("reflink", isOptional: true) { () throws(SyscallError) in
+            try directory.tryReflink()
+        }
+    }
+
+    private mutating func chooseNamespace(in directory: Directory) {
+        func set(_ namespace: OverlayNamespace) throws(SyscallError) {
+            try directory.setAttribute(
+                ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")]),
+                of: "listed")
+        }
+        do throws(SyscallError) {
+            try set(.trusted)
+            requirements.append(Requirement("trusted.overlay attributes", refusal: nil))
+        } catch {
+            namespace = .user
+            requirements.append(
+                Requirement("trusted.overlay attributes", isOptional: true, refusal: error))
+            attempt("user.overlay attributes") { () throws(SyscallError) in try set(.user) }
+        }
+    }
+
+    /// Merges two small layers below an upper directory, and looks whether a whiteout hides, an
+    /// opaque directory hides what is below it, and directories merge.
+    private static func tryMount(
+        _ namespace: OverlayNamespace, in directory: Directory, at path: FilePath
+    ) throws(SyscallError) {
+        for name in ["base", "middle", "upper", "work"] {
+            try directory.makeDirectory(RawPath(name), permissions: 0o700)
+        }
+        let base = try directory.openDirectory("base")
+        let middle = try directory.openDirectory("middle")
+        for name in ["merged", "hidden", "opaque", "opaque/below", "merged/below"] {
+            try base.makeDirectory(RawPath(name), permissions: 0o700)
+        }
+        for name in ["merged", "opaque", "merged/above"] {
+            try middle.makeDirectory(RawPath(name), permissions: 0o700)
+        }
+        try middle.makeSpecial("hidden", .characterDevice, permissions: 0)
+        try middle.setAttribute(
+            ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")]),
+            of: "opaque")
+        func layers(usesOptionString: Bool) -> OverlayLayers {
+            OverlayLayers(
+                lowers: [path.appending("middle"), path.appending("base")],
+                upper: path.appending("upper"), work: path.appending("work"),
+                options: OverlayOptions.kernelOptions(namespace),
+                usesOptionString: usesOptionString)
+        }
+        if (try? OverlayLayers.takesLowersOneByOne(lower: path.appending("base"))) == true {
+            try layers(usesOptionString: false).withDetachedTree(checkMerged)
+        } else {
+            try tryAttached(layers(usesOptionString: true), in: directory, at: path)
+        }
+    }
+
+    /// The way of kernels that cannot mount without a place.
+    private static func tryAttached(
+        _ layers: OverlayLayers, in directory: Directory, at path: FilePath
+    ) throws(SyscallError) {
+        try directory.makeDirectory("target", permissions: 0o700)
+        let target = path.appending("target")
+        try Mount(.overlay(layers)).attach(at: target)
+        let outcome: Result<Void, SyscallError>
+        do throws(SyscallError) {
+            outcome = .success(try checkMerged(try directory.openDirectory("target")))
+        } catch {
+            outcome = .failure(error)
+        }
+        try MountPoint(target).unmount(detaching: true)
+        try outcome.get()
+    }
+
+    private static func checkMerged(_ root: Directory) throws(SyscallError) {
+        let expected: [(String, Bool)] = [
+            ("merged/below", true), ("merged/above", true), ("hidden", false),
+            ("opaque", true), ("opaque/below", false),
+        ]
+        for (name, isThere) in expected {
+            let found = try root.statusIfPresent(of: RawPath(name)) != nil
+            if found != isThere {
+                throw SyscallError(
+                    call: "overlay mount", errno: .notSupported,
+                    detail: "\(name) is \(found ? "shown" : "hidden")")
+            }
+        }
+    }
+}

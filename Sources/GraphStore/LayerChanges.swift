@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GRDB
+import GraphArchive
+import GraphCore
+import GraphSystem
+
+/// What is recorded about a layer at the end of a commit or an apply.
+struct CommittedContent {
+    let diffID: Digest
+    let chainID: Digest?
+    let contentDigest: Digest
+    let diffBytes: UInt64
+    let usage: LayerUsage
+    let durability: Durability
+}
+
+/// A record to be made.
+struct NewLayer {
+    let id: String?
+    let kind: Layer.Kind
+    let state: LayerRecord.State
+    let owner: Int64?
+    let parent: LayerNumber?
+    let depth: Int
+    let limits: LayerLimits
+    let created: Timestamp
+    let labels: [String: String]
+}
+
+/// The writing statements about layers, inside a transaction on `graph.db`.
+struct LayerChanges {
+    let database: Database
+
+    init(_ database: Database) { self.database = database }
+
+    /// Adds a record, and gives out its number.
+    func insert(_ layer: NewLayer) throws -> LayerNumber {
+        try run(
+            """
+            INSERT INTO layers
+                (id, kind, state, owner, parent, depth, limit_bytes, created_at, updated_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                layer.id, layer.kind.rawValue, layer.state.rawValue, layer.owner,
+                layer.parent?.rawValue, layer.depth, layer.limits.bytes.map(Int64.init(clamping:)),
+                layer.created.record, layer.created.record,
+            ])
+        guard let number = UInt32(exactly: database.lastInsertedRowID) else {
+            throw DriverError(.unsupported, "the store has given out all its layer numbers")
+        }
+        for (key, value) in layer.labels {
+            try setLabel(key, value, of: LayerNumber(rawValue: number))
+        }
+        return LayerNumber(rawValue: number)
+    }
+
+    /// Ends an intent: the layer is what it was to become.
+    ///
+    /// - Returns: Whether the intent was still this owner's.
+    func finish(
+        _ number: LayerNumber, owner: Int64, id: String, _ content: CommittedContent?,
+        at time: Timestamp
+    ) throws -> Bool {
+        guard let content else {
+            return try run(
+                """
+                UPDATE layers SET state = 'ready', owner = NULL, id = ?, updated_at = ?
+                WHERE number = ? AND owner = ?
+                """, [id, time.record, number.rawValue, owner]) == 1
+        }
+        return try run(
+            """
+            UPDATE layers SET state = 'ready', owner = NULL, kind = 'committed', id = ?,
+                diff_id = ?, chain_id = ?, content_digest = ?, diff_bytes = ?, own_bytes = ?,
+                own_inodes = ?, durability = ?, updated_at = ?
+            WHERE number = ? AND owner = ?
+            """,
+            [
+                id, content.diffID.hex, content.chainID?.hex, content.contentDigest.hex,
+                Int64(clamping: content.diffBytes), Int64(clamping: content.usage.bytes),
+                Int64(clamping: content.usage.inodes), content.durability.rawValue, time.record,
+                number.rawValue, owner,
+            ]) == 1
+    }
+
+    /// Begins a change of a layer that is ready.
+    func setState(_ state: LayerRecord.State, owner: Int64?, of number: LayerNumber) throws {
+        try run(
+            "UPDATE layers SET state = ?, owner = ? WHERE number = ?",
+            [state.rawValue, owner, number.rawValue])
+    }
+
+    /// Takes the intents of dead owners over; those without an owner are given with nil.
+    ///
+    /// - Returns: The layers that are now this owner's to finish.
+    func claim(from dead: Set<Int64?>, for owner: Int64) throws -> [LayerNumber] {
+        var claimed: [LayerNumber] = []
+        for other in dead {
+            let statement = try database.cachedStatement(
+                sql: """
+                    UPDATE layers SET owner = ? WHERE state <> 'ready' AND owner IS ?
+                    RETURNING number
+                    """)
+            claimed += try UInt32.fetchAll(statement, arguments: [owner, other])
+                .map { LayerNumber(rawValue: $0) }
+        }
+        return claimed
+    }
+
+    /// Ends a commit that led to nothing: the layer is active as before.
+    func endCommit(_ number: LayerNumber, owner: Int64) throws {
+        try run(
+            """
+            UPDATE layers SET state = 'ready', owner = NULL
+            WHERE number = ? AND state = 'committing' AND owner = ?
+            """, [number.rawValue, owner])
+    }
+
+    /// Begins the removal of a layer, which gives its id away at once.
+    func beginRemoval(of number: LayerNumber, owner: Int64) throws {
+        try run(
+            "UPDATE layers SET state = 'removing', owner = ?, id = NULL WHERE number = ?",
+            [owner, number.rawValue])
+    }
+
+    /// Takes a removal back that did nothing.
+    func undoRemoval(of number: LayerNumber, id: String) throws {
+        try run(
+            "UPDATE layers SET state = 'ready', owner = NULL, id = ? WHERE number = ?",
+            [id, number.rawValue])
+    }
+
+    /// Leaves an intent to whoever clears it.
+    func disown(_ number: LayerNumber) throws {
+        try run("UPDATE layers SET owner = NULL WHERE number = ?", [number.rawValue])
+    }
+
+    /// Forgets a layer, and its labels with it.
+    func delete(_ number: LayerNumber) throws {
+        try run("DELETE FROM layers WHERE number = ?", [number.rawValue])
+    }
+
+    /// Sets a label, or takes it away.
+    func setLabel(_ key: String, _ value: String?, of number: LayerNumber) throws {
+        guard let value else {
+            try run("DELETE FROM labels WHERE layer = ? AND key = ?", [number.rawValue, key])
+            return
+        }
+        try run(
+            "INSERT OR REPLACE INTO labels (layer, key, value) VALUES (?, ?, ?)",
+            [number.rawValue, key, value])
+    }
+
+    /// Records that something about a layer changed.
+    func touch(_ number: LayerNumber, at time: Timestamp) throws {
+        try run(
+            "UPDATE layers SET updated_at = ? WHERE number = ?", [time.record, number.rawValue])
+    }
+
+    /// Runs a statement, and tells how many rows it changed.
+    @discardableResult
+    private func run(_ sql: String, _ arguments: StatementArguments) throws -> Int {
+        try database.cachedStatement(sql: sql).execute(arguments: arguments)
+        return database.changesCount
+    }
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GRDB
+import GraphArchive
+import GraphCore
+import GraphSystem
+
+/// The reading statements about layers, on a connection of `graph.db`.
+///
+/// All cost the same in a store of ten layers and of fifty thousand, those that return a list apart.
+struct LayerQueries {
+    let database: Database
+
+    init(_ database: Database) { self.database = database }
+
+    /// Finds a layer by its id or by a prefix that no other id has.
+    func layer(_ reference: String) throws -> LayerRecord {
+        if reference.isEmpty { throw DriverError(.invalidArgument, "a layer's id is not empty") }
+        if let exact = try layer(id: reference), exact.isVisible { return exact }
+        guard reference.utf8.allSatisfy(LayerID.isAllowed) else { throw notFound(reference) }
+        // "~" sorts behind every character of an id.
+        let found = try records(
+            "WHERE l.id >= ? AND l.id < ? AND \(LayerRecord.isVisible) ORDER BY l.id LIMIT 3",
+            [reference, reference + "~"])
+        guard let first = found.first else { throw notFound(reference) }
+        if found.count > 1 {
+            let names = found.map(\.layer.id).joined(separator: ", ")
+            throw DriverError(
+                .invalidArgument,
+                "\(reference) is the start of several layers' ids: \(names)"
+                    + (found.count == 3 ? " and maybe more" : ""))
+        }
+        return first
+    }
+
+    /// Finds a layer by its whole id, whatever its state.
+    func layer(id: String) throws -> LayerRecord? { try records("WHERE l.id = ?", [id]).first }
+
+    /// Finds a layer by its number, whatever its state.
+    func layer(_ number: LayerNumber) throws -> LayerRecord? {
+        try records("WHERE l.number = ?", [number.rawValue]).first
+    }
+
+    /// Whether there is a record of a number, whatever its state.
+    func isRecorded(_ number: LayerNumber) throws -> Bool {
+        let statement = try database.cachedStatement(sql: "SELECT 1 FROM layers WHERE number = ?")
+        return try Int.fetchOne(statement, arguments: [number.rawValue]) != nil
+    }
+
+    /// The committed layer that has its chain as id.
+    ///
+    /// One with an id of its own is somebody's, who may remove it at any time.
+    func committed(_ chainID: Digest) throws -> LayerRecord? {
+        try records(
+            """
+            WHERE l.chain_id = ? AND l.id = l.chain_id AND l.kind = 'committed'
+                AND l.state = 'ready'
+            """, [chainID.hex]
+        ).first
+    }
+
+    /// The layers below a layer, nearest first.
+    func parents(of number: LayerNumber) throws -> [LayerNumber] {
+        let statement = try database.cachedStatement(
+            sql: """
+                WITH RECURSIVE chain (number, parent) AS (
+                    SELECT number, parent FROM layers WHERE number = ?
+                    UNION ALL
+                    SELECT l.number, l.parent FROM chain JOIN layers l ON l.number = chain.parent
+                )
+                SELECT parent FROM chain WHERE parent IS NOT NULL
+                """)
+        return try UInt32.fetchAll(statement, arguments: [number.rawValue])
+            .map { LayerNumber(rawValue: $0) }
+    }
+
+    /// The records of a layer and of all below it, nearest first.
+    func chain(of number: LayerNumber) throws -> [LayerRecord] {
+        // Numbers grow from parent to child: the table forbids anything else.
+        try records(
+            """
+            WHERE l.number IN (
+                WITH RECURSIVE chain (number) AS (
+                    VALUES (?)
+                    UNION ALL
+                    SELECT l.parent FROM chain JOIN layers l ON l.number = chain.number
+                    WHERE l.parent IS NOT NULL
+                )
+                SELECT number FROM chain
+            ) ORDER BY l.number DESC
+            """, [number.rawValue])
+    }
+
+    /// The layers that have a layer as parent, whatever their state, oldest first.
+    func children(of number: LayerNumber, limit: Int = -1) throws -> [LayerRecord] {
+        try records(
+            "WHERE l.parent = ? ORDER BY l.number LIMIT ?", [number.rawValue, limit])
+    }
+
+    /// The unfinished: a few rows at most, found by their own index.
+    func unfinished() throws -> [LayerRecord] { try records("WHERE l.state <> 'ready'", []) }
+
+    /// All layers that callers see, oldest first.
+    func visible() throws -> [LayerRecord] {
+        try records("WHERE \(LayerRecord.isVisible) ORDER BY l.number", [], isWhole: true)
+    }
+
+    /// The layers that callers see and that have a label, oldest first.
+    func visible(labelled filter: LabelFilter) throws -> [LayerRecord] {
+        let isLabelled = """
+            WHERE l.number IN (SELECT layer FROM labels WHERE key = ?
+            """
+        let rest = ") AND \(LayerRecord.isVisible) ORDER BY l.number"
+        guard let value = filter.value else {
+            return try records(isLabelled + rest, [filter.key])
+        }
+        return try records(isLabelled + " AND value = ?" + rest, [filter.key, value])
+    }
+
+    /// The sum of what the committed layers below a layer take, as recorded.
+    func recordedUsage(below number: LayerNumber) throws -> LayerUsage {
+        try chain(of: number).dropFirst().compactMap(\.layer.usage)
+            .reduce(into: LayerUsage()) { sum, usage in
+                sum.bytes += usage.bytes
+                sum.inodes += usage.inodes
+            }
+    }
+
+    /// How many layers of each kind callers see.
+    func counts() throws -> [Layer.Kind: Int] {
+        let statement = try database.cachedStatement(
+            sql: "SELECT l.kind, count(*) FROM layers l WHERE \(LayerRecord.isVisible) GROUP BY 1")
+        var counts: [Layer.Kind: Int] = [:]
+        for row in try Row.fetchAll(statement) {
+            if let kind = Layer.Kind(rawValue: row[0]) { counts[kind] = row[1] }
+        }
+        return counts
+    }
+
+    /// What the store says about itself.
+    func fact(_ key: String) throws -> String? {
+        let statement = try database.cachedStatement(sql: "SELECT value FROM meta WHERE key = ?")
+        return try String.fetchOne(statement, arguments: [key])
+    }
+
+    /// Reads records as the cursor comes to them: copying whole rows first costs twice the time.
+    private func records(
+        _ rest: String, _ arguments: StatementArguments, isWhole: Bool = false
+    ) throws -> [LayerRecord] {
+        let statement = try database.cachedStatement(
+            sql: "SELECT \(LayerRecord.columns) FROM \(LayerRecord.tables) \(rest)")
+        let all = isWhole ? try allLabels() : [:]
+        let cursor = try Row.fetchCursor(statement, arguments: arguments)
+        var records: [LayerRecord] = []
+        while let row = try cursor.next() {
+            let number: Int64 = row[0]
+            let labels = isWhole ? all[number] ?? [:] : try labels(of: number)
+            records.append(try LayerRecord(row, labels: labels))
+        }
+        return records
+    }
+
+    private func labels(of number: Int64) throws -> [String: String] {
+        let statement = try database.cachedStatement(
+            sql: "SELECT key, value FROM labels WHERE layer = ?")
+        let cursor = try Row.fetchCursor(statement, arguments: [number])
+        var labels: [String: String] = [:]
+        while let row = try cursor.next() { labels[row[0]] = row[1] }
+        return labels
+    }
+
+    /// The labels of all layers, in one pass over their table.
+    private func allLabels() throws -> [Int64: [String: String]] {
+        let statement = try database.cachedStatement(sql: "SELECT layer, key, value FROM labels")
+        let cursor = try Row.fetchCursor(statement)
+        var labels: [Int64: [String: String]] = [:]
+        while let row = try cursor.next() { labels[row[0], default: [:]][row[1]] = row[2] }
+        return labels
+    }
+
+    private func notFound(_ reference: String) -> DriverError {
+        DriverError(.layerNotFound, "there is no layer \(reference)")
+    }
+}
+
+extension LayerRecord {
+    /// Whether callers see the layer.
+    var isVisible: Bool { state == .ready || state == .committing }
+}
+
+/// The rules for the ids of layers.
+enum LayerID {
+    /// Letters, digits, and behind the first one also `_.:-`.
+    static func isAllowed(_ byte: UInt8) -> Bool {
+        isAlphanumeric(byte) || "_.:-".utf8.contains(byte)
+    }
+
+    /// Refuses what is no id: more than 255 bytes, or others than those that are allowed.
+    static func check(_ id: String) throws(DriverError) {
+        let bytes = id.utf8
+        guard let first = bytes.first, isAlphanumeric(first), bytes.count <= 255,
+            bytes.allSatisfy(isAllowed)
+        else {
+            throw DriverError(
+                .invalidArgument,
+                "\"\(id)\" is no id: 1 to 255 letters, digits or _.:- with a letter or digit first")
+        }
+    }
+
+    /// An id that nobody chose: random digits of base 16, a multiple of 16 of them.
+    static func random(digits count: Int = 64) -> String {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<(count / 16)).map { _ in
+            let digits = String(generator.next() as UInt64, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "A")...UInt8(ascii: "Z"):
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GRDB
+import GraphArchive
+import GraphCore
+import GraphSystem
+
+/// A row of the table `layers`, with its labels.
+struct LayerRecord: Sendable {
+    /// How far the last change of the layer has come.
+    enum State: String {
+        /// Nothing is going on.
+        case ready
+        /// Its bytes are being made: invisible to callers.
+        case creating
+        /// Visible as what it was: active.
+        case committing
+        /// Its bytes are being taken away: invisible to callers.
+        case removing
+    }
+
+    let layer: Layer
+    let state: State
+    let owner: Int64?
+    let parent: LayerNumber?
+
+    var number: LayerNumber { layer.number }
+
+    /// The columns that ``init(_:labels:)`` reads, in its order.
+    static let columns = """
+        l.number, l.id, l.kind, l.state, l.owner, l.parent, p.id, l.depth, l.diff_id, l.chain_id,
+        l.content_digest, l.diff_bytes, l.own_bytes, l.own_inodes, l.limit_bytes, l.durability,
+        l.created_at, l.updated_at
+        """
+
+    /// The tables that the columns come from.
+    static let tables = "layers l LEFT JOIN layers p ON p.number = l.parent"
+
+    /// What callers may see of the unfinished: a layer being committed is still the active one.
+    static let isVisible = "l.state IN ('ready', 'committing')"
+
+    /// Reads the row that a cursor stands on.
+    ///
+    /// What the table declares to be NOT NULL is not asked for NULL.
+    init(_ row: Row, labels: [String: String]) throws {
+        let number = LayerNumber(rawValue: row[0])
+        guard let kind = Layer.Kind(rawValue: row[2]), let state = State(rawValue: row[3]) else {
+            throw DriverError(.storeDamaged, "layer number \(number) has an unknown kind or state")
+        }
+        let parent: UInt32? = row[5]
+        self.state = state
+        owner = row[4]
+        self.parent = parent.map { LayerNumber(rawValue: $0) }
+        let (diffBytes, bytes, inodes, limit): (Int64?, Int64?, Int64?, Int64?) =
+            (row[11], row[12], row[13], row[14])
+        let durability: String? = row[15]
+        layer = Layer(
+            number: number, id: row[1] ?? "", kind: kind, parent: row[6], depth: row[7],
+            diffID: try Self.digest(row[8]), chainID: try Self.digest(row[9]),
+            contentDigest: try Self.digest(row[10]),
+            diffBytes: diffBytes.map { UInt64(bitPattern: $0) },
+            usage: bytes.map {
+                LayerUsage(
+                    bytes: UInt64(bitPattern: $0), inodes: UInt64(bitPattern: inodes ?? 0))
+            }, durability: durability.flatMap { Durability(rawValue: $0) },
+            limits: LayerLimits(bytes: limit.map { UInt64(bitPattern: $0) }),
+            created: Timestamp(record: row[16]), updated: Timestamp(record: row[17]),
+            labels: labels)
+    }
+
+    private static func digest(_ text: String?) throws -> Digest? {
+        guard let text else { return nil }
+        guard let digest = Digest(parsing: text) else {
+            throw DriverError(.storeDamaged, "a layer's record has a digest that is none: \(text)")
+        }
+        return digest
+    }
+}
+
+extension Timestamp {
+    /// Reads nanoseconds since 1970.
+    init(record: Int64) {
+        let (seconds, rest) = record.quotientAndRemainder(dividingBy: 1_000_000_000)
+        self.init(
+            seconds: rest < 0 ? seconds - 1 : seconds,
+            nanoseconds: UInt32(rest < 0 ? rest + 1_000_000_000 : rest))
+    }
+
+    /// Nanoseconds since 1970.
+    var record: Int64 { seconds * 1_000_000_000 + Int64(nanoseconds) }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GRDB
+public import GraphArchive
+public import GraphCore
+import GraphSystem
+import SystemPackage
+
+extension LayerStore {
+    /// Compares records, disk and kernel, and changes nothing.
+    ///
+    /// A deep check also reads every committed layer and compares its content with the digest that
+    /// was recorded. A sound store has no findings.
+    public func check(
+        deep: Bool = false, observer: WorkObserver = .none
+    ) throws(DriverError) -> [Finding] {
+        var findings = try databaseFindings()
+        findings += try recordFindings()
+        findings += try interruptedFindings()
+        // What waits to be freed is owned by the trash: nothing is wrong with it.
+        findings += try diskFindings(missing: true).filter { $0.kind != .trash }
+        findings += try mountFindings()
+        if deep { findings += try contentFindings(observer) }
+        return findings
+    }
+
+    /// Clears what nothing owns: interrupted operations, bytes without a record, records of mounts
+    /// that ended, and what waits to be freed.
+    ///
+    /// What another process is making now is left alone. A dry run only tells what would be cleared;
+    /// what could not be cleared is logged.
+    @discardableResult
+    public func collectGarbage(
+        dryRun: Bool = false, observer: WorkObserver = .none
+    ) throws(DriverError) -> [Finding] {
+        var findings = try interruptedFindings()
+        findings += try diskFindings(missing: false).filter { $0.kind != .foreignFile }
+        findings += try mountFindings()
+        if dryRun { return findings }
+        try checkWritable("clear what nothing owns")
+        try recoverUnfinished()
+        for orphan in try unownedLayers() {
+            try withReserve { () throws(DriverError) in try driver.remove(orphan.number) }
+        }
+        try forgetStaleMounts()
+        try reclaim(observer: observer)
+        return findings
+    }
+
+    private func databaseFindings() throws(DriverError) -> [Finding] {
+        do throws(DriverError) {
+            let lines = try database.read("check the database") { connection in
+                try String.fetchAll(connection, sql: "PRAGMA quick_check")
+                    + Row.fetchAll(connection, sql: "PRAGMA foreign_key_check").map {
+                        "a row of \($0[0] as String? ?? "?") refers to a layer that is not there"
+                    }
+            }
+            return lines.filter { $0 != "ok" }.map {
+                Finding(.databaseDamaged, paths.database.string, $0)
+            }
+        } catch  where error.code == .storeDamaged {
+            return [Finding(.databaseDamaged, paths.database.string, error.message)]
+        }
+    }
+
+    private func recordFindings() throws(DriverError) -> [Finding] {
+        let records = try database.consistent("list the layers") { try LayerQueries($0).visible() }
+        let byNumber = Dictionary(uniqueKeysWithValues: records.map { ($0.number, $0.layer) })
+        var findings: [Finding] = []
+        for record in records {
+            let layer = record.layer
+            func report(_ message: String) {
+                findings.append(Finding(.recordInvalid, layer.id, message))
+            }
+            if let parent = record.parent {
+                guard let below = byNumber[parent] else {
+                    report("its parent, number \(parent), is not there")
+                    continue
+                }
+                if below.kind != .committed { report("its parent \(below.id) is not committed") }
+                if layer.depth != below.depth + 1 {
+                    report("its depth is not its parent's plus one")
+                }
+            } else if layer.depth != 1 || layer.kind == .view {
+                report("it has no parent, but should have one")
+            }
+            if layer.kind == .committed && (layer.diffID == nil || layer.contentDigest == nil) {
+                report("it is committed, but its digests are not recorded")
+            }
+        }
+        return findings
+    }
+
+    private func interruptedFindings() throws(DriverError) -> [Finding] {
+        let unfinished = try database.consistent("look for interrupted operations") {
+            try LayerQueries($0).unfinished()
+        }
+        var findings: [Finding] = []
+        for record in unfinished where try !isAlive(record.owner) {
+            let subject =
+                record.layer.id.isEmpty ? "layer number \(record.number)" : record.layer.id
+            findings.append(
+                Finding(
+                    .interruptedOperation, subject,
+                    "\(record.state.rawValue) it was cut off, and will be taken back"))
+        }
+        return findings
+    }
+
+    /// What the driver's inventory says that the records do not, and the other way round.
+    private func diskFindings(missing: Bool) throws(DriverError) -> [Finding] {
+        let before = missing ? try layersWithBytes() : []
+        let inventory = try driver.inventory()
+        var findings: [Finding] = []
+        var present: Set<LayerNumber> = []
+        for item in inventory {
+            switch item.kind {
+            case .layer(let number): present.insert(number)
+            case .trash:
+                findings.append(
+                    Finding(.trash, item.location, "it was removed and is not yet freed"))
+            case .foreign:
+                findings.append(
+                    Finding(
+                        .foreignFile, item.location, "driver \(driver.name) makes no such thing"))
+            }
+        }
+        for orphan in try unownedLayers() where present.contains(orphan.number) {
+            let usage = try? driver.usage(of: orphan.number, above: [])
+            findings.append(
+                Finding(
+                    .unownedLayer, orphan.location, "no record owns it", bytes: usage?.bytes))
+        }
+        let absent = before.filter { !present.contains($0.number) }
+        if absent.isEmpty { return findings }
+        // Those that went away while the disk was listed are not missing.
+        let now = Set(try layersWithBytes().map(\.number))
+        for record in absent where now.contains(record.number) {
+            findings.append(
+                Finding(
+                    .layerMissing, record.layer.id,
+                    "it is recorded, but driver \(driver.name) has no bytes of number"
+                        + " \(record.number)"))
+        }
+        return findings
+    }
+
+    private func layersWithBytes() throws(DriverError) -> [LayerRecord] {
+        try database.consistent("list the layers") { try LayerQueries($0).visible() }
+            .filter { $0.layer.kind != .view }
+    }
+
+    private func mountFindings() throws(DriverError) -> [Finding] {
+        guard let table = try mountTableIfAny() else { return [] }
+        let namespace = try currentNamespace()
+        var findings: [Finding] = []
+        for mount in try table.all() where try !isLive(mount, namespace) {
+            // Without an id it may be a mounting that is going on; its lock would tell.
+            if mount.mountID == nil, mount.namespace == namespace { continue }
+            findings.append(
+                Finding(
+                    .staleMount, mount.target.string,
+                    "layer number \(mount.layer) is recorded as mounted there, but is not"))
+        }
+        return findings
+    }
+
+    private func forgetStaleMounts() throws(DriverError) {
+        guard let table = try mountTableIfAny() else { return }
+        let namespace = try currentNamespace()
+        for layer in Set(try table.all().map(\.layer)) {
+            try withLock(on: layer) { () throws(DriverError) in
+                for mount in try table.records(of: layer) where try !isLive(mount, namespace) {
+                    if mount.mountID == nil && mount.namespace == namespace {
+                        try clearInterrupted(mount, table)
+                    } else {
+                        removeMountPoint(mount)
+                        try table.delete(mount)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads every committed layer again; one that cannot be read now is not called damaged.
+    private func contentFindings(_ observer: WorkObserver) throws(DriverError) -> [Finding] {
+        var findings: [Finding] = []
+        for record in try layersWithBytes() where record.layer.kind == .committed {
+            guard let wanted = record.layer.contentDigest else { continue }
+            do throws(DriverError) {
+                let parents = try database.read("look for layer \(record.layer.id)") {
+                    try LayerQueries($0).parents(of: record.number)
+                }
+                let found = try canonicalDiff(of: record.number, above: parents, observer).digest
+                if found != wanted {
+                    findings.append(
+                        Finding(
+                            .contentChanged, record.layer.id,
+                            "its content has the digest \(found), not \(wanted)"))
+                }
+            } catch  where error.code == .cancelled {
+                throw error
+            } catch {
+                // One that was removed meanwhile is of no interest.
+                guard (try? current(record)) != nil else { continue }
+                findings.append(Finding(.notChecked, record.layer.id, error.description))
+            }
+        }
+        return findings
+    }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphCore
+import GraphSystem
+
+/// A layer that is being made: what is recorded of it, and what its driver needs to know.
+struct LayerIntent {
+    let number: LayerNumber
+    let kind: Layer.Kind
+    let id: String?
+    let parent: Layer?
+    let parents: [LayerNumber]
+    let depth: Int
+    let limits: LayerLimits
+    let created: Timestamp
+    let labels: [String: String]
+    let owner: Int64
+
+    /// The layer that the intent led to.
+    func layer(_ id: String, _ content: CommittedContent? = nil, at time: Timestamp) -> Layer {
+        Layer(
+            number: number, id: id, kind: kind, parent: parent?.id, depth: depth,
+            diffID: content?.diffID, chainID: content?.chainID,
+            contentDigest: content?.contentDigest, diffBytes: content?.diffBytes,
+            usage: content?.usage, durability: content?.durability, limits: limits,
+            created: created, updated: time, labels: labels)
+    }
+}
+
+extension LayerStore {
+    /// Makes a writable layer on top of a committed one, or an empty one.
+    ///
+    /// Waits for one sync of the disk, of the result. The intent before it waits for none: should
+    /// a power cut lose it, the driver's bytes are found and cleared by the first opening after it.
+    ///
+    /// Without an id the layer gets one of 64 random digits.
+    public func create(
+        id: String? = nil, parent: String? = nil, labels: [String: String] = [:],
+        limits: LayerLimits = .none, observer: WorkObserver = .none
+    ) throws(DriverError) -> Layer {
+        let intent = try begin(
+            .active, id: id ?? LayerID.random(), parent: parent, labels: labels, limits: limits)
+        do throws(DriverError) {
+            try driver.create(
+                intent.number, above: intent.parents, limits: limits, observer: observer)
+            return try finish(intent, id: intent.id ?? LayerID.random(), nil)
+        } catch {
+            abandon(intent, after: error)
+            throw withResource(error)
+        }
+    }
+
+    /// Gives a committed layer a further id, under which it is mounted read-only.
+    ///
+    /// A view has no bytes of its own: all that is made is a record.
+    public func createView(
+        id: String? = nil, parent: String, labels: [String: String] = [:]
+    ) throws(DriverError) -> Layer {
+        let intent = try begin(
+            .view, id: id ?? LayerID.random(), parent: parent, labels: labels, limits: .none)
+        return intent.layer(intent.id ?? "", at: intent.created)
+    }
+
+    /// Records that a layer is being made; a view is made by that alone.
+    func begin(
+        _ kind: Layer.Kind, id: String?, parent: String?, labels: [String: String],
+        limits: LayerLimits
+    ) throws(DriverError) -> LayerIntent {
+        try checkWritable("make a layer")
+        if let id { try LayerID.check(id) }
+        for (key, _) in labels { try Self.check(label: key) }
+        let owner = try owner()
+        while true {
+            do throws(DriverError) {
+                return try record(
+                    kind, id: id, parent: parent, labels: labels, limits: limits, owner: owner)
+            } catch  where error.code == .layerExists {
+                // A dead process may have left the id behind: then it is free now.
+                guard let id, try recover(id: id) else { throw error }
+            }
+        }
+    }
+
+    private func record(
+        _ kind: Layer.Kind, id: String?, parent: String?, labels: [String: String],
+        limits: LayerLimits, owner: Int64
+    ) throws(DriverError) -> LayerIntent {
+        let isDone = kind == .view
+        let created = Timestamp.now
+        // A base layer is never too deep, and asking a driver what it can do is not free.
+        let depthMax = kind == .view || parent == nil ? nil : depthMax()
+        return try database.write(
+            "record a new layer", isDone ? resultSynchronization : .ordered
+        ) { connection in
+            let queries = LayerQueries(connection)
+            if let id, try queries.layer(id: id) != nil {
+                throw DriverError(.layerExists, "there is a layer \(id) already")
+            }
+            let below = try parent.map { try queries.layer($0) }
+            if let below, below.layer.kind != .committed {
+                throw DriverError(
+                    .wrongKind,
+                    "layer \(below.layer.id) is \(below.layer.kind.described) and cannot be a parent;"
+                        + " commit it first")
+            }
+            let depth = (below?.layer.depth ?? 0) + 1
+            if let depthMax, depth > depthMax {
+                throw DriverError(
+                    .depthExceeded,
+                    "a layer on \(below?.layer.id ?? "") would be number \(depth) of its chain; "
+                        + "driver \(driver.name) mounts at most \(depthMax)")
+            }
+            let number = try LayerChanges(connection).insert(
+                NewLayer(
+                    id: id, kind: kind, state: isDone ? .ready : .creating,
+                    owner: isDone ? nil : owner, parent: below?.number, depth: depth,
+                    limits: limits, created: created, labels: labels))
+            var parents: [LayerNumber] = []
+            if let below {
+                parents = try [below.number] + queries.parents(of: below.number)
+            }
+            return LayerIntent(
+                number: number, kind: kind, id: id, parent: below?.layer, parents: parents,
+                depth: depth, limits: limits, created: created, labels: labels, owner: owner)
+        }
+    }
+
+    /// Records that a layer is made.
+    func finish(
+        _ intent: LayerIntent, id: String, _ content: CommittedContent?
+    ) throws(DriverError) -> Layer {
+        let now = Timestamp.now
+        let isOurs = try database.write("record layer \(id)", resultSynchronization) { connection in
+            try LayerChanges(connection)
+                .finish(intent.number, owner: intent.owner, id: id, content, at: now)
+        }
+        if !isOurs {
+            throw DriverError(.system, "layer \(id) was taken for abandoned while it was made")
+        }
+        return intent.layer(id, content, at: now)
+    }
+
+    /// Clears what was made of a layer that shall not be; where that fails, a later collection does.
+    ///
+    /// After a lack of space its bytes are freed at once, and with them what others removed: nobody
+    /// could use the disk before.
+    func abandon(_ intent: LayerIntent, after failure: DriverError? = nil) {
+        do throws(DriverError) {
+            try withReserve { () throws(DriverError) in try clear(intent.number) }
+            if failure?.code == .noSpace { try reclaim() }
+        } catch {
+            warn("could not clear what was made of a layer", intent.number, error)
+            release(intent.number)
+        }
+    }
+
+    /// Removes the bytes and the record of a layer that is no layer yet, or no longer one.
+    func clear(_ number: LayerNumber) throws(DriverError) {
+        try driver.remove(number)
+        // Not waited for: should a power cut bring the record back, the next opening ends it again.
+        try database.write("forget layer number \(number)", .ordered) { connection in
+            try LayerChanges(connection).delete(number)
+        }
+    }
+
+    /// Lets anybody clear an intent that this process could not clear.
+    func release(_ number: LayerNumber) {
+        do throws(DriverError) {
+            try database.write("leave layer number \(number)", .ordered) { connection in
+                try LayerChanges(connection).disown(number)
+            }
+        } catch {
+            warn("could not leave an operation to others", number, error)
+        }
+    }
+
+    /// Says for a lack of space whether it is one of inodes.
+    func withResource(_ error: DriverError) -> DriverError {
+        guard error.code == .noSpace, error.resource == .bytes else { return error }
+        return DriverError(noSpace: error.message, at: paths.database, cause: error.cause)
+    }
+}
+
+extension Layer.Kind {
+    /// The kind in a sentence.
+    var described: String { self == .view ? "a view" : rawValue }
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Glibc
+import GraphCore
+import GraphSystem
+import Synchronization
+import SystemPackage
+
+extension LayerStore {
+    /// How long a busy mount is tried again, and how often: a process that is just ending needs a
+    /// moment, and one that stays needs an answer.
+    private static let busyTries = 25
+    private static let busyWaitMicroseconds: UInt32 = 20_000
+
+    /// The mounts of a layer that the kernel still has, in this namespace; forgets the others.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/layerInUse`` when a layer that is to be mounted
+    ///   writable is mounted in another namespace.
+    func liveMounts(
+        of record: LayerRecord, _ table: MountTable, _ namespace: UInt64, isMounting: Bool
+    ) throws(DriverError) -> [MountRecord] {
+        var live: [MountRecord] = []
+        for mount in try table.records(of: record.number) {
+            if mount.namespace != namespace {
+                let processes = try processes(of: mount)
+                if processes.isEmpty {
+                    try table.delete(mount)
+                } else if record.layer.kind == .active && isMounting {
+                    throw inOtherNamespace(record.layer, mount, processes)
+                }
+            } else if mount.mountID == nil {
+                try clearInterrupted(mount, table)
+            } else if try isLive(mount, namespace) {
+                live.append(mount)
+            } else {
+                removeMountPoint(mount)
+                try table.delete(mount)
+            }
+        }
+        return live
+    }
+
+    /// Refuses to go on with a layer that is mounted anywhere; the caller holds its lock.
+    func refuseMounted(_ layer: Layer, _ action: String) throws(DriverError) {
+        guard let table = try mountTableIfAny() else { return }
+        let namespace = try currentNamespace()
+        var targets: [String] = []
+        for mount in try table.records(of: layer.number) {
+            if mount.namespace != namespace {
+                let processes = try processes(of: mount)
+                if !processes.isEmpty { throw inOtherNamespace(layer, mount, processes) }
+            }
+            if mount.mountID == nil, mount.namespace == namespace {
+                try clearInterrupted(mount, table)
+            } else if try isLive(mount, namespace) {
+                targets.append(mount.target.string)
+            } else {
+                removeMountPoint(mount)
+                try table.delete(mount)
+            }
+        }
+        if targets.isEmpty {
+            // Whoever died between making the place and recording it has left it.
+            removeMountPoint(of: layer.number)
+            return
+        }
+        throw DriverError(
+            .layerInUse,
+            "layer \(layer.id) is mounted at \(Self.list(targets)) and cannot be \(action)")
+    }
+
+    /// Counts down, and unmounts at zero.
+    func release(
+        _ record: MountRecord, _ layer: Layer, _ table: MountTable
+    ) throws(DriverError) -> MountedLayer {
+        var mount = record
+        mount.count -= 1
+        if mount.count > 0 {
+            try table.put(mount)
+        } else {
+            if try mountID(at: mount.target) != mount.mountID {
+                throw DriverError(
+                    .layerInUse,
+                    "something else is mounted over layer \(layer.id) at \(mount.target)")
+            }
+            for _ in 0..<mount.stacked { try detach(mount, layer) }
+            try table.delete(mount)
+            removeMountPoint(mount)
+        }
+        return MountedLayer(layer: layer, path: mount.target, count: mount.count)
+    }
+
+    private func detach(_ mount: MountRecord, _ layer: Layer) throws(DriverError) {
+        var tries = 0
+        while true {
+            do throws(SyscallError) {
+                try MountPoint(mount.target).unmount()
+                return
+            } catch  where error.errno == .resourceBusy {
+                tries += 1
+                if tries < Self.busyTries {
+                    usleep(Self.busyWaitMicroseconds)
+                    continue
+                }
+                let holders = Self.processes(using: mount.target)
+                let who =
+                    holders.isEmpty ? "a process" : "process " + Self.list(holders.map { "\($0)" })
+                throw DriverError(
+                    .layerInUse, "layer \(layer.id) is in use at \(mount.target) by \(who)",
+                    cause: error)
+            } catch {
+                throw DriverError("unmount layer \(layer.id) from \(mount.target)", error)
+            }
+        }
+    }
+
+    /// Ends a mounting whose maker died: what it had attached is taken away.
+    func clearInterrupted(
+        _ mount: MountRecord, _ table: MountTable
+    ) throws(DriverError) {
+        for _ in 0..<mount.stacked {
+            let now = try mountID(at: mount.target)
+            if now == nil || now == mount.previousID { break }
+            try attempting(
+                "clear \(mount.target)", try MountPoint(mount.target).unmount(detaching: true))
+        }
+        try table.delete(mount)
+        removeMountPoint(mount)
+    }
+
+    /// Whether the kernel still has a mount.
+    func isLive(_ mount: MountRecord, _ namespace: UInt64) throws(DriverError) -> Bool {
+        if mount.namespace != namespace { return try !processes(of: mount).isEmpty }
+        guard let id = mount.mountID else { return false }
+        if try mountID(at: mount.target) == id { return true }
+        // It may be there, with something else mounted over it.
+        return try attempting(
+            "ask for the mount at \(mount.target)", try MountPoint.exists(mountID: id)) ?? false
+    }
+
+    /// Takes away a mount point that the store made, once nothing is mounted there.
+    func removeMountPoint(_ mount: MountRecord) {
+        if mount.ownsTarget { removeMountPoint(of: mount.layer) }
+    }
+
+    private func removeMountPoint(of number: LayerNumber) {
+        // It stays where something else is mounted there: then it is not ours any more.
+        try? Directory(opening: paths.mountPoints)
+            .removeDirectory(RawPath(String(number.rawValue)))
+    }
+
+    private func processes(of mount: MountRecord) throws(DriverError) -> [Int] {
+        try attempting(
+            "look for a mount namespace",
+            try MountPoint.processes(inNamespace: mount.namespace))
+    }
+
+    private func inOtherNamespace(
+        _ layer: Layer, _ mount: MountRecord, _ processes: [Int]
+    ) -> DriverError {
+        DriverError(
+            .layerInUse,
+            "layer \(layer.id) is mounted at \(mount.target) in another mount namespace, where "
+                + "process \(Self.list(processes.map { "\($0)" })) lives")
+    }
+
+    /// The processes that keep a mount busy, as far as they may be looked at.
+    private static func processes(using target: FilePath) -> [Int] {
+        let prefix = RawPath(target)
+        let below = prefix.appending("")
+        func isInside(_ path: RawPath?) -> Bool {
+            path.map { $0 == prefix || $0.hasPrefix(below) } ?? false
+        }
+        guard let names = try? Directory(opening: "/proc").listing() else { return [] }
+        return names.compactMap { entry in
+            guard let process = Int(entry.name.description),
+                let folder = try? Directory(opening: FilePath("/proc/\(process)"))
+            else { return nil }
+            if isInside(try? folder.readLink("cwd")) || isInside(try? folder.readLink("root")) {
+                return process
+            }
+            guard let files = try? folder.openDirectory("fd"), let open = try? files.listing()
+            else { return nil }
+            return open.contains { isInside(try? files.readLink($0.name)) } ? process : nil
+        }
+    }
+
+    /// The table of mounts, unless nothing was ever mounted or it is not ours to see.
+    func mountTableIfAny() throws(DriverError) -> MountTable? {
+        do throws(SyscallError) {
+            let folder = try Directory(opening: paths.runRoot)
+            if try folder.statusIfPresent(of: "mounts.db") == nil { return nil }
+        } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .permissionDenied {
+            return nil
+        } catch {
+            throw DriverError("look at \(paths.runRoot)", error)
+        }
+        return try mountTable()
+    }
+
+    /// How many layers are mounted in this namespace.
+    func mountedLayerCount() throws(DriverError) -> Int {
+        guard let table = try mountTableIfAny() else { return 0 }
+        let namespace = try currentNamespace()
+        var layers: Set<LayerNumber> = []
+        for mount in try table.all() where try isLive(mount, namespace) {
+            layers.insert(mount.layer)
+        }
+        return layers.count
+    }
+}
+
+extension LayerStore {
+    func currentNamespace() throws(DriverError) -> UInt64 {
+        try attempting("look at the mount namespace", try MountPoint.currentNamespace())
+    }
+
+    func mountID(at place: FilePath) throws(DriverError) -> UInt64? {
+        try attempting("look at \(place)", try MountPoint(place).mountID())
+    }
+
+    /// The place to mount at: the caller's, or the layer's own below RUN-ROOT, which is made.
+    func resolve(
+        _ target: FilePath?, for number: LayerNumber
+    ) throws(DriverError) -> FilePath {
+        if let target { return try canonical(target) }
+        let name = RawPath(String(number.rawValue))
+        var parent = try mountPoints()
+        do throws(SyscallError) {
+            try Directory(opening: parent).makeDirectory(name, permissions: 0o755)
+        } catch  where error.errno == .fileExists {
+            // Left by a process that died.
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            // Somebody cleared RUN-ROOT.
+            mountPointsIfKnown.withLock { $0 = nil }
+            parent = try mountPoints()
+            _ = try attempting(
+                "make a mount point",
+                try Directory(opening: parent).makeOrOpenDirectory(name, permissions: 0o755))
+        } catch {
+            throw DriverError("make a mount point", error)
+        }
+        return parent.appending(String(number.rawValue))
+    }
+
+    /// The folder of the mount points that the store makes, by its one name.
+    private func mountPoints() throws(DriverError) -> FilePath {
+        try mountPointsIfKnown.withLock { known throws(DriverError) in
+            if let known { return known }
+            _ = try attempting(
+                "make the folder \(paths.mountPoints)",
+                try Directory(opening: paths.runRoot)
+                    .makeOrOpenDirectory("mnt", permissions: 0o700))
+            let path = try canonical(paths.mountPoints)
+            known = path
+            return path
+        }
+    }
+
+    /// A directory's one name: absolute, without symbolic links.
+    func canonical(_ target: FilePath) throws(DriverError) -> FilePath {
+        let name = try attempting(
+            "open the mount point \(target)",
+            try { () throws(SyscallError) in
+                let folder = try OwnedDescriptor.open(target, [.path, .directory])
+                defer { withExtendedLifetime(folder) {} }
+                return try Directory(opening: "/proc/self/fd")
+                    .readLink(RawPath(String(folder.number)))
+            }())
+        guard let text = String(validating: name.bytes, as: UTF8.self) else {
+            throw DriverError(
+                .invalidArgument, "the name of the mount point \(target) is not UTF-8")
+        }
+        return FilePath(text)
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphCore
+import GraphSystem
+
+extension LayerStore {
+    /// The space that a layer takes: recorded for a committed layer, measured now for an active one.
+    public func usage(of reference: String) throws(DriverError) -> StoredUsage {
+        let (record, below) = try database.consistent("look for layer \(reference)") {
+            let queries = LayerQueries($0)
+            let record = try queries.layer(reference)
+            return (record, try queries.recordedUsage(below: record.number))
+        }
+        let own = try ownUsage(of: record)
+        return StoredUsage(own: own, total: own + below)
+    }
+
+    /// The space that every layer takes, and what is left on the store's filesystem.
+    ///
+    /// Mounts nothing and waits for no writer. Only active layers are looked at on disk.
+    public func diskUsage() throws(DriverError) -> DiskUsage {
+        let records = try database.consistent("list the layers") { try LayerQueries($0).visible() }
+        var children: [LayerNumber: Int] = [:]
+        for parent in records.compactMap(\.parent) { children[parent, default: 0] += 1 }
+        var used = LayerUsage()
+        var entries: [DiskUsage.Entry] = []
+        for record in records {
+            let usage: LayerUsage?
+            do throws(DriverError) {
+                usage = try ownUsage(of: record)
+            } catch  where error.code == .layerNotFound {
+                usage = nil
+            }
+            if let usage { used = used + usage }
+            entries.append(
+                DiskUsage.Entry(
+                    layer: record.layer, usage: usage, children: children[record.number] ?? 0))
+        }
+        let filesystem = try filesystem()
+        return DiskUsage(
+            layers: entries, used: used, filesystemBytes: filesystem.totalBytes,
+            availableBytes: filesystem.availableBytes, filesystemInodes: filesystem.totalInodes,
+            freeInodes: filesystem.freeInodes)
+    }
+
+    /// What the store is and holds.
+    public func info() throws(DriverError) -> StoreInfo {
+        let (version, kinds) = try database.consistent("read the store at \(paths.root)") {
+            (try Schema.version($0), try LayerQueries($0).counts())
+        }
+        return StoreInfo(
+            root: paths.root, runRoot: paths.runRoot, storeID: storeID, driver: driver.name,
+            capabilities: driver.capabilities, formatVersion: version, isReadOnly: isReadOnly,
+            durability: configuration.durability, filesystem: try filesystem().typeName,
+            committedLayers: kinds[.committed] ?? 0, activeLayers: kinds[.active] ?? 0,
+            views: kinds[.view] ?? 0, mountedLayers: try mountedLayerCount())
+    }
+
+    private func ownUsage(of record: LayerRecord) throws(DriverError) -> LayerUsage {
+        switch record.layer.kind {
+        case .view: return LayerUsage()
+        case .committed:
+            if let usage = record.layer.usage { return usage }
+        case .active: break
+        }
+        let parents = try database.read("look for layer \(record.layer.id)") {
+            try LayerQueries($0).parents(of: record.number)
+        }
+        return try driver.usage(of: record.number, above: parents)
+    }
+
+    private func filesystem() throws(DriverError) -> FilesystemStatus {
+        try attempting(
+            "look at \(paths.root)",
+            try Directory(opening: paths.root).descriptor.filesystem())
+    }
+}
+
+extension LayerUsage {
+    /// Adds two measurements.
+    static func + (left: LayerUsage, right: LayerUsage) -> LayerUsage {
+        LayerUsage(bytes: left.bytes + right.bytes, inodes: left.inodes + right.inodes)
+    }
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GRDB
+import GraphCore
+import GraphSystem
+import Synchronization
+import SystemPackage
+
+/// The connections to `graph.db`.
+///
+/// Readers never wait for writers: they have a connection of their own, and the journal is a
+/// write-ahead log. The reading connection is opened first and closed last; since it may not write,
+/// SQLite does not copy the log into the database when it closes, which would cost every short
+/// process two syncs of the disk. Whoever commits the log's 128th page copies it instead; the first
+/// of several processes has no more than that to read again.
+final class StoreDatabase: Sendable {
+    /// What is on disk when a transaction returns.
+    enum Synchronization: String {
+        /// Nothing yet; the order of transactions holds. For what may be lost in a power cut.
+        case ordered = "NORMAL"
+        /// This transaction and all before it.
+        case onDisk = "FULL"
+    }
+
+    /// How the files may be used.
+    enum Access {
+        case readWrite
+        /// Reads only, beside writers that may come and go.
+        case readOnly
+        /// Reads only, from a filesystem where nobody can write and no log waits to be read.
+        case immutable
+    }
+
+    private struct Writer {
+        let queue: DatabaseQueue
+        var synchronization: Synchronization
+    }
+
+    let path: FilePath
+    private let reader: DatabaseQueue
+    private let writer: Mutex<Writer?>
+    private let isReadOnly: Bool
+
+    /// Opens an existing database.
+    init(_ path: FilePath, _ access: Access) throws(DriverError) {
+        self.path = path
+        isReadOnly = access != .readWrite
+        writer = Mutex(nil)
+        var configuration = Self.configuration
+        configuration.readonly = true
+        let location =
+            switch access {
+            case .readWrite: path.string
+            // Without this SQLite writes into the log's index even when it only reads.
+            case .readOnly: Self.uri(path, "readonly_shm=1")
+            case .immutable: Self.uri(path, "immutable=1")
+            }
+        let final = configuration
+        reader = try databaseErrors("open the store's database", path) {
+            try DatabaseQueue(path: location, configuration: final)
+        }
+    }
+
+    deinit {
+        // The order matters, see above.
+        writer.withLock { $0 = nil }
+    }
+
+    /// Makes a new database, which appears under its name when it is whole.
+    ///
+    /// Whoever dies on the way leaves nothing that looks like a database: a journal half rolled back
+    /// would stop those who come to read. `fill` writes the first records, in the transaction that
+    /// makes the tables. One process at a time.
+    static func create(
+        _ path: FilePath, fill: (Database) throws -> Void
+    ) throws(DriverError) {
+        let begun = "graph.db.new"
+        let folder = try attempting(
+            "open \(path)", try Directory(opening: path.removingLastComponent()))
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            let name = RawPath(begun + suffix)
+            if try attempting("look for \(name)", try folder.statusIfPresent(of: name)) != nil {
+                try attempting("remove \(name)", try folder.removeFile(name))
+            }
+        }
+        try migrate(path.removingLastComponent().appending(begun), fill: fill)
+        try attempting(
+            "name the store's database",
+            try folder.rename(RawPath(begun), to: "graph.db", in: folder))
+    }
+
+    /// Brings a database up to this version's format.
+    static func migrate(
+        _ path: FilePath, fill: (Database) throws -> Void
+    ) throws(DriverError) {
+        try databaseErrors("make the store's database", path) {
+            let queue = try DatabaseQueue(path: path.string, configuration: configuration)
+            try queue.inDatabase { database in
+                try database.execute(sql: "PRAGMA journal_mode = WAL")
+                try database.execute(sql: "PRAGMA synchronous = FULL")
+                try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+                try database.inTransaction(.immediate) {
+                    try Schema.migrate(database, from: Schema.version(database))
+                    try fill(database)
+                    return .commit
+                }
+            }
+            try queue.close()
+        }
+    }
+
+    /// Reads; what several statements see is one state of the store only inside
+    /// ``consistent(_:_:)``.
+    func read<Value>(
+        _ action: @autoclosure () -> String, _ body: (Database) throws -> Value
+    ) throws(DriverError) -> Value {
+        try databaseErrors(action(), path) { try reader.unsafeReentrantRead(body) }
+    }
+
+    /// Reads with several statements, all of which see the same state of the store.
+    func consistent<Value>(
+        _ action: @autoclosure () -> String, _ body: (Database) throws -> Value
+    ) throws(DriverError) -> Value {
+        try databaseErrors(action(), path) { try reader.read(body) }
+    }
+
+    /// Writes, in one transaction that is undone when `body` throws.
+    func write<Value>(
+        _ action: @autoclosure () -> String, _ synchronization: Synchronization,
+        _ body: (Database) throws -> Value
+    ) throws(DriverError) -> Value {
+        if isReadOnly {
+            throw DriverError(.storeReadOnly, "could not \(action()): the store is read-only")
+        }
+        return try databaseErrors(action(), path) {
+            let queue = try openWriter()
+            return try queue.inDatabase { database in
+                try switchTo(synchronization, database)
+                var result: Value?
+                try database.inTransaction(.immediate) {
+                    result = try body(database)
+                    return .commit
+                }
+                guard let result else { throw DatabaseError(resultCode: .SQLITE_ABORT) }
+                return result
+            }
+        }
+    }
+
+    /// Copies the log into the database, so that the next transaction is written over it.
+    ///
+    /// Both files have their blocks already. Where it fails, or a reader needs the log, it goes on to
+    /// grow.
+    func recycleLog() {
+        try? openWriter().inDatabase { database in
+            try database.execute(sql: "PRAGMA wal_checkpoint(RESTART)")
+        }
+    }
+
+    private func openWriter() throws -> DatabaseQueue {
+        try writer.withLock { writer in
+            if let writer { return writer.queue }
+            let queue = try DatabaseQueue(path: path.string, configuration: Self.configuration)
+            writer = Writer(queue: queue, synchronization: .onDisk)
+            return queue
+        }
+    }
+
+    /// Called on the writer's own queue, so that nobody switches in between.
+    private func switchTo(_ synchronization: Synchronization, _ database: Database) throws {
+        let isSet = writer.withLock { $0?.synchronization == synchronization }
+        if isSet { return }
+        try database.execute(sql: "PRAGMA synchronous = \(synchronization.rawValue)")
+        writer.withLock { $0?.synchronization = synchronization }
+    }
+
+    private static var configuration: Configuration {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(60)
+        configuration.prepareDatabase { database in
+            if database.configuration.readonly { return }
+            try database.execute(sql: "PRAGMA wal_autocheckpoint = 128")
+        }
+        return configuration
+    }
+
+    /// A path with SQLite's own options behind it.
+    private static func uri(_ path: FilePath, _ option: String) -> String {
+        let plain = Set("/-_.~".utf8)
+        var text = "file:"
+        for byte in path.string.utf8 {
+            let character = Character(Unicode.Scalar(byte))
+            if plain.contains(byte)
+                || (character.isASCII && (character.isLetter || character.isNumber))
+            {
+                text.append(character)
+            } else {
+                text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+        }
+        return text + "?" + option
+    }
+}
+
+/// Works on a database, and turns its errors into the store's.
+func databaseErrors<Value>(
+    _ action: @autoclosure () -> String, _ path: FilePath, _ body: () throws -> Value
+) throws(DriverError) -> Value {
+    do {
+        return try body()
+    } catch let error as DriverError {
+        throw error
+    } catch let error as DatabaseError {
+        throw DriverError(action(), error, path)
+    } catch {
+        throw DriverError(.system, "could not \(action()): \(error)")
+    }
+}
+
+extension DriverError {
+    /// Describes a failure of SQLite.
+    init(_ action: String, _ error: DatabaseError, _ path: FilePath) {
+        let text = "could not \(action)"
+        let reason = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
+        switch error.resultCode {
+        case .SQLITE_CONSTRAINT where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE:
+            // The only such column is the id of a layer.
+            self.init(.layerExists, "\(text): there is a layer with this id already")
+        case .SQLITE_FULL:
+            self.init(noSpace: "\(text): no space left for \(path.lastComponentName)", at: path)
+        case .SQLITE_READONLY:
+            self.init(.storeReadOnly, "\(text): \(path) cannot be written")
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            self.init(.storeDamaged, "\(text): \(path): \(reason)")
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            self.init(
+                .system, "\(text): another process has been changing \(path) for over a minute")
+        case .SQLITE_CANTOPEN, .SQLITE_IOERR:
+            let filesystem = Self.filesystem(of: path)
+            if filesystem?.isReadOnly == true {
+                self.init(.storeReadOnly, "\(text): \(path) is on a read-only filesystem")
+            } else if let filesystem, filesystem.isFull {
+                self.init(noSpace: "\(text): no space left for \(path)", at: path)
+            } else {
+                self.init(.system, "\(text): \(path): \(reason)")
+            }
+        default:
+            self.init(.system, "\(text): \(path): \(reason)")
+        }
+    }
+
+    /// Describes a lack of space, and asks the filesystem of what.
+    init(noSpace message: String, at path: FilePath, cause: SyscallError? = nil) {
+        let filesystem = Self.filesystem(of: path)
+        let isOfInodes = filesystem.map { $0.totalInodes > 0 && $0.freeInodes == 0 } ?? false
+        self.init(.noSpace, message, cause: cause, resource: isOfInodes ? .inodes : .bytes)
+    }
+
+    private static func filesystem(of path: FilePath) -> FilesystemStatus? {
+        try? OwnedDescriptor.open(path.removingLastComponent(), [.readOnly, .directory])
+            .filesystem()
+    }
+}
+
+extension FilesystemStatus {
+    /// Whether not even SQLite's smallest file fits.
+    var isFull: Bool { availableBytes < 65_536 || (totalInodes > 0 && freeInodes == 0) }
+}
+
+extension FilePath {
+    /// The last name, as text.
+    var lastComponentName: String { lastComponent?.string ?? string }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphCore
+public import SystemPackage
+
+/// The outcome of applying a layer tar.
+public struct AppliedLayer: Hashable, Sendable {
+    public let layer: Layer
+    /// Whether the store had the layer already, and nothing was added.
+    public let wasPresent: Bool
+    /// Bytes of the uncompressed stream that was read.
+    public let streamBytes: UInt64
+}
+
+/// A place where a layer is mounted.
+public struct MountedLayer: Hashable, Sendable {
+    public let layer: Layer
+    /// The mount point.
+    public let path: FilePath
+    /// How often it was mounted here and not yet unmounted; 0 once the mount is gone.
+    public let count: Int
+}
+
+/// The space of one layer.
+public struct StoredUsage: Hashable, Sendable {
+    /// Without the parents.
+    public let own: LayerUsage
+    /// With all parents.
+    public let total: LayerUsage
+}
+
+/// The space of a whole store.
+public struct DiskUsage: Hashable, Sendable {
+    /// One layer's part.
+    public struct Entry: Hashable, Sendable {
+        public let layer: Layer
+        /// Recorded for committed layers, measured now for active ones, nothing for views; nil for
+        /// a layer that went away while it was measured.
+        public let usage: LayerUsage?
+        /// How many layers have this one as parent.
+        public let children: Int
+    }
+
+    /// Oldest first.
+    public let layers: [Entry]
+    /// The sum over all layers.
+    public let used: LayerUsage
+    /// Bytes of the filesystem that holds the store.
+    public let filesystemBytes: UInt64
+    /// Bytes of it that are left for a user without privileges.
+    public let availableBytes: UInt64
+    /// Inodes of the filesystem; 0 where it has no such limit.
+    public let filesystemInodes: UInt64
+    public let freeInodes: UInt64
+}
+
+/// A difference between records, disk and kernel.
+public struct Finding: Hashable, Sendable {
+    /// What is wrong.
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
+        /// The database itself is damaged.
+        case databaseDamaged = "database_damaged"
+        /// A record says something that cannot be, such as a parent that is not committed.
+        case recordInvalid = "record_invalid"
+        /// A layer is recorded, but its bytes are gone.
+        case layerMissing = "layer_missing"
+        /// A layer's content is not what was committed.
+        case contentChanged = "content_changed"
+        /// A layer could not be looked at now; nothing is known to be wrong with it.
+        case notChecked = "not_checked"
+        /// An operation was cut off; the next opening or collection clears it.
+        case interruptedOperation = "interrupted_operation"
+        /// Bytes of a layer that no record owns.
+        case unownedLayer = "unowned_layer"
+        /// Removed, and waiting to be freed.
+        case trash
+        /// Something in the store's folders that the store does not make.
+        case foreignFile = "foreign_file"
+        /// A mount is recorded that the kernel does not know.
+        case staleMount = "stale_mount"
+    }
+
+    public let kind: Kind
+    /// The layer, path or record concerned.
+    public let subject: String
+    /// One sentence for a person.
+    public let message: String
+    /// Bytes that clearing it frees, where known.
+    public let bytes: UInt64?
+
+    /// Describes a finding.
+    public init(_ kind: Kind, _ subject: String, _ message: String, bytes: UInt64? = nil) {
+        (self.kind, self.subject, self.message, self.bytes) = (kind, subject, message, bytes)
+    }
+
+    /// Whether data are lost or records are wrong, and not only something left to clear.
+    public var isDamage: Bool {
+        switch kind {
+        case .databaseDamaged, .recordInvalid, .layerMissing, .contentChanged: true
+        case .notChecked, .interruptedOperation, .unownedLayer, .trash, .foreignFile, .staleMount:
+            false
+        }
+    }
+}
+
+/// What a store is and holds.
+public struct StoreInfo: Hashable, Sendable {
+    public let root: FilePath
+    public let runRoot: FilePath
+    /// Tells this store from all others, for as long as it exists.
+    public let storeID: String
+    /// The driver's name.
+    public let driver: String
+    public let capabilities: DriverCapabilities
+    /// How many migrations the database has seen.
+    public let formatVersion: Int
+    public let isReadOnly: Bool
+    /// What new layers are promised.
+    public let durability: Durability
+    /// The type of the filesystem below the store, as mount(8) spells it.
+    public let filesystem: String
+    public let committedLayers: Int
+    public let activeLayers: Int
+    public let views: Int
+    /// Layers that are mounted somewhere.
+    public let mountedLayers: Int
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import SystemPackage
+
+extension OwnedDescriptor {
+    /// Gives this new file the owner, mode, attributes and modification time of another.
+    ///
+    /// In this order, because a change of owner clears set-user-id and capabilities, and setting an
+    /// attribute may change the mode. `isCopied` tells by its name whether an attribute is taken
+    /// along. What the filesystem refuses is an error, and not passed over.
+    public func takeMetadata(
+        from source: borrowing OwnedDescriptor, _ status: FileStatus,
+        isCopied: (String) -> Bool = { _ in true }
+    ) throws(SyscallError) {
+        try setOwner(uid: status.uid, gid: status.gid)
+        try setPermissions(status.permissions)
+        for attribute in try source.attributes() where isCopied(attribute.name) {
+            try setAttribute(attribute)
+        }
+        try setTimes(status.modified)
+    }
+}
+
+extension Directory {
+    /// Takes away the access lists that a name inherited from the directory it was made in, so that
+    /// it has the permissions it is given.
+    ///
+    /// `.` stands for this directory itself. A symbolic link has none.
+    public func removeInheritedAccessLists(of name: RawPath = ".") throws(SyscallError) {
+        for key in ["system.posix_acl_default", "system.posix_acl_access"] {
+            do throws(SyscallError) {
+                try removeAttribute(key, of: name)
+            } catch let error where [.noData, .notSupported].contains(error.errno) {
+                // It has none, or the filesystem has none.
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Glibc
+import Synchronization
+
+/// What this process is, and how it meets signals.
+public enum CurrentProcess {
+    /// The process's number.
+    public static var id: Int { Int(getpid()) }
+
+    /// The user whose rights the process has; `geteuid(2)`.
+    public static var effectiveUser: UInt32 { geteuid() }
+
+    /// An environment variable; nil when it is missing or empty.
+    public static func environment(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// Lets writing to a pipe that nobody reads fail with `EPIPE`, instead of ending the process.
+    public static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
+
+    /// Takes the next `SIGINT` or `SIGTERM` as a wish to stop, which ``isInterrupted`` then tells; the
+    /// one after that ends the process as ever.
+    public static func catchInterruption() {
+        // A handler must not be the first to touch the flag, which would make it.
+        interruption.store(false, ordering: .relaxed)
+        // Parents with many threads start children with all signals blocked, and mean nothing by it.
+        var wanted = sigset_t()
+        sigemptyset(&wanted)
+        for number in [SIGINT, SIGTERM] {
+            sigaddset(&wanted, number)
+            var current = sigaction()
+            sigaction(number, nil, &current)
+            // Started with signals ignored, as nohup and shells do in the background.
+            if unsafeBitCast(current.__sigaction_handler.sa_handler, to: Int.self) == 1 { continue }
+            signal(number) { _ in
+                interruption.store(true, ordering: .relaxed)
+                signal(SIGINT, SIG_DFL)
+                signal(SIGTERM, SIG_DFL)
+            }
+        }
+        pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
+    }
+
+    /// Whether somebody asked the process to stop.
+    public static var isInterrupted: Bool { interruption.load(ordering: .relaxed) }
+}
+
+/// Set by the signal handler.
+private let interruption = Atomic(false)

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import CGraphLinux
+import Glibc
+import SystemPackage
+
+/// A name and a value attached to an inode; xattr(7).
+public struct ExtendedAttribute: Hashable, Comparable, Sendable {
+    /// The full name, such as `security.capability`.
+    public let name: String
+    public let value: [UInt8]
+
+    /// Makes an attribute.
+    public init(name: String, value: [UInt8]) { (self.name, self.value) = (name, value) }
+
+    /// Orders by the bytes of the name.
+    public static func < (left: ExtendedAttribute, right: ExtendedAttribute) -> Bool {
+        left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
+    }
+}
+
+// O_PATH descriptors and names have no f…xattr call on all kernels, so names go by
+// /proc/self/fd/N/NAME and the l…xattr calls, which do not follow a link at the end.
+extension Directory {
+    /// All attributes of a name, sorted; `llistxattr(2)`, `lgetxattr(2)`.
+    public func attributes(of name: RawPath) throws(SyscallError) -> [ExtendedAttribute] {
+        let path = procPath(of: name)
+        let names = try growing("llistxattr(\(name))") { buffer in
+            path.withCString { llistxattr($0, buffer.baseAddress, buffer.count) }
+        }
+        var found: [ExtendedAttribute] = []
+        for part in names.split(separator: 0) {
+            guard let key = String(validating: part.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            else {
+                // Kept nowhere, it would be lost; no tar can spell it either.
+                throw SyscallError(
+                    call: "llistxattr(\(name))", errno: .illegalByteSequence,
+                    detail: "an attribute's name is not UTF-8")
+            }
+            // An attribute that went away between the two calls is no attribute.
+            if let value = try attribute(key, of: name) {
+                found.append(ExtendedAttribute(name: key, value: value))
+            }
+        }
+        return found.sorted()
+    }
+
+    /// One attribute of a name, or nil when it has none so named; `lgetxattr(2)`.
+    public func attribute(_ key: String, of name: RawPath) throws(SyscallError) -> [UInt8]? {
+        let path = procPath(of: name)
+        do throws(SyscallError) {
+            return try growing("lgetxattr(\(name), \(key))") { buffer in
+                path.withCString { lgetxattr($0, key, buffer.baseAddress, buffer.count) }
+            }.map { UInt8(bitPattern: $0) }
+        } catch  where error.errno == .noData || error.errno == .notSupported {
+            return nil
+        }
+    }
+
+    /// Sets an attribute of a name; `lsetxattr(2)`.
+    public func setAttribute(
+        _ attribute: ExtendedAttribute, of name: RawPath
+    ) throws(SyscallError) {
+        let path = procPath(of: name)
+        try checked("lsetxattr(\(name), \(attribute.name))") {
+            path.withCString {
+                lsetxattr($0, attribute.name, attribute.value, attribute.value.count, 0)
+            }
+        }
+    }
+
+    /// Removes an attribute of a name; `lremovexattr(2)`.
+    public func removeAttribute(_ key: String, of name: RawPath) throws(SyscallError) {
+        let path = procPath(of: name)
+        try checked("lremovexattr(\(name), \(key))") {
+            path.withCString { lremovexattr($0, key) }
+        }
+    }
+
+    /// `.` stands for this directory itself.
+    private func procPath(of name: RawPath) -> RawPath {
+        RawPath("/proc/self/fd/\(raw)").appending(name)
+    }
+}
+
+extension OwnedDescriptor {
+    /// All attributes of the open file, sorted; `flistxattr(2)`, `fgetxattr(2)`.
+    public func attributes() throws(SyscallError) -> [ExtendedAttribute] {
+        let raw = rawValue
+        let names: [CChar]
+        do throws(SyscallError) {
+            names = try growing("flistxattr") { flistxattr(raw, $0.baseAddress, $0.count) }
+        } catch  where error.errno == .notSupported {
+            return []
+        }
+        var found: [ExtendedAttribute] = []
+        for part in names.split(separator: 0) {
+            guard let key = String(validating: part.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            else {
+                // Kept nowhere, it would be lost; no tar can spell it either.
+                throw SyscallError(
+                    call: "flistxattr", errno: .illegalByteSequence,
+                    detail: "an attribute's name is not UTF-8")
+            }
+            do throws(SyscallError) {
+                let value = try growing("fgetxattr(\(key))") {
+                    fgetxattr(raw, key, $0.baseAddress, $0.count)
+                }
+                found.append(
+                    ExtendedAttribute(name: key, value: value.map { UInt8(bitPattern: $0) }))
+            } catch  where error.errno == .noData {
+                // It went away between the two calls.
+            }
+        }
+        return found.sorted()
+    }
+
+    /// Sets an attribute of the open file; `fsetxattr(2)`.
+    public func setAttribute(_ attribute: ExtendedAttribute) throws(SyscallError) {
+        try checked("fsetxattr(\(attribute.name))") {
+            fsetxattr(rawValue, attribute.name, attribute.value, attribute.value.count, 0)
+        }
+    }
+}
+
+/// Calls with a small buffer first, and with as much as the kernel asks for when that is too small.
+private func growing(
+    _ call: @autoclosure () -> String, _ body: (UnsafeMutableBufferPointer<CChar>) -> Int
+) throws(SyscallError) -> [CChar] {
+    var size = 256
+    while true {
+        var buffer = [CChar](repeating: 0, count: size)
+        do throws(SyscallError) {
+            let count = try checked(call()) { buffer.withUnsafeMutableBufferPointer { body($0) } }
+            return Array(buffer[..<count])
+        } catch  where error.errno == .outOfRange && size < 1 << 20 {
+            size *= 16
+        }
+    }
+}

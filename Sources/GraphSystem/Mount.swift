@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import CGraphLinux
+import Glibc
+public import SystemPackage
+
+/// One mount, as a value: what will be seen where it is attached.
+///
+/// Drivers compute these; ``attach(at:)`` is the only place that mounts.
+public struct Mount: Hashable, Sendable {
+    /// What the mount shows.
+    public enum Source: Hashable, Sendable {
+        /// The tree at a path.
+        case bind(FilePath)
+        /// Layers merged by overlayfs.
+        case overlay(OverlayLayers)
+        /// A filesystem on a block device.
+        case device(FilePath, type: String, options: [MountOption])
+    }
+
+    public let source: Source
+    public let attributes: MountAttributes
+
+    /// Describes a mount.
+    public init(_ source: Source, attributes: MountAttributes = []) {
+        (self.source, self.attributes) = (source, attributes)
+    }
+
+    /// Whether the mount refuses writing.
+    public var isReadOnly: Bool { attributes.contains(.readOnly) }
+
+    /// Makes the mount and shows it at `target`.
+    ///
+    /// The mount is private: what is mounted below it later does not spread to other namespaces.
+    ///
+    /// - Parameter target: An existing directory. A symbolic link at its end is followed.
+    /// - Throws: The call that failed; ``SyscallError/detail`` holds the kernel's own sentence where
+    ///   it has one. Nothing stays mounted then.
+    public func attach(at target: FilePath) throws(SyscallError) {
+        switch source {
+        case .bind(let path):
+            let tree = try checked("open_tree(\(path))") {
+                path.withPlatformString { cgraph_open_tree_clone(AT_FDCWD, $0) }
+            }
+            try DetachedMount(owning: tree).attach(at: target, attributes)
+        case .overlay(let layers):
+            if layers.usesOptionString {
+                try layers.attachByOptionString(at: target, attributes)
+            } else {
+                try layers.configure().attach(at: target, attributes)
+            }
+        case .device(let path, let type, let options):
+            let context = try FilesystemContext(type)
+            try context.set("source", string: path.string)
+            for option in options { try context.set(option) }
+            try context.create().attach(at: target, attributes)
+        }
+    }
+}
+
+/// What a mount forbids; `MOUNT_ATTR_*` of mount_setattr(2).
+public struct MountAttributes: OptionSet, Hashable, Sendable {
+    public let rawValue: CUnsignedInt
+    /// Takes raw attributes.
+    public init(rawValue: CUnsignedInt) { self.rawValue = rawValue }
+
+    /// `MOUNT_ATTR_RDONLY`.
+    public static let readOnly = MountAttributes(rawValue: CUnsignedInt(CGRAPH_MOUNT_ATTR_RDONLY))
+    /// `MOUNT_ATTR_NOSUID`.
+    public static let noSetID = MountAttributes(rawValue: CUnsignedInt(CGRAPH_MOUNT_ATTR_NOSUID))
+    /// `MOUNT_ATTR_NODEV`.
+    public static let noDevices = MountAttributes(rawValue: CUnsignedInt(CGRAPH_MOUNT_ATTR_NODEV))
+    /// `MOUNT_ATTR_NOEXEC`.
+    public static let noExecution = MountAttributes(
+        rawValue: CUnsignedInt(CGRAPH_MOUNT_ATTR_NOEXEC))
+}
+
+/// One option of a filesystem: a key alone, or a key with a value.
+public struct MountOption: Hashable, Sendable {
+    public let key: String
+    public let value: String?
+
+    /// Makes an option.
+    public init(_ key: String, _ value: String? = nil) { (self.key, self.value) = (key, value) }
+}
+
+/// A mount that is in no tree yet, and goes away with this value unless it is attached.
+struct DetachedMount: ~Copyable {
+    let descriptor: OwnedDescriptor
+
+    init(owning raw: CInt) { descriptor = OwnedDescriptor(owning: raw) }
+
+    /// Sets the attributes and moves the mount to its place; `mount_setattr(2)`, `move_mount(2)`.
+    consuming func attach(
+        at target: FilePath, _ attributes: MountAttributes
+    ) throws(SyscallError) {
+        let raw = descriptor.rawValue
+        if !attributes.isEmpty {
+            try checked("mount_setattr") { cgraph_mount_setattr(raw, UInt64(attributes.rawValue)) }
+        }
+        try checked("mount_setattr(private)") { cgraph_mount_make_private(raw) }
+        try checked("move_mount(\(target))") {
+            target.withPlatformString { cgraph_move_mount(raw, $0) }
+        }
+    }
+}
+
+/// A filesystem being configured; `fsopen(2)`.
+struct FilesystemContext: ~Copyable {
+    private let descriptor: OwnedDescriptor
+
+    init(_ type: String) throws(SyscallError) {
+        descriptor = OwnedDescriptor(owning: try checked("fsopen(\(type))") { cgraph_fsopen(type) })
+    }
+
+    func set(_ option: MountOption) throws(SyscallError) {
+        if let value = option.value {
+            try set(option.key, string: value)
+        } else {
+            try configure("fsconfig(\(option.key))") {
+                cgraph_fsconfig_flag(descriptor.rawValue, option.key)
+            }
+        }
+    }
+
+    func set(_ key: String, string value: String) throws(SyscallError) {
+        try configure("fsconfig(\(key))") {
+            cgraph_fsconfig_string(descriptor.rawValue, key, value)
+        }
+    }
+
+    func set(_ key: String, directory: borrowing OwnedDescriptor) throws(SyscallError) {
+        let raw = directory.rawValue
+        try configure("fsconfig(\(key))") { cgraph_fsconfig_fd(descriptor.rawValue, key, raw) }
+    }
+
+    /// Makes the filesystem; `FSCONFIG_CMD_CREATE`, `fsmount(2)`.
+    func create() throws(SyscallError) -> DetachedMount {
+        let raw = descriptor.rawValue
+        try configure("fsconfig(create)") { cgraph_fsconfig_create(raw) }
+        return DetachedMount(owning: try configure("fsmount") { cgraph_fsmount(raw, 0) })
+    }
+
+    /// Makes a call, and takes the kernel's message along when it fails.
+    @discardableResult
+    private func configure(
+        _ call: @autoclosure () -> String, _ body: () -> CInt
+    ) throws(SyscallError) -> CInt {
+        do throws(SyscallError) {
+            return try checked(call(), body)
+        } catch {
+            throw SyscallError(call: error.call, errno: error.errno, detail: messages())
+        }
+    }
+
+    /// What the kernel logged for this context, newest last, such as
+    /// `overlay: too many lower directories, limit is 500`.
+    private func messages() -> String? {
+        var lines: [String] = []
+        var buffer = [UInt8](repeating: 0, count: 1024)
+        while let count = try? descriptor.read(into: &buffer), count > 0, lines.count < 16 {
+            // A line begins with its level and a space: `e`, `w` or `i`.
+            lines.append(
+                String(decoding: buffer[..<count].dropFirst(2), as: UTF8.self)
+                    .trimmingSuffix { $0.isNewline })
+        }
+        return lines.isEmpty ? nil : lines.joined(separator: "; ")
+    }
+}
+
+extension String {
+    fileprivate func trimmingSuffix(_ isTrimmed: (Character) -> Bool) -> String {
+        var text = self[...]
+        while let last = text.last, isTrimmed(last) { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import CGraphLinux
+import Glibc
+public import SystemPackage
+
+/// A place where something may be mounted.
+public struct MountPoint: Hashable, Sendable {
+    public let path: FilePath
+
+    /// Names a place.
+    public init(_ path: FilePath) { self.path = path }
+
+    /// The id of the mount whose root is at this path, or nil when the path is no mount's root or
+    /// does not exist; `statx(2)`.
+    ///
+    /// From Linux 6.8 on an id is never used twice (`STATX_MNT_ID_UNIQUE`); before, the number of a
+    /// mount that is gone may come back.
+    public func mountID() throws(SyscallError) -> UInt64? {
+        var raw = cgraph_status()
+        do throws(SyscallError) {
+            try checked("statx(\(path))") {
+                path.withPlatformString {
+                    cgraph_statx(AT_FDCWD, $0, 0, Self.uniqueMountID, &raw)
+                }
+            }
+        } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory {
+            return nil
+        }
+        // STATX_ATTR_MOUNT_ROOT.
+        return raw.attributes & 0x2000 != 0 ? raw.mount_id : nil
+    }
+
+    /// STATX_MNT_ID_UNIQUE, with STATX_MNT_ID for kernels that ignore it.
+    private static let uniqueMountID: CUnsignedInt = 0x5000
+
+    /// Whether this process's mount namespace has a mount, be it visible or mounted over;
+    /// `statmount(2)`.
+    ///
+    /// - Returns: nil where the kernel cannot tell: before Linux 6.8, whose ids are not unique.
+    public static func exists(mountID: UInt64) throws(SyscallError) -> Bool? {
+        // Unique ids begin behind all of the old ones.
+        if mountID < 1 << 31 { return nil }
+        do throws(SyscallError) {
+            try checked("statmount(\(mountID))") { cgraph_has_mount(mountID) }
+            return true
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return false
+        } catch  where error.errno == .noFunction || error.errno == .notPermitted {
+            return nil
+        }
+    }
+
+    /// Takes the topmost mount at this path away; `umount2(2)` with `UMOUNT_NOFOLLOW`.
+    ///
+    /// - Parameter detaching: Also when it is busy: it leaves the tree now and ends with its last
+    ///   user (`MNT_DETACH`).
+    /// - Throws: `EBUSY` while it is in use, `EINVAL` when nothing is mounted here.
+    public func unmount(detaching: Bool = false) throws(SyscallError) {
+        let flags = CInt(CGRAPH_UMOUNT_NOFOLLOW | (detaching ? CGRAPH_MNT_DETACH : 0))
+        try checked("umount2(\(path))") { path.withPlatformString { umount2($0, flags) } }
+    }
+
+    /// What tells this process's mount namespace from others: the inode of `/proc/self/ns/mnt`.
+    public static func currentNamespace() throws(SyscallError) -> UInt64 {
+        var raw = cgraph_status()
+        try checked("statx(/proc/self/ns/mnt)") {
+            cgraph_statx(AT_FDCWD, "/proc/self/ns/mnt", 0, 0, &raw)
+        }
+        return raw.inode
+    }
+
+    /// The processes that live in a mount namespace, read from `/proc`; those that may not be
+    /// looked at are left out.
+    public static func processes(inNamespace namespace: UInt64) throws(SyscallError) -> [Int] {
+        try Directory(opening: "/proc").listing().compactMap { entry in
+            guard let process = Int(entry.name.description) else { return nil }
+            var raw = cgraph_status()
+            let found = cgraph_statx(AT_FDCWD, "/proc/\(process)/ns/mnt", 0, 0, &raw)
+            return found == 0 && raw.inode == namespace ? process : nil
+        }
+    }
+}

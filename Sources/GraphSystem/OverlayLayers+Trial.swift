@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import SystemPackage
+
+extension OverlayLayers {
+    /// Merges the layers in a mount that is attached nowhere, and lends its root.
+    public func withDetachedTree(
+        _ body: (Directory) throws(SyscallError) -> Void
+    ) throws(SyscallError) {
+        let mount = try configure()
+        let root = try OwnedDescriptor.open(
+            mount.descriptor.procPath, [.readOnly, .directory])
+        try body(Directory(owning: root))
+    }
+
+    /// Whether this kernel takes lower directories one by one (`lowerdir+`, Linux 6.7), found out
+    /// without making a filesystem.
+    ///
+    /// Older kernels collect whatever they are given and refuse only at the end, so an option that
+    /// does not exist is offered first: taking it gives such a kernel away.
+    public static func takesLowersOneByOne(lower: FilePath) throws(SyscallError) -> Bool {
+        let context = try FilesystemContext("overlay")
+        if (try? context.set("graph-no-such-option", string: "")) != nil { return false }
+        do throws(SyscallError) {
+            try set("lowerdir+", lower, in: context)
+            return true
+        } catch let error where error.errno == .invalidArgument {
+            return false
+        }
+    }
+}

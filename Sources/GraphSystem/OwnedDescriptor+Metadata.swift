@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import CGraphLinux
+import Glibc
+import SystemPackage
+
+extension OwnedDescriptor {
+    /// What the kernel knows about the open file; `statx(2)`.
+    public func status() throws(SyscallError) -> FileStatus { try statusOf(rawValue, "") }
+
+    /// Sets owner and group; `fchown(2)`.
+    ///
+    /// Clears set-user-id, set-group-id and capabilities.
+    public func setOwner(uid: UInt32, gid: UInt32) throws(SyscallError) {
+        try checked("fchown(\(uid):\(gid))") { fchown(rawValue, uid, gid) }
+    }
+
+    /// Sets the low twelve bits of the mode; `fchmod(2)`.
+    public func setPermissions(_ permissions: UInt16) throws(SyscallError) {
+        try checked("fchmod") { fchmod(rawValue, mode_t(permissions)) }
+    }
+
+    /// Sets both the modification and the access time; `futimens(3)`.
+    public func setTimes(_ time: Timestamp) throws(SyscallError) {
+        let pair = [time.timespec, time.timespec]
+        try checked("futimens") { futimens(rawValue, pair) }
+    }
+
+    /// Clears the immutable and append-only flags; `FS_IOC_SETFLAGS`.
+    public func clearLocks() throws(SyscallError) {
+        var flags: CInt = 0
+        try checked("ioctl(FS_IOC_GETFLAGS)") { cgraph_get_flags(rawValue, &flags) }
+        flags &= ~CInt(CGRAPH_FS_IMMUTABLE_FL | CGRAPH_FS_APPEND_FL)
+        try checked("ioctl(FS_IOC_SETFLAGS)") { cgraph_set_flags(rawValue, flags) }
+    }
+
+    /// What the filesystem of this file is and how full; `fstatfs(2)`.
+    public func filesystem() throws(SyscallError) -> FilesystemStatus {
+        var raw = cgraph_filesystem()
+        try checked("fstatfs") { cgraph_fstatfs(rawValue, &raw) }
+        return FilesystemStatus(raw)
+    }
+}
+
+extension Timestamp {
+    var timespec: timespec {
+        Glibc.timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+    }
+}
+
+/// What `statfs(2)` tells about a filesystem.
+public struct FilesystemStatus: Hashable, Sendable {
+    /// The magic number of the filesystem's type.
+    public let magic: UInt64
+    public let totalBytes: UInt64
+    /// Bytes that a process without privileges may still use.
+    public let availableBytes: UInt64
+    public let totalInodes: UInt64
+    public let freeInodes: UInt64
+    public let isReadOnly: Bool
+
+    init(_ raw: cgraph_filesystem) {
+        magic = raw.type
+        totalBytes = raw.blocks * raw.block_size
+        availableBytes = raw.blocks_available * raw.block_size
+        (totalInodes, freeInodes) = (raw.files, raw.files_free)
+        isReadOnly = raw.flags & 1 != 0
+    }
+
+    /// The name of the type, as mount(8) spells it, or the magic number.
+    public var typeName: String {
+        switch magic {
+        case 0xEF53: "ext4"
+        case 0x5846_5342: "xfs"
+        case 0x9123_683E: "btrfs"
+        case 0x0102_1994: "tmpfs"
+        case 0x794C_7630: "overlay"
+        case 0x00C0_FFEE: "hostfs"
+        case 0x6969: "nfs"
+        case 0x6573_5546: "fuse"
+        default: "0x" + String(magic, radix: 16)
+        }
+    }
+
+    /// Whether an fsync of any file also puts every earlier change of names on disk, because the
+    /// filesystem has one journal and writes it in order.
+    public var ordersNamesWithAnySync: Bool { magic == 0xEF53 || magic == 0x5846_5342 }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import CGraphLinux
+import Glibc
+public import SystemPackage
+
+/// A file descriptor with one owner, closed when that owner's lifetime ends.
+public struct OwnedDescriptor: ~Copyable, Sendable {
+    let rawValue: CInt
+
+    /// Takes over an open descriptor that nobody else will close.
+    public init(owning rawValue: CInt) { self.rawValue = rawValue }
+
+    deinit { _ = Glibc.close(rawValue) }
+
+    /// Closes the descriptor and reports the error that `deinit` would drop.
+    ///
+    /// For descriptors written to: `close(2)` may report a failed delayed write. Not retried on
+    /// `EINTR`, because Linux has released the descriptor by then.
+    public consuming func close() throws(SyscallError) {
+        let descriptor = rawValue
+        discard self
+        if Glibc.close(descriptor) == -1 {
+            throw SyscallError(call: "close", errno: Errno(rawValue: Glibc.errno))
+        }
+    }
+
+    /// Opens a path; `open(2)` with `O_CLOEXEC`.
+    public static func open(
+        _ path: FilePath, _ flags: OpenFlags, permissions: UInt16 = 0
+    ) throws(SyscallError) -> OwnedDescriptor {
+        let raw = try checked("open(\(path))") {
+            path.withPlatformString {
+                cgraph_openat(
+                    AT_FDCWD, $0, flags.rawValue | Glibc.O_CLOEXEC, CUnsignedInt(permissions))
+            }
+        }
+        return OwnedDescriptor(owning: raw)
+    }
+
+    /// Duplicates the descriptor; `fcntl(2)` with `F_DUPFD_CLOEXEC`.
+    public func duplicate() throws(SyscallError) -> OwnedDescriptor {
+        let copy = try checked("fcntl(F_DUPFD_CLOEXEC)") { fcntl(rawValue, F_DUPFD_CLOEXEC, 0) }
+        return OwnedDescriptor(owning: copy)
+    }
+
+    /// A path by which any system call reaches this open file: `/proc/self/fd/N`.
+    public var procPath: FilePath { FilePath("/proc/self/fd/\(rawValue)") }
+
+    /// The descriptor's number, for calls outside this module; still owned by this value.
+    public var number: CInt { rawValue }
+}
+
+/// How to open a file: the flags of `open(2)`.
+public struct OpenFlags: OptionSet, Sendable {
+    public let rawValue: CInt
+    /// Takes raw flags of `open(2)`.
+    public init(rawValue: CInt) { self.rawValue = rawValue }
+
+    /// `O_RDONLY`.
+    public static let readOnly = OpenFlags([])
+    /// `O_WRONLY`.
+    public static let writeOnly = OpenFlags(rawValue: Glibc.O_WRONLY)
+    /// `O_RDWR`.
+    public static let readWrite = OpenFlags(rawValue: Glibc.O_RDWR)
+    /// `O_CREAT`.
+    public static let create = OpenFlags(rawValue: Glibc.O_CREAT)
+    /// `O_EXCL`.
+    public static let exclusive = OpenFlags(rawValue: Glibc.O_EXCL)
+    /// `O_TRUNC`.
+    public static let truncate = OpenFlags(rawValue: Glibc.O_TRUNC)
+    /// `O_APPEND`.
+    public static let append = OpenFlags(rawValue: Glibc.O_APPEND)
+    /// `O_NOFOLLOW`.
+    public static let noFollow = OpenFlags(rawValue: CInt(CGRAPH_O_NOFOLLOW))
+    /// `O_DIRECTORY`.
+    public static let directory = OpenFlags(rawValue: CInt(CGRAPH_O_DIRECTORY))
+    /// `O_PATH`.
+    public static let path = OpenFlags(rawValue: CInt(CGRAPH_O_PATH))
+    /// `O_NONBLOCK`, so that opening a FIFO never waits.
+    public static let nonBlocking = OpenFlags(rawValue: Glibc.O_NONBLOCK)
+    /// `O_NOATIME`, for the owner of a file and for root.
+    public static let noAccessTime = OpenFlags(rawValue: CInt(CGRAPH_O_NOATIME))
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import SystemPackage
+
+/// A path, or one name in a directory, as the kernel knows it: bytes without NUL.
+///
+/// File names need not be UTF-8, so they are never kept as `String`. Comparison is by bytes.
+public struct RawPath: Hashable, Comparable, Sendable {
+    /// The bytes and the NUL that system calls want behind them.
+    private let storage: [UInt8]
+
+    /// Takes bytes as they are, unless there is a NUL among them.
+    public init?(validating bytes: some Sequence<UInt8>) {
+        var storage = Array(bytes)
+        if storage.contains(0) { return nil }
+        storage.append(0)
+        self.storage = storage
+    }
+
+    /// Takes the UTF-8 bytes of a string that has no NUL in it.
+    public init(_ string: some StringProtocol) {
+        precondition(!string.utf8.contains(0), "a path has no NUL")
+        storage = Array(string.utf8) + [0]
+    }
+
+    /// Takes the bytes of a file path.
+    public init(_ path: FilePath) {
+        self.init(path.string)
+    }
+
+    /// Takes bytes that are known to have no NUL, such as those of a directory's listing.
+    init(trusted bytes: some Collection<UInt8>) {
+        var storage: [UInt8] = []
+        storage.reserveCapacity(bytes.count + 1)
+        storage.append(contentsOf: bytes)
+        storage.append(0)
+        self.storage = storage
+    }
+
+    /// The bytes without the closing NUL.
+    public var bytes: ArraySlice<UInt8> { storage.dropLast() }
+
+    /// The number of bytes.
+    public var count: Int { storage.count - 1 }
+
+    /// Whether there are no bytes.
+    public var isEmpty: Bool { storage.count == 1 }
+
+    /// The name or path below this one: both, with a slash between.
+    public func appending(_ other: RawPath) -> RawPath {
+        isEmpty ? other : RawPath(trusted: bytes + [UInt8(ascii: "/")] + other.bytes)
+    }
+
+    /// Both, one behind the other, with nothing between.
+    public func joined(_ other: RawPath) -> RawPath { RawPath(trusted: bytes + other.bytes) }
+
+    /// The names between slashes, without empty ones.
+    public var components: [RawPath] {
+        bytes.split(separator: UInt8(ascii: "/")).map { RawPath(trusted: $0) }
+    }
+
+    /// Whether the bytes begin with those of `prefix`.
+    public func hasPrefix(_ prefix: RawPath) -> Bool { bytes.starts(with: prefix.bytes) }
+
+    /// What is left behind the first `count` bytes.
+    public func dropFirst(_ count: Int) -> RawPath { RawPath(trusted: bytes.dropFirst(count)) }
+
+    /// Orders by bytes.
+    public static func < (left: RawPath, right: RawPath) -> Bool {
+        left.storage.lexicographicallyPrecedes(right.storage)
+    }
+
+    /// Lends the bytes with their NUL to a system call.
+    func withCString<Value>(_ body: (UnsafePointer<CChar>) -> Value) -> Value {
+        storage.withUnsafeBytes { bytes in
+            guard let start = bytes.assumingMemoryBound(to: CChar.self).baseAddress else {
+                preconditionFailure("a path has at least its NUL")
+            }
+            return body(start)
+        }
+    }
+}
+
+extension RawPath: ExpressibleByStringLiteral, CustomStringConvertible {
+    /// Takes a literal.
+    public init(stringLiteral value: String) { self.init(value) }
+
+    /// The path as text, for people; bytes that are not UTF-8 are replaced.
+    public var description: String { String(decoding: bytes, as: UTF8.self) }
+}

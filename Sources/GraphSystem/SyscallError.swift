@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Glibc
+public import SystemPackage
+
+/// The failure of one system call.
+public struct SyscallError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The call and its telling argument, such as `fsconfig(lowerdir+)`.
+    public let call: String
+    /// The error number that the kernel returned.
+    public let errno: Errno
+    /// What the kernel said beside the number, where the call has a way to tell (fsopen(2)).
+    public let detail: String?
+
+    /// Describes a failed call.
+    public init(call: String, errno: Errno, detail: String? = nil) {
+        (self.call, self.errno, self.detail) = (call, errno, detail)
+    }
+
+    /// The call, the kernel's text and number, and what it said beside them.
+    public var description: String {
+        let text = "\(call): \(errno) (errno \(errno.rawValue))"
+        return detail.map { "\(text): \($0)" } ?? text
+    }
+}
+
+/// Makes one system call, and makes it again while signals interrupt it (`EINTR`).
+///
+/// - Parameters:
+///   - call: How the error names the call.
+///   - body: The call and nothing else, so that nothing can overwrite `errno`.
+/// - Returns: What `body` returned, never -1.
+/// - Throws: The error number that `body` left when it returned -1.
+@discardableResult
+func checked<Value: SignedInteger>(
+    _ call: @autoclosure () -> String,
+    _ body: () -> Value
+) throws(SyscallError) -> Value {
+    while true {
+        let value = body()
+        if value != -1 { return value }
+        let errno = Errno(rawValue: Glibc.errno)
+        if errno != .interrupted { throw SyscallError(call: call(), errno: errno) }
+    }
+}

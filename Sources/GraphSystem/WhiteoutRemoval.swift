@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import SystemPackage
+
+extension Directory {
+    /// Removes every whiteout device in this directory and below it.
+    ///
+    /// The times of the directories stay as they are.
+    public func removeWhiteouts() throws(SyscallError) {
+        var walk = TreeWalk()
+        try walk.enter(try openDirectory("."), named: "", try status())
+        while !walk.isAtEnd {
+            guard walk.current.position < walk.current.listing.count else {
+                if walk.current.isChanged {
+                    try walk.directory.descriptor.setTimes(walk.current.status.modified)
+                }
+                _ = try walk.leave()
+                continue
+            }
+            let entry = walk.current.listing[walk.current.position]
+            walk.current.position += 1
+            switch try entry.type(in: walk.directory) {
+            case .directory:
+                let below = try walk.directory.openDirectory(entry.name)
+                try walk.enter(below, named: entry.name, try below.status())
+            case .characterDevice
+            where try walk.directory.status(of: entry.name).isWhiteoutDevice:
+                try walk.directory.removeFile(entry.name)
+                walk.current.isChanged = true
+            default:
+                break
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphCore
+public import GraphSystem
+public import SystemPackage
+
+/// Layers as whole directory trees, each a copy of its parent's: works on any filesystem.
+///
+/// Copies share blocks where the filesystem can (`FICLONE`), and take their full size elsewhere.
+/// Opening a store that was opened before costs three system calls; the first opening does a whole
+/// ``probe(root:)``.
+public final class VFSDriver: Driver {
+    public static let name = VFSLayout.driver
+
+    let folders: LayerFolders
+    let layout: VFSLayout
+    private let attributes: MountAttributes
+
+    public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+        attributes = try Self.attributes(options)
+        folders = try LayerFolders(root: root, driver: Self.name, readOnly: readOnly) {
+            () throws(DriverError) in
+            try require(Self.probe(root: root), driver: Self.name)
+        }
+        layout = VFSLayout(root: folders.root)
+    }
+
+    private static func attributes(
+        _ options: DriverOptions
+    ) throws(DriverError) -> MountAttributes {
+        try options.check(known: ["mountopt"], driver: name)
+        let known: [String: MountAttributes] = [
+            "nodev": .noDevices, "nosuid": .noSetID, "noexec": .noExecution,
+        ]
+        var attributes: MountAttributes = []
+        for option in (options.values["mountopt"] ?? "").split(separator: ",") {
+            guard let attribute = known[String(option)] else {
+                throw DriverError(
+                    .invalidArgument,
+                    "driver vfs: mountopt does not take \(option); it takes "
+                        + known.keys.sorted().joined(separator: ", "))
+            }
+            attributes.insert(attribute)
+        }
+        return attributes
+    }
+
+    public var capabilities: DriverCapabilities {
+        let sharesBlocks = folders.supportsReflink
+        return DriverCapabilities(
+            hasReflink: sharesBlocks,
+            details: ["copies": sharesBlocks ? "reflink" : "copy_file_range(2)"])
+    }
+
+    // MARK: Lifecycle
+
+    public func create(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) {
+        if limits.bytes != nil {
+            throw DriverError(.unsupported, "driver vfs cannot limit the size of a layer")
+        }
+        let parent: Directory?
+        if let nearest = parents.first {
+            parent = try folders.open(nearest, VFSLayout.tree)
+        } else {
+            parent = nil
+        }
+        try folders.create(layer) { folder throws(DriverError) in
+            let tree: Directory
+            do throws(SyscallError) {
+                tree = try folder.makeOrOpenDirectory(VFSLayout.tree, permissions: 0o755)
+                if parent == nil { try tree.descriptor.setPermissions(0o755) }
+            } catch {
+                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+            }
+            guard let parent else { return }
+            try requireSpace(for: parent, in: folder, layer)
+            try copyTree(
+                from: parent, to: tree, action: "copy the parent of layer \(layer)",
+                observer: observer)
+        }
+    }
+
+    /// Refuses a copy that will not fit, before it is begun.
+    ///
+    /// A parent is measured only where it could be too large: it takes no more than all that is in
+    /// use on the filesystem.
+    private func requireSpace(
+        for parent: Directory, in folder: Directory, _ layer: LayerNumber
+    ) throws(DriverError) {
+        let disk = try attempting(
+            "look at the filesystem", try folder.descriptor.filesystem())
+        let bytesUsedMax = disk.totalBytes - min(disk.availableBytes, disk.totalBytes)
+        let inodesUsed = disk.totalInodes - min(disk.freeInodes, disk.totalInodes)
+        // Filesystems that make inodes as they are needed tell of none.
+        let inodesFit = disk.totalInodes == 0 || disk.freeInodes >= inodesUsed
+        if disk.availableBytes >= bytesUsedMax && inodesFit { return }
+        let needed = try attempting("measure the parent of layer \(layer)", try parent.treeUsage())
+        if disk.totalInodes > 0 && needed.inodes > disk.freeInodes {
+            throw DriverError(
+                .noSpace,
+                "layer \(layer) needs \(needed.inodes) inodes, \(disk.freeInodes) are free",
+                resource: .inodes)
+        }
+        if needed.bytes > disk.availableBytes && !folders.supportsReflink {
+            throw DriverError(
+                .noSpace,
+                "layer \(layer) needs \(needed.bytes) bytes, \(disk.availableBytes) are available",
+                resource: .bytes)
+        }
+    }
+
+    public func seal(
+        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+    ) throws(DriverError) {
+        try folders.require(layer, VFSLayout.tree)
+        if durability == .durable { try folders.sync(layer) }
+    }
+
+    public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
+
+    @discardableResult
+    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+        try folders.reclaim(observer: observer)
+    }
+
+    public func inventory() throws(DriverError) -> [InventoryItem] { try folders.inventory() }
+
+    // MARK: Access
+
+    public func mounts(
+        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+    ) throws(DriverError) -> [Mount] {
+        try folders.require(layer, VFSLayout.tree)
+        return [
+            Mount(
+                .bind(layout.tree(layer)),
+                attributes: writable ? attributes : attributes.union(.readOnly))
+        ]
+    }
+
+    /// The whole tree, since each layer holds all that it shows.
+    public func usage(
+        of layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> LayerUsage {
+        let tree = try folders.open(layer, VFSLayout.tree)
+        let usage = try attempting("measure layer \(layer)", try tree.treeUsage())
+        return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphArchive
+import GraphCore
+import GraphStore
+import GraphSystem
+
+struct ChangesCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "changes",
+        abstract: "Lists what a layer adds (A), modifies (M) and deletes (D).")
+
+    @Argument(help: "The layer.", completion: .layer)
+    var layer: String
+
+    @Option(
+        help: ArgumentHelp("Compare with this layer; default: the parent.", valueName: "layer"),
+        completion: .layer)
+    var from: String?
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { "changes \(layer)" }
+
+    func run(_ session: Session) throws(DriverError) {
+        let observer = session.observer
+        let changes = try session.store().changes(of: layer, from: from, observer: observer)
+        session.progress?.erase()
+        if global.json {
+            try session.output.print(JSON(changes, Self.json))
+            return
+        }
+        for change in changes {
+            try session.output.write("\(change.kind.rawValue) /")
+            try session.output.write(printable(change.path.bytes) + [UInt8(ascii: "\n")])
+        }
+    }
+
+    private static func json(_ change: Change) -> JSON {
+        let path = String(decoding: change.path.bytes, as: UTF8.self)
+        let kind =
+            switch change.kind {
+            case .added: "added"
+            case .modified: "modified"
+            case .deleted: "deleted"
+            }
+        var object: [String: JSON] = ["kind": .string(kind), "path": .string("/" + path)]
+        // JSON has no way to spell a name that is not UTF-8.
+        if !path.utf8.elementsEqual(change.path.bytes) {
+            let digits = change.path.bytes.map { byte in
+                (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+            object["path_hex"] = .string("2f" + digits.joined())
+        }
+        return .object(object)
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphCore
+import GraphStore
+
+struct CollectCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gc",
+        abstract: "Removes what nothing owns, and prints what that was.")
+
+    @Flag(help: "Only print what would be removed.")
+    var dryRun = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { "gc" }
+
+    func run(_ session: Session) throws(DriverError) {
+        let observer = session.observer
+        let findings = try session.store().collectGarbage(dryRun: dryRun, observer: observer)
+        session.progress?.erase()
+        try session.print(findings: findings)
+    }
+}

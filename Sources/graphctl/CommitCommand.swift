@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphCore
+import GraphStore
+
+struct CommitCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "commit",
+        abstract: "Seals a writable layer, so that it can be a parent, and prints its id.")
+
+    @Argument(help: "The writable layer.", completion: .layer)
+    var layer: String
+
+    @Option(help: "The id from then on; default: the one that it has.")
+    var id: String?
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { "commit \(layer)" }
+
+    func run(_ session: Session) throws(DriverError) {
+        let observer = session.observer
+        let committed = try session.store().commit(layer, as: id, observer: observer)
+        session.progress?.erase()
+        try session.print(id: committed)
+    }
+}

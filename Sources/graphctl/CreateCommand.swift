@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphCore
+import GraphStore
+
+struct CreateCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "create", abstract: "Makes a writable layer, and prints its id.")
+
+    @Option(help: "The layer's id; default: a random one.")
+    var id: String?
+
+    @Option(
+        help: ArgumentHelp("A committed layer that it starts from.", valueName: "layer"),
+        completion: .layer)
+    var parent: String?
+
+    @Option(
+        name: .customLong("label"),
+        help: ArgumentHelp("A label; may be repeated.", valueName: "key=value"),
+        transform: KeyValue.init(parsing:))
+    var labels: [KeyValue] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "What its own changes may take, such as 10G; units are powers of 1024.",
+            valueName: "bytes"),
+        transform: ByteCount.init(parsing:))
+    var size: ByteCount?
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { "create " + (id ?? "a layer") }
+
+    func run(_ session: Session) throws(DriverError) {
+        let observer = session.observer
+        let layer = try session.store(.any).create(
+            id: id, parent: parent, labels: labels.dictionary,
+            limits: LayerLimits(bytes: size?.bytes), observer: observer)
+        session.progress?.erase()
+        try session.print(id: layer)
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphArchive
+import GraphCore
+import GraphStore
+import GraphSystem
+import SystemPackage
+
+struct DiffCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "diff", abstract: "Writes what a layer changes as a layer tar.")
+
+    @Argument(help: "The layer.", completion: .layer)
+    var layer: String
+
+    @Option(
+        help: ArgumentHelp("Compare with this layer; default: the parent.", valueName: "layer"),
+        completion: .layer)
+    var from: String?
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "The file, complete or not there at all; - or nothing for standard output.",
+            valueName: "file"),
+        completion: .file())
+    var output: String = "-"
+
+    @Option(help: ArgumentHelp("How to compress.", valueName: "compression"))
+    var compress: CompressionName = .none
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { "diff \(layer)" }
+
+    func validate() throws {
+        if output == "-" && global.json {
+            throw ValidationError("--json needs --output: the tar itself goes to standard output.")
+        }
+    }
+
+    func run(_ session: Session) throws(DriverError) {
+        if output == "-" && StandardStream.output.isTerminal {
+            throw DriverError(
+                .invalidArgument, "standard output is a terminal: use --output, or a pipe")
+        }
+        let observer = session.observer
+        let store = try session.store()
+        // Before a file is made.
+        _ = try store.layer(layer)
+        if output == "-" {
+            let sink = FileSink(
+                try attempting("use standard output", try StandardStream.output.duplicate()))
+            let plain = HashingSink(Compressor(sink, compress.compression))
+            try store.writeDiff(of: layer, from: from, to: plain, observer: observer)
+            session.progress?.erase()
+            return
+        }
+        let file = try OutputFile(FilePath(output))
+        let written = HashingSink(file)
+        let plain = HashingSink(Compressor(written, compress.compression))
+        try store.writeDiff(of: layer, from: from, to: plain, observer: observer)
+        try file.keep()
+        session.progress?.erase()
+        if global.json {
+            try session.output.print([
+                "path": .string(output), "bytes": JSON(written.byteCount),
+                "digest": JSON(written.digest), "diff_id": JSON(plain.digest),
+                "diff_bytes": JSON(plain.byteCount),
+            ])
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphCore
+import GraphSystem
+import Logging
+import SystemPackage
+
+/// The options that all commands have.
+struct GlobalOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where the store is ($GRAPHCTL_ROOT; default: /var/lib/graphctl, or in your XDG data folder).",
+            valueName: "dir"),
+        completion: .directory)
+    var root: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where mounts are ($GRAPHCTL_RUN_ROOT; default: /run/graphctl, or in your XDG runtime folder).",
+            valueName: "dir"),
+        completion: .directory)
+    var runRoot: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The driver ($GRAPHCTL_DRIVER; default: the store's, else the best that works).",
+            valueName: "name"))
+    var driver: String?
+
+    @Option(
+        name: .customLong("storage-opt"),
+        help: ArgumentHelp(
+            "A setting for the driver; may be repeated. The key may begin with the driver's name and a dot.",
+            valueName: "key=value"),
+        transform: KeyValue.init(parsing:))
+    var storageOptions: [KeyValue] = []
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @Option(help: ArgumentHelp("How much to tell on standard error.", valueName: "level"))
+    var logLevel: LogLevel = .warning
+
+    /// Where the store is.
+    func rootPath() throws(DriverError) -> FilePath {
+        if let path = root ?? CurrentProcess.environment("GRAPHCTL_ROOT") { return FilePath(path) }
+        if CurrentProcess.effectiveUser == 0 { return "/var/lib/graphctl" }
+        if let data = CurrentProcess.environment("XDG_DATA_HOME") {
+            return FilePath(data).appending("graphctl")
+        }
+        if let home = CurrentProcess.environment("HOME") {
+            return FilePath(home).appending(".local/share/graphctl")
+        }
+        throw DriverError(.invalidArgument, "there is no home folder: say --root")
+    }
+
+    /// Where mounts are.
+    func runRootPath() -> FilePath {
+        if let path = runRoot ?? CurrentProcess.environment("GRAPHCTL_RUN_ROOT") {
+            return FilePath(path)
+        }
+        if CurrentProcess.effectiveUser == 0 { return "/run/graphctl" }
+        if let folder = CurrentProcess.environment("XDG_RUNTIME_DIR") {
+            return FilePath(folder).appending("graphctl")
+        }
+        // Where the session manager puts it. Commands that do not mount never look there.
+        return FilePath("/run/user/\(CurrentProcess.effectiveUser)/graphctl")
+    }
+
+    /// The driver that was asked for; nil for the store's own.
+    var driverName: String? { driver ?? CurrentProcess.environment("GRAPHCTL_DRIVER") }
+}
+
+/// How much to tell.
+enum LogLevel: String, CaseIterable, ExpressibleByArgument {
+    case trace, debug, info, notice, warning, error, critical
+
+    /// The same level, as the logging library names it.
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .warning }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphArchive
+import GraphBuiltins
+import GraphCore
+import GraphStore
+import GraphSystem
+import Logging
+import SystemPackage
+
+/// A subcommand that works on a store.
+protocol GraphCommand: ParsableCommand {
+    var global: GlobalOptions { get }
+
+    /// What is attempted, as the line about its failure says it: `mount web`.
+    var attempt: String { get }
+
+    /// Does the work and prints what came of it.
+    func run(_ session: Session) throws(DriverError)
+}
+
+extension GraphCommand {
+    func run() throws {
+        let session = Session(global, attempt: attempt)
+        do throws(DriverError) {
+            try run(session)
+            try session.output.flush()
+        } catch {
+            session.progress?.erase()
+            // What was printed before the failure happened.
+            try? session.output.flush()
+            throw Failure(attempt: attempt, error: error, isJSON: global.json)
+        }
+        if session.exitStatus != 0 { throw ExitCode(session.exitStatus) }
+    }
+}
+
+/// What a subcommand works with.
+final class Session {
+    let global: GlobalOptions
+    let output = Output()
+    let progress: ProgressBar?
+    /// The status to end with when nothing was thrown.
+    var exitStatus: Int32 = 0
+    private let attempt: String
+
+    init(_ global: GlobalOptions, attempt: String) {
+        (self.global, self.attempt) = (global, attempt)
+        progress = StandardStream.error.isTerminal ? ProgressBar() : nil
+    }
+
+    /// Draws the progress bar, and stops the work when a signal asks for it.
+    var observer: WorkObserver {
+        CurrentProcess.catchInterruption()
+        let bar = progress
+        return WorkObserver(
+            isCancelled: { CurrentProcess.isInterrupted }, progressed: { bar?.update($0) })
+    }
+
+    /// Stops the work as ``observer`` does, and leaves the progress bar to somebody else.
+    var stopper: WorkObserver {
+        CurrentProcess.catchInterruption()
+        return WorkObserver(isCancelled: { CurrentProcess.isInterrupted })
+    }
+
+    /// What a command wants of the store.
+    enum Need {
+        /// A store that is there; it may be one that can only be read.
+        case existing
+        /// A store, made when there is none.
+        case any
+    }
+
+    /// Opens the store.
+    func store(_ need: Need = .existing) throws(DriverError) -> LayerStore {
+        let root = try global.rootPath()
+        if need == .existing, !(try Self.isStore(root)) {
+            throw DriverError(
+                .invalidArgument,
+                "there is no store at \(root); create, apply and import make one")
+        }
+        var configuration = LayerStore.Configuration(
+            root: root, runRoot: global.runRootPath(), driver: global.driverName)
+        configuration.options = global.storageOptions.dictionary
+        let level = global.logLevel.level
+        configuration.logger = Logger(label: "graphctl") { _ in LineLogHandler(logLevel: level) }
+        return try LayerStore(
+            configuration, drivers: BuiltinDrivers.all, chooseDriver: BuiltinDrivers.automatic)
+    }
+
+    private static func isStore(_ root: FilePath) throws(DriverError) -> Bool {
+        do throws(SyscallError) {
+            let folder = try Directory(opening: root)
+            // Either may still be empty in a store that is being made.
+            for name in ["graph.db", "graph.db-wal"] as [RawPath] {
+                if let file = try folder.statusIfPresent(of: name), file.size > 0 { return true }
+            }
+            return false
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return false
+        } catch {
+            throw DriverError("open the store at \(root)", error)
+        }
+    }
+
+    /// Tells a person that something went wrong that does not fail the command.
+    func warn(_ message: String) {
+        progress?.erase()
+        Failure.printLine("graphctl: \(attempt): \(message)")
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphSystem
+
+/// The command; its parts are the subcommands.
+@main struct Graphctl: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "graphctl",
+        abstract: "Keeps the layers of container images, and copy-on-write layers above them.",
+        discussion: """
+            Layers are named by their id or by the start of it that no other layer has. Options of \
+            all commands may stand before or after the command.
+            """,
+        version: "0.1.0",
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Layers:",
+                subcommands: [
+                    CreateCommand.self, ViewCommand.self, CommitCommand.self, ApplyCommand.self,
+                    ImportCommand.self, LabelCommand.self, RemoveCommand.self,
+                ]),
+            CommandGroup(
+                name: "Content:",
+                subcommands: [
+                    MountCommand.self, UnmountCommand.self, ChangesCommand.self, DiffCommand.self,
+                ]),
+            CommandGroup(
+                name: "Looking:",
+                subcommands: [
+                    ListCommand.self, TreeCommand.self, InspectCommand.self, UsageCommand.self,
+                    DiskUsageCommand.self, InfoCommand.self, ProbeCommand.self,
+                ]),
+            CommandGroup(
+                name: "Upkeep:",
+                subcommands: [
+                    CheckCommand.self, CollectCommand.self, CompletionsCommand.self,
+                ]),
+        ])
+
+    static let _errorPrefix = "graphctl: "
+
+    static func main() {
+        StandardStream.fillGaps()
+        CurrentProcess.ignoreBrokenPipes()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        if arguments == ["--version"] {
+            // Asked often, by scripts, and answered without building the tree of commands.
+            print(configuration.version)
+            return
+        }
+        do {
+            var command = try parseAsRoot(GlobalOptionPlace.hoisting(arguments))
+            try command.run()
+        } catch let failure as Failure {
+            failure.report()
+            exit(withError: ExitCode.failure)
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            // The whole text has all options of the command in it, which hide the sentence.
+            Failure.printLine("graphctl: \(message(for: error))")
+            if let hint = fullMessage(for: error).split(separator: "\n").last {
+                Failure.printLine(String(hint))
+            }
+            if arguments.contains("--json") {
+                Failure.printObject(code: "usage", message: message(for: error))
+            }
+            exit(withError: ExitCode.validationFailure)
+        }
+    }
+
+    /// The words that stand for a subcommand.
+    static var commandNames: [String] {
+        configuration.subcommands.flatMap { type in
+            [type._commandName] + type.configuration.aliases
+        }
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphArchive
+import GraphCore
+import GraphImage
+import GraphStore
+import GraphSystem
+import SystemPackage
+
+struct ImportCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import",
+        abstract: "Brings an image's layers into the store, and prints the top one's id.",
+        discussion: """
+            The source is a docker-archive, an oci-archive (both may be compressed) or the folder \
+            of an OCI layout. All digests are verified. The top layer gets labels with the image's \
+            name and digests.
+            """)
+
+    @Argument(
+        help: "The archive or folder; - for an archive on standard input.", completion: .file())
+    var source: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Which image, where there are several; also the name that it gets.", valueName: "ref"))
+    var name: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "For which platform, where there are several (default: this machine's).",
+            valueName: "os/arch[/variant]"),
+        transform: Platform.argument)
+    var platform: Platform?
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { source == "-" ? "import standard input" : "import \(source)" }
+
+    func run(_ session: Session) throws(DriverError) {
+        let observer = session.observer
+        // A source that is not there must not make a store.
+        if source != "-" {
+            let type = try attempting(
+                "open \(source)", try OwnedDescriptor.open(FilePath(source), .path).status().type)
+            if type == .directory {
+                let store = try session.store(.any)
+                let images = try ImageSource(
+                    opening: FilePath(source), spoolingTo: try global.rootPath())
+                try importImage(images, into: store, session, observer)
+                return
+            }
+        }
+        let input = try InputFile(source)
+        let store = try session.store(.any)
+        let folder = try global.rootPath()
+        let isFile = input.totalBytes != nil
+        let images =
+            isFile
+            ? try ImageSource(reading: input.take(), spoolingTo: folder, observer: observer)
+            : try ImageSource(
+                reading: input.waitingStream(), spoolingTo: folder, observer: observer)
+        try importImage(images, into: store, session, observer)
+    }
+
+    private func importImage(
+        _ images: ImageSource, into store: LayerStore, _ session: Session,
+        _ observer: WorkObserver
+    ) throws(DriverError) {
+        let layer = try GraphImage.importImage(
+            images, name: name, for: platform ?? .host, into: store, observer: observer)
+        session.progress?.erase()
+        try session.print(id: layer)
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+import GraphCore
+import GraphSystem
+
+/// A value that `--json` prints.
+///
+/// Keys are sorted; names are in snake_case and part of the interface.
+enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
+    case null
+    case bool(Bool)
+    case number(Int64)
+    case string(String)
+    case array([JSON])
+    case object([String: JSON])
+
+    init(dictionaryLiteral elements: (String, JSON)...) {
+        self = .object(Dictionary(elements, uniquingKeysWith: { $1 }))
+    }
+
+    init(arrayLiteral elements: JSON...) { self = .array(elements) }
+
+    /// A text, or null.
+    init(_ text: String?) { self = text.map { .string($0) } ?? .null }
+
+    /// A count or size in bytes, or null.
+    init(_ count: UInt64?) { self = count.map { .number(Int64(clamping: $0)) } ?? .null }
+
+    /// A count.
+    init(_ count: Int) { self = .number(Int64(count)) }
+
+    /// A digest as `sha256:…`, or null.
+    init(_ digest: Digest?) { self.init(digest?.description) }
+
+    /// A time, in RFC 3339 and UTC.
+    init(_ time: Timestamp) { self = .string(rfc3339(time)) }
+
+    /// Texts by name.
+    init(_ values: [String: String]) { self = .object(values.mapValues { .string($0) }) }
+
+    /// An array of what `element` makes of each value.
+    init<Value>(_ values: some Sequence<Value>, _ element: (Value) -> JSON) {
+        self = .array(values.map(element))
+    }
+
+    /// Writes the value, each member of an object or array on a line of its own.
+    func write(to output: Output, indentation: Int) throws(DriverError) {
+        switch self {
+        case .null: try output.write("null")
+        case .bool(let value): try output.write(value ? "true" : "false")
+        case .number(let value): try output.write(String(value))
+        case .string(let text): try output.write(Self.quoted(text))
+        case .array(let values):
+            try Self.write(values.map { (nil, $0) }, "[", "]", to: output, indentation)
+        case .object(let members):
+            let sorted = members.sorted { $0.key < $1.key }
+            try Self.write(sorted.map { ($0.key, $0.value) }, "{", "}", to: output, indentation)
+        }
+    }
+
+    private static func write(
+        _ members: [(String?, JSON)], _ open: String, _ close: String, to output: Output,
+        _ indentation: Int
+    ) throws(DriverError) {
+        try output.write(open)
+        let inner = String(repeating: " ", count: indentation + 2)
+        for (index, (key, value)) in members.enumerated() {
+            try output.write(index == 0 ? "\n" : ",\n")
+            try output.write(inner)
+            if let key { try output.write(quoted(key) + ": ") }
+            try value.write(to: output, indentation: indentation + 2)
+        }
+        if !members.isEmpty { try output.write("\n" + inner.dropLast(2)) }
+        try output.write(close)
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            case "\t": quoted += "\\t"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphCore
+import GraphStore
+import SystemPackage
+
+extension Layer {
+    /// The layer as `--json` prints it.
+    var json: JSON {
+        [
+            "id": .string(id),
+            "number": JSON(Int(number.rawValue)),
+            "kind": .string(kind.rawValue),
+            "parent": JSON(parent),
+            "depth": JSON(depth),
+            "diff_id": JSON(diffID),
+            "chain_id": JSON(chainID),
+            "content_digest": JSON(contentDigest),
+            "diff_bytes": JSON(diffBytes),
+            "usage": usage.map(\.json) ?? .null,
+            "durability": JSON(durability?.rawValue),
+            "limits": ["bytes": JSON(limits.bytes)],
+            "created": JSON(created),
+            "updated": JSON(updated),
+            "labels": JSON(labels),
+        ]
+    }
+}
+
+extension LayerUsage {
+    /// The space as `--json` prints it.
+    var json: JSON { ["bytes": JSON(bytes), "inodes": JSON(inodes)] }
+}
+
+extension MountedLayer {
+    /// The mount as `--json` prints it.
+    var json: JSON {
+        ["id": .string(layer.id), "path": .string(path.string), "count": JSON(count)]
+    }
+}
+
+extension Session {
+    /// Prints a layer's id.
+    func print(id layer: Layer) throws(DriverError) {
+        try print(layer.id, json: layer.json)
+    }
+
+    /// Prints a mount's path.
+    func print(path mount: MountedLayer) throws(DriverError) {
+        try print(printable(mount.path.string), json: mount.json)
+    }
+}

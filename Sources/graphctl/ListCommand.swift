@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphArchive
+import GraphCore
+import GraphStore
+
+struct ListCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ls", abstract: "Lists the layers, the oldest first.", aliases: ["list"])
+
+    @Option(
+        name: .customLong("filter"),
+        help: ArgumentHelp(
+            "Only layers with this label; may be repeated, and then all are needed.",
+            valueName: "key=value"),
+        transform: LabelFilter.argument)
+    var filters: [LabelFilter] = []
+
+    @Flag(name: .shortAndLong, help: "Print whole ids and nothing else.")
+    var quiet = false
+
+    @Flag(name: .customLong("no-trunc"), help: "Do not shorten ids that are digests.")
+    var isWhole = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { "ls" }
+
+    func run(_ session: Session) throws(DriverError) {
+        let layers = try session.store().layers(matching: filters)
+        if quiet && !global.json {
+            for layer in layers { try session.output.print(layer.id) }
+            return
+        }
+        try session.print(table(layers), json: JSON(layers, \.json))
+    }
+
+    private func table(_ layers: [Layer]) -> Table {
+        var table = Table(
+            ["ID", "KIND", "PARENT", "SIZE", "CREATED", "LABELS"], right: [3])
+        for layer in layers {
+            let labels = layer.labels.sorted { $0.key < $1.key }
+                .map { "\($0.key)=\(shortDigest($0.value))" }
+            table.add(
+                shortID(layer.id, whole: isWhole), layer.kind.rawValue,
+                layer.parent.map { shortID($0, whole: isWhole) } ?? "-",
+                layer.usage.map { humanBytes($0.bytes) } ?? "-", rfc3339(layer.created),
+                labels.joined(separator: ","))
+        }
+        return table
+    }
+
+    private func shortDigest(_ value: String) -> String {
+        guard !isWhole, value.hasPrefix("sha256:"), let digest = Digest(parsing: value) else {
+            return value
+        }
+        return "sha256:" + digest.hex.prefix(12)
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphCore
+import GraphSystem
+
+/// Standard output, written in large pieces.
+final class Output {
+    private var buffer: [UInt8] = []
+    private static let bufferBytes = 1 << 16
+
+    /// Adds text.
+    func write(_ text: String) throws(DriverError) {
+        buffer.append(contentsOf: text.utf8)
+        if buffer.count >= Self.bufferBytes { try flush() }
+    }
+
+    /// Adds a line.
+    func print(_ line: String) throws(DriverError) {
+        try write(line)
+        try write("\n")
+    }
+
+    /// Adds a JSON object.
+    func print(_ object: JSON) throws(DriverError) {
+        try object.write(to: self, indentation: 0)
+        try write("\n")
+    }
+
+    /// Adds bytes as they are.
+    func write(_ bytes: [UInt8]) throws(DriverError) {
+        buffer.append(contentsOf: bytes)
+        if buffer.count >= Self.bufferBytes { try flush() }
+    }
+
+    /// Writes what is held back.
+    ///
+    /// - Throws: `EPIPE` as its cause when nobody reads any more.
+    func flush() throws(DriverError) {
+        let bytes = buffer
+        buffer = []
+        try attempting("write to standard output", try StandardStream.output.write(bytes.span))
+    }
+}
+
+extension Session {
+    /// Prints the result in the form that was asked for.
+    func print(_ text: @autoclosure () -> String, json: @autoclosure () -> JSON) throws(DriverError)
+    {
+        if global.json {
+            try output.print(json())
+        } else {
+            try output.print(text())
+        }
+    }
+
+    /// Prints several things, each a row of a table or an object in an array.
+    func print(
+        _ table: @autoclosure () -> Table, json: @autoclosure () -> JSON
+    ) throws(DriverError) {
+        if global.json {
+            try output.print(json())
+        } else {
+            for line in table().lines { try output.print(line) }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphBuiltins
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+struct ProbeCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe",
+        abstract: "Tries what each driver needs from this machine, below the root.",
+        discussion: "With --driver only that one is tried. Leaves nothing behind.")
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { "probe" }
+
+    /// What was found out about one driver.
+    private struct Trial {
+        let name: String
+        let requirements: [Requirement]
+
+        var isUsable: Bool { requirements.allSatisfy { $0.isMet || $0.isOptional } }
+    }
+
+    func run(_ session: Session) throws(DriverError) {
+        let root = try global.rootPath()
+        let drivers =
+            if let name = global.driverName {
+                [try BuiltinDrivers.named(name)]
+            } else {
+                BuiltinDrivers.all
+            }
+        let place = try ProbePlace(root)
+        let trials = drivers.map { Trial(name: $0.name, requirements: $0.probe(root: root)) }
+        let choice = try? BuiltinDrivers.automatic(root: root)
+        place.clear()
+        if global.json {
+            try session.output.print([
+                "drivers": JSON(trials, Self.json), "automatic_choice": JSON(choice?.name),
+            ])
+            return
+        }
+        var table = Table(["DRIVER", "REQUIREMENT", "NEED", "RESULT"])
+        for trial in trials {
+            for requirement in trial.requirements {
+                table.add(
+                    trial.name, requirement.name, requirement.isOptional ? "optional" : "required",
+                    requirement.refusal.map { "refused: \($0)" } ?? "works")
+            }
+        }
+        for line in table.lines { try session.output.print(line) }
+        for trial in trials {
+            try session.output.print("\(trial.name): \(trial.isUsable ? "usable" : "not usable")")
+        }
+        try session.output.print("automatic choice: \(choice?.name ?? "none")")
+    }
+
+    private static func json(_ trial: Trial) -> JSON {
+        [
+            "name": .string(trial.name), "usable": .bool(trial.isUsable),
+            "requirements": JSON(trial.requirements) { requirement in
+                [
+                    "name": .string(requirement.name), "optional": .bool(requirement.isOptional),
+                    "met": .bool(requirement.isMet),
+                    "refusal": requirement.refusal.map { refusal in
+                        [
+                            "call": .string(refusal.call),
+                            "errno": JSON(Int(refusal.errno.rawValue)),
+                            "message": .string(refusal.description),
+                        ]
+                    } ?? .null,
+                ]
+            },
+        ]
+    }
+}
+
+/// The folder below which drivers are tried: the root, made for the time where it is missing.
+private struct ProbePlace {
+    private let made: [FilePath]
+
+    init(_ root: FilePath) throws(DriverError) {
+        var missing: [FilePath] = []
+        var path = root
+        while !path.isEmpty, try !Self.exists(path) {
+            missing.append(path)
+            path = path.removingLastComponent()
+        }
+        for path in missing.reversed() {
+            guard let name = path.lastComponent else { continue }
+            let parent = path.removingLastComponent()
+            do throws(SyscallError) {
+                try Directory(opening: parent.isEmpty ? "." : parent)
+                    .makeDirectory(RawPath(name.string), permissions: 0o700)
+            } catch  where error.errno == .fileExists {
+                continue
+            } catch {
+                throw DriverError("make the folder \(path)", error)
+            }
+        }
+        made = missing
+    }
+
+    private static func exists(_ path: FilePath) throws(DriverError) -> Bool {
+        do throws(SyscallError) {
+            _ = try Directory(opening: path)
+            return true
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return false
+        } catch {
+            throw DriverError("open \(path)", error)
+        }
+    }
+
+    /// Removes what was made, unless somebody uses it by now.
+    func clear() {
+        for path in made {
+            guard let name = path.lastComponent else { continue }
+            let parent = path.removingLastComponent()
+            try? Directory(opening: parent.isEmpty ? "." : parent)
+                .removeDirectory(RawPath(name.string))
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphCore
+import GraphStore
+
+struct TreeCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tree", abstract: "Shows which layer stands on which.")
+
+    @Flag(name: .customLong("no-trunc"), help: "Do not shorten ids that are digests.")
+    var isWhole = false
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { "tree" }
+
+    func run(_ session: Session) throws(DriverError) {
+        let layers = try session.store().layers(matching: [])
+        var children: [String: [Layer]] = [:]
+        for layer in layers { children[layer.parent ?? "", default: []].append(layer) }
+        if global.json {
+            try session.output.print(JSON(Self.forest(layers, children)) { $0 })
+        } else {
+            try draw(children, session.output)
+        }
+    }
+
+    /// A layer to be drawn, and the lines that lead to it.
+    private struct Branch {
+        let layer: Layer
+        let prefix: String
+        let isLast: Bool
+    }
+
+    /// Depth first, without recursion: chains may be deep.
+    private func draw(_ children: [String: [Layer]], _ output: Output) throws(DriverError) {
+        for root in children[""] ?? [] {
+            try output.print(line(root))
+            var branches = Self.branches(children[root.id], "")
+            while let branch = branches.popLast() {
+                let joint = branch.isLast ? "└── " : "├── "
+                try output.print(branch.prefix + joint + line(branch.layer))
+                let prefix = branch.prefix + (branch.isLast ? "    " : "│   ")
+                branches += Self.branches(children[branch.layer.id], prefix)
+            }
+        }
+    }
+
+    /// The children of one layer, the first to be drawn at the end.
+    private static func branches(_ layers: [Layer]?, _ prefix: String) -> [Branch] {
+        let layers = layers ?? []
+        return layers.indices.reversed().map { index in
+            Branch(layer: layers[index], prefix: prefix, isLast: index == layers.count - 1)
+        }
+    }
+
+    private func line(_ layer: Layer) -> String {
+        var facts = [shortID(layer.id, whole: isWhole), layer.kind.rawValue]
+        if let usage = layer.usage { facts.append(humanBytes(usage.bytes)) }
+        if let name = layer.labels["org.opencontainers.image.ref.name"] { facts.append(name) }
+        return printable(facts.joined(separator: "  "))
+    }
+
+    /// The same as nested objects, made from the deepest layers up.
+    private static func forest(_ layers: [Layer], _ children: [String: [Layer]]) -> [JSON] {
+        var finished: [String: JSON] = [:]
+        for layer in layers.sorted(by: { $0.depth > $1.depth }) {
+            finished[layer.id] = [
+                "id": .string(layer.id), "kind": .string(layer.kind.rawValue),
+                "usage": layer.usage.map(\.json) ?? .null,
+                "children": JSON(children[layer.id] ?? []) { finished[$0.id] ?? .null },
+            ]
+        }
+        return (children[""] ?? []).map { finished[$0.id] ?? .null }
+    }
+}

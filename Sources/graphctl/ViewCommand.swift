@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import ArgumentParser
+import GraphCore
+import GraphStore
+
+struct ViewCommand: GraphCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "view",
+        abstract: "Makes a read-only view of a committed layer, and prints its id.")
+
+    @Option(
+        help: ArgumentHelp("The committed layer that it shows.", valueName: "layer"),
+        completion: .layer)
+    var parent: String
+
+    @Option(help: "The view's id; default: a random one.")
+    var id: String?
+
+    @Option(
+        name: .customLong("label"),
+        help: ArgumentHelp("A label; may be repeated.", valueName: "key=value"),
+        transform: KeyValue.init(parsing:))
+    var labels: [KeyValue] = []
+
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var attempt: String { "view \(parent)" }
+
+    func run(_ session: Session) throws(DriverError) {
+        let view = try session.store().createView(
+            id: id, parent: parent, labels: labels.dictionary)
+        try session.print(id: view)
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+import GraphCore
+import GraphSystem
+import GraphTestSupport
+import SystemPackage
+import Testing
+
+/// What every driver promises about `create`.
+@Suite(.serialized) struct CreateTests {
+    @Test(arguments: DriverUnderTest.usable)
+    func `a base layer starts empty, with a root of mode 0755 that root owns`(
+        _ subject: DriverUnderTest
+    ) throws {
+        try subject.withDriver { store in
+            try store.create(1)
+            let tree = try store.withTree(of: 1, writable: true) { try TreeSnapshot(of: $0) }
+            #expect(tree.paths.isEmpty)
+            let root = try #require(tree.entries["."])
+            #expect(root.status.permissions == 0o755)
+            #expect(root.status.uid == 0)
+            #expect(root.status.gid == 0)
+        }
+    }
+
+    @Test(arguments: DriverUnderTest.usable)
+    func `a layer starts with what its parent shows`(_ subject: DriverUnderTest) throws {
+        try subject.withDriver { store in
+            try store.build(1) { root in
+                try root.appending("etc").makeDirectory(permissions: 0o711)
+                try root.appending("etc/motd").write("hello\n", permissions: 0o4755)
+            }
+            try store.build(2, above: [1]) { root in
+                try root.appending("etc/issue").write("two\n")
+            }
+            let parent = try store.snapshot(of: 2, above: [1])
+            try store.create(3, above: [2, 1])
+            let child = try store.withTree(of: 3, above: [2, 1], writable: true) {
+                try TreeSnapshot(of: $0)
+            }
+            #expect(child.paths == ["etc", "etc/issue", "etc/motd"])
+            expectSame(child, parent)
+        }
+    }
+
+    @Test(arguments: DriverUnderTest.usable)
+    func `what is written to a layer is not seen in its parent`(_ subject: DriverUnderTest) throws {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("file").write("old") }
+            let before = try store.snapshot(of: 1)
+            try store.build(2, above: [1]) { root in
+                try root.appending("file").write("new")
+                try root.appending("more").write("new")
+            }
+            expectSame(try store.snapshot(of: 1), before)
+            #expect(try store.snapshot(of: 2, above: [1]).paths == ["file", "more"])
+        }
+    }
+
+    @Test(arguments: DriverUnderTest.usable)
+    func `a child's root has the attributes of its parent's root`(
+        _ subject: DriverUnderTest
+    ) throws {
+        try subject.withDriver { store in
+            try store.build(1) { try RichTree.fill(try Directory(opening: $0)) }
+            let parent = try store.snapshot(of: 1)
+            try store.build(2, above: [1]) { _ in }
+            let child = try store.snapshot(of: 2, above: [1])
+            expectSame(child, parent)
+            #expect(child.entries["."]?.status.permissions == 0o1755)
+        }
+    }
+
+    @Test(arguments: DriverUnderTest.usable)
+    func `a parent without bytes is not found, and nothing is made`(
+        _ subject: DriverUnderTest
+    ) throws {
+        try subject.withDriver { store in
+            let error = #expect(throws: DriverError.self) { try store.create(2, above: [1]) }
+            #expect(error?.code == .layerNotFound)
+            let items = try store.driver.inventory()
+            #expect(items.isEmpty)
+        }
+    }
+
+    @Test(arguments: DriverUnderTest.usable)
+    func `what a power cut left under a number is not in the new layer`(
+        _ subject: DriverUnderTest
+    ) throws {
+        try subject.withDriver { store in
+            try store.create(1)
+            try store.withTree(of: 1, writable: true) { try $0.appending("left").write("over") }
+            try store.create(1)
+            let tree = try store.withTree(of: 1, writable: true) { try TreeSnapshot(of: $0) }
+            #expect(tree.paths.isEmpty)
+            #expect(try store.driver.reclaim(observer: .none) > 0)
+        }
+    }
+
+    @Test(arguments: DriverUnderTest.usable)
+    func `a limit that cannot be kept is refused`(_ subject: DriverUnderTest) throws {
+        try subject.withDriver { store in
+            guard !store.driver.capabilities.hasQuota else { return }
+            let error = #expect(throws: DriverError.self) {
+                try store.driver.create(
+                    1, above: [], limits: LayerLimits(bytes: 1 << 20), observer: .none)
+            }
+            #expect(error?.code == .unsupported)
+            let items = try store.driver.inventory()
+            #expect(items.isEmpty)
+        }
+    }
+
+    @Test(arguments: DriverUnderTest.usable)
+    func `access lists and the group of the store's root do not reach into layers`(
+        _ subject: DriverUnderTest
+    ) throws {
+        try withScratchRoot { root in
+            let directory = try Directory(opening: root)
+            try directory.setAttribute(
+                ExtendedAttribute(name: "system.posix_acl_default", value: RichTree.accessList),
+                of: ".")
+            try directory.setOwner(of: ".", uid: 0, gid: 5)
+            try directory.setPermissions(of: ".", 0o2777)
+            let store = TestStore(driver: try subject.open(root), root: root)
+            try store.create(1)
+            try store.withTree(of: 1, writable: true) { try $0.appending("file").write("") }
+            let tree = try store.withTree(of: 1, writable: true) { try TreeSnapshot(of: $0) }
+            #expect(tree.entries["."]?.attributes == [])
+            #expect(tree.entries["."]?.status.permissions == 0o755)
+            #expect(tree.entries["."]?.status.gid == 0)
+            #expect(tree.entries["file"]?.attributes == [])
+            #expect(tree.entries["file"]?.status.gid == 0)
+        }
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+import GraphCore
+import GraphOverlay
+import GraphSystem
+import GraphTestSupport
+import SystemPackage
+import Testing
+
+/// What the overlay driver promises beyond the contract.
+@Suite(.serialized, .usable("overlay")) struct OverlayTests {
+    private let subject = DriverUnderTest(OverlayDriver.self)
+
+    private func overlay(_ mounts: [Mount]) throws -> OverlayLayers {
+        let mount = try #require(mounts.first)
+        #expect(mounts.count == 1)
+        if case .overlay(let layers) = mount.source { return layers }
+        return try #require(nil, "\(mount) is no overlay")
+    }
+
+    @Test func `one directory is bound, several are merged, the nearest first`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { _ in }
+            try store.build(2, above: [1]) { _ in }
+            try store.create(3, above: [2, 1])
+            let folder = store.root.appending("overlay")
+            let base = try store.driver.mounts(for: 1, above: [], writable: true)
+            #expect(base == [Mount(.bind(folder.appending("1/diff")))])
+            let view = try store.driver.mounts(for: 1, above: [], writable: false)
+            #expect(view == [Mount(.bind(folder.appending("1/diff")), attributes: .readOnly)])
+
+            let active = try overlay(
+                try store.driver.mounts(for: 3, above: [2, 1], writable: true))
+            #expect(active.lowers == [folder.appending("2/diff"), folder.appending("1/diff")])
+            #expect(active.upper == folder.appending("3/diff"))
+            #expect(active.work == folder.appending("3/work"))
+
+            let merged = try overlay(
+                try store.driver.mounts(for: 2, above: [1], writable: false))
+            #expect(merged.lowers == [folder.appending("2/diff"), folder.appending("1/diff")])
+            #expect(merged.upper == nil)
+            #expect(merged.work == nil)
+        }
+    }
+
+    @Test func `the host's defaults do not decide how a layer is recorded`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { _ in }
+            try store.create(2, above: [1])
+            let layers = try overlay(
+                try store.driver.mounts(for: 2, above: [1], writable: true))
+            let options = layers.options.filter { $0.key != "userxattr" }
+            #expect(options.map(\.key) == ["index", "metacopy", "redirect_dir", "xino"])
+            #expect(options.map(\.value) == ["off", "off", "nofollow", "off"])
+        }
+    }
+
+    @Test func `a layer takes what it changes and nothing of its parents`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { path in
+                try path.appending("large").write(String(repeating: "x", count: 1 << 20))
+            }
+            try store.build(2, above: [1]) { try $0.appending("small").write("x") }
+            let usage = try store.driver.usage(of: 2, above: [1])
+            #expect(usage.inodes == 2)
+            #expect(usage.bytes < 100_000)
+        }
+    }
+
+    @Test func `both sides of a diff share the directories of common ancestors`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { _ in }
+            try store.build(2, above: [1]) { _ in }
+            try store.build(3, above: [2, 1]) { _ in }
+            try store.build(4, above: [2, 1]) { _ in }
+            let source = try store.driver.diffSource(
+                of: 3, above: [2, 1], from: 4, above: [2, 1])
+            #expect(source.new.layers.count == 3)
+            #expect(source.old.layers.count == 3)
+            #expect(source.new.layers[0] !== source.old.layers[0])
+            #expect(source.new.layers[1] === source.old.layers[1])
+            #expect(source.new.layers[2] === source.old.layers[2])
+            let parent = try store.driver.diffSource(of: 3, above: [2, 1], from: 2, above: [1])
+            #expect(parent.old.layers[0] === parent.new.layers[1])
+        }
+    }
+
+    @Test func `sealing removes the work directory`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { _ in }
+            try store.create(2, above: [1])
+            try store.withTree(of: 2, above: [1], writable: true) { root in
+                try root.appending("file").write("x")
+            }
+            #expect(try store.root.appending("overlay/2").names == ["diff", "work"])
+            try store.driver.seal(2, above: [1], durability: .unsynced)
+            #expect(try store.root.appending("overlay/2").names == ["diff"])
+        }
+    }
+
+    @Test func `five hundred layers go through one option string too`() throws {
+        try subject.withDriver { store in
+            var chain: [LayerNumber] = []
+            for index in 1...500 as ClosedRange<UInt32> {
+                try store.create(LayerNumber(rawValue: index), above: chain)
+                chain.insert(LayerNumber(rawValue: index), at: 0)
+            }
+            let bottom = store.root.appending("overlay/1/diff")
+            try bottom.appending("bottom").write("x")
+            try store.create(501, above: chain)
+            let layers = try overlay(
+                try store.driver.mounts(for: 501, above: chain, writable: true))
+            let old = OverlayLayers(
+                lowers: layers.lowers, upper: layers.upper, work: layers.work,
+                options: layers.options, usesOptionString: true)
+            try withMount([Mount(.overlay(old), attributes: .noDevices)]) { root in
+                #expect(try root.appending("bottom").exists)
+                try root.appending("top").write("x")
+            }
+            #expect(try store.root.appending("overlay/501/diff/top").exists)
+        }
+    }
+
+    @Test func `a store keeps the place of overlayfs's attributes it was begun with`() throws {
+        try withScratchRoot { root in
+            _ = try subject.open(root)
+            let folder = try Directory(opening: root.appending("overlay"))
+            let marks = try folder.attributes(of: ".").map(\.name)
+            let expected = Machine.isInUserNamespace ? "user" : "trusted"
+            #expect(marks == ["\(expected).overlay.store"])
+            guard Machine.isRoot else { return }
+            // As a store begun in a user namespace looks to root.
+            try folder.removeAttribute("trusted.overlay.store", of: ".")
+            try folder.setAttribute(
+                ExtendedAttribute(name: "user.overlay.store", value: [UInt8(ascii: "y")]), of: ".")
+            let store = TestStore(driver: try subject.open(root), root: root)
+            try store.build(1) { tree in
+                try tree.appending("directory").makeDirectory()
+                try tree.appending("directory/old").write("x")
+            }
+            try store.build(2, above: [1]) { tree in
+                try tree.appending("directory").remove()
+                try tree.appending("directory").makeDirectory()
+            }
+            let made = try Directory(opening: root.appending("overlay/2/diff"))
+            let names = try made.attributes(of: "directory").map(\.name)
+            #expect(names.contains("user.overlay.opaque"))
+            #expect(try store.snapshot(of: 2, above: [1]).paths == ["directory"])
+            let target = try {
+                try store.create(3, above: [2, 1])
+                return try store.driver.applyTarget(for: 3, above: [2, 1])
+            }()
+            #expect(target.namespace == .user)
+        }
+    }
+}

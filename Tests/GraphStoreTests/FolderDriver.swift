@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+/// The least that is a driver: a folder a layer, in which deletions stand as overlayfs records them.
+///
+/// A mount shows the layer's own folder and not its parents.
+struct FolderDriver: Driver {
+    static let name = "folder"
+    let root: FilePath
+    let capabilities: DriverCapabilities
+    private let canRemove: Bool
+
+    static func probe(root: FilePath) -> [Requirement] { [] }
+
+    init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+        try options.check(known: ["depth", "remove"], driver: Self.name)
+        self.root = root
+        canRemove = options.values["remove"] != "fails"
+        let depth = options.values["depth"].flatMap { Int($0) }
+        capabilities = DriverCapabilities(depthMax: depth)
+        if readOnly { return }
+        for name in [Self.name, "trash"] {
+            _ = try attempting(
+                "make a folder",
+                try Directory(opening: root).makeOrOpenDirectory(RawPath(name), permissions: 0o700))
+        }
+    }
+
+    private var layers: FilePath { root.appending(Self.name) }
+
+    private func folder(_ layer: LayerNumber) throws(DriverError) -> Directory {
+        do throws(SyscallError) {
+            return try Directory(opening: layers.appending("\(layer)"))
+        } catch {
+            throw DriverError(.layerNotFound, "layer number \(layer) has no bytes", cause: error)
+        }
+    }
+
+    func create(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) {
+        if let parent = parents.first { _ = try folder(parent) }
+        if canRemove { try remove(layer) }
+        try attempting(
+            "make layer number \(layer)",
+            try Directory(opening: layers).makeDirectory(RawPath("\(layer)"), permissions: 0o755))
+    }
+
+    func seal(
+        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+    ) throws(DriverError) {
+        let folder = try folder(layer)
+        if durability == .durable {
+            try attempting("sync layer number \(layer)", try folder.descriptor.syncFilesystem())
+        }
+    }
+
+    func remove(_ layer: LayerNumber) throws(DriverError) {
+        if !canRemove { throw DriverError(.system, "this driver was told to remove nothing") }
+        do throws(SyscallError) {
+            try Directory(opening: layers).rename(
+                RawPath("\(layer)"),
+                to: RawPath("\(layer).\(UInt64.random(in: 0...UInt64.max))"),
+                in: Directory(opening: root.appending("trash")))
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return
+        } catch {
+            throw DriverError("remove layer number \(layer)", error)
+        }
+    }
+
+    func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+        try attempting(
+            "empty the trash",
+            try { () throws(SyscallError) in
+                let trash = try Directory(opening: root.appending("trash"))
+                var bytes: UInt64 = 0
+                for entry in try trash.listing() {
+                    do throws(SyscallError) {
+                        bytes += try Self.delete(entry.name, in: trash)
+                    } catch  where error.errno == .noSuchFileOrDirectory {
+                        continue  // somebody else was quicker
+                    }
+                }
+                return bytes
+            }())
+    }
+
+    private static func delete(
+        _ name: RawPath, in parent: Directory
+    ) throws(SyscallError) -> UInt64 {
+        let status = try parent.status(of: name)
+        if status.type != .directory {
+            try parent.removeFile(name)
+            return status.allocatedBytes
+        }
+        let folder = try parent.openDirectory(name)
+        var bytes = status.allocatedBytes
+        for entry in try folder.listing() { bytes += try delete(entry.name, in: folder) }
+        try parent.removeDirectory(name)
+        return bytes
+    }
+
+    func inventory() throws(DriverError) -> [InventoryItem] {
+        try attempting(
+            "list the layers",
+            try { () throws(SyscallError) in
+                var items = try Directory(opening: layers).listing().map { entry in
+                    let name = entry.name.description
+                    return InventoryItem(
+                        LayerNumber(name).map { .layer($0) } ?? .foreign,
+                        location: "\(Self.name)/\(name)")
+                }
+                for entry in try Directory(opening: root.appending("trash")).listing() {
+                    items.append(InventoryItem(.trash, location: "trash/\(entry.name)"))
+                }
+                return items
+            }())
+    }
+
+    func mounts(
+        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+    ) throws(DriverError) -> [Mount] {
+        _ = try folder(layer)
+        return [
+            Mount(.bind(layers.appending("\(layer)")), attributes: writable ? [] : .readOnly)
+        ]
+    }
+
+    func usage(
+        of layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> LayerUsage {
+        let folder = try folder(layer)
+        return try attempting("measure layer number \(layer)", try Self.usage(of: folder))
+    }
+
+    private static func usage(of folder: Directory) throws(SyscallError) -> LayerUsage {
+        var usage = LayerUsage(bytes: try folder.status().allocatedBytes, inodes: 1)
+        for entry in try folder.listing() {
+            let status = try folder.status(of: entry.name)
+            if status.type == .directory {
+                let below = try Self.usage(of: folder.openDirectory(entry.name))
+                usage.bytes += below.bytes
+                usage.inodes += below.inodes
+            } else {
+                usage.bytes += status.allocatedBytes
+                usage.inodes += 1
+            }
+        }
+        return usage
+    }
+
+    func applyTarget(
+        for layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> ApplyTarget {
+        ApplyTarget(directory: try folder(layer), namespace: .trusted, lower: try tree(parents))
+    }
+
+    func finishApply(
+        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+    ) throws(DriverError) {}
+
+    func diffSource(
+        of layer: LayerNumber, above parents: [LayerNumber],
+        from base: LayerNumber?, above baseParents: [LayerNumber]
+    ) throws(DriverError) -> DiffSource {
+        let new = try tree([layer] + parents)
+        let old = try tree((base.map { [$0] } ?? []) + baseParents)
+        return DiffSource(old: old, new: new)
+    }
+
+    private func tree(_ numbers: [LayerNumber]) throws(DriverError) -> LayeredTree {
+        if numbers.isEmpty { return .empty }
+        var folders: [Directory] = []
+        for number in numbers { folders.append(try folder(number)) }
+        return LayeredTree(layers: folders, encoding: .overlay(.trusted))
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Foundation
+import GRDB
+import GraphArchive
+import GraphCore
+import GraphStore
+import GraphSystem
+import GraphTestSupport
+import Logging
+import SystemPackage
+import Testing
+
+/// Folders for one store, gone at the end of the test with all that is mounted below them.
+final class StoreFixture: Sendable {
+    let folder: FilePath
+
+    init() throws {
+        let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+        folder = FilePath(base).appending("graph-store-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(
+            atPath: folder.string, withIntermediateDirectories: true)
+    }
+
+    /// Takes a folder that is made by this, inside another fixture.
+    init(at folder: FilePath) throws {
+        self.folder = folder
+        try FileManager.default.createDirectory(
+            atPath: folder.string, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
+        for line in mounts.split(separator: "\n").reversed() {
+            let target = FilePath(String(line.split(separator: " ")[1]))
+            if target.starts(with: folder) { try? MountPoint(target).unmount(detaching: true) }
+        }
+        try? FileManager.default.removeItem(atPath: folder.string)
+    }
+
+    var root: FilePath { folder.appending("root") }
+    var runRoot: FilePath { folder.appending("run") }
+    var layers: FilePath { root.appending(FolderDriver.name) }
+
+    func configuration(
+        readOnly: Bool = false, driver: String? = nil, options: [String: String] = [:]
+    ) -> LayerStore.Configuration {
+        LayerStore.Configuration(
+            root: root, runRoot: runRoot, driver: driver, options: options, readOnly: readOnly,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    func open(
+        readOnly: Bool = false, driver: String? = nil, options: [String: String] = [:]
+    ) throws(DriverError) -> LayerStore {
+        try LayerStore(
+            configuration(readOnly: readOnly, driver: driver, options: options),
+            drivers: [FolderDriver.self, OtherDriver.self],
+            chooseDriver: { (_) throws(DriverError) in FolderDriver.self })
+    }
+
+    /// Makes a folder to mount at.
+    func makeTarget(_ name: String) throws -> FilePath {
+        let path = folder.appending(name)
+        try FileManager.default.createDirectory(
+            atPath: path.string, withIntermediateDirectories: true)
+        return path
+    }
+
+    /// Writes to the store's records behind its back.
+    func tamper(_ sql: String, _ arguments: StatementArguments = []) throws {
+        let queue = try DatabaseQueue(path: root.appending("graph.db").string)
+        try queue.inDatabase { try $0.execute(sql: sql, arguments: arguments) }
+    }
+
+    /// Writes to the records of mounts behind the store's back.
+    func tamperMounts(_ sql: String, _ arguments: StatementArguments = []) throws {
+        let queue = try DatabaseQueue(path: runRoot.appending("mounts.db").string)
+        try queue.inDatabase { try $0.execute(sql: sql, arguments: arguments) }
+    }
+
+    /// The names of the layers on disk.
+    func layersOnDisk() throws -> Set<String> {
+        Set(try FileManager.default.contentsOfDirectory(atPath: layers.string))
+    }
+
+    /// A layer tar with one file.
+    static func tar(_ name: String, _ text: String) throws -> [UInt8] {
+        try LayerTar.bytes(of: [
+            LayerMember(
+                ArchiveEntry(path: RawPath(name), kind: .file(size: 0), permissions: 0o644),
+                content: Array(text.utf8))
+        ])
+    }
+}
+
+/// A driver of another name.
+struct OtherDriver: Driver {
+    static let name = "other"
+    private let folders: FolderDriver
+
+    static func probe(root: FilePath) -> [Requirement] { [] }
+
+    init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+        folders = try FolderDriver(root: root, options: options, readOnly: readOnly)
+    }
+
+    var capabilities: DriverCapabilities { folders.capabilities }
+
+    func create(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) {
+        throw DriverError(.system, "this driver makes nothing")
+    }
+
+    func seal(
+        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+    ) throws(DriverError) {}
+
+    func remove(_ layer: LayerNumber) throws(DriverError) {}
+
+    func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 { 0 }
+
+    func inventory() throws(DriverError) -> [InventoryItem] { [] }
+
+    func mounts(
+        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+    ) throws(DriverError) -> [Mount] { [] }
+
+    func usage(
+        of layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> LayerUsage { LayerUsage() }
+
+    func applyTarget(
+        for layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> ApplyTarget {
+        try folders.applyTarget(for: layer, above: parents)
+    }
+
+    func finishApply(
+        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+    ) throws(DriverError) {}
+
+    func diffSource(
+        of layer: LayerNumber, above parents: [LayerNumber],
+        from base: LayerNumber?, above baseParents: [LayerNumber]
+    ) throws(DriverError) -> DiffSource { DiffSource(old: .empty, new: .empty) }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+import GraphBuiltins
+public import GraphCore
+import GraphSystem
+public import SystemPackage
+public import Testing
+
+/// A driver that the conformance suite runs against.
+public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
+    public let type: any Driver.Type
+
+    /// Takes a driver.
+    public init(_ type: any Driver.Type) { self.type = type }
+
+    public var name: String { type.name }
+    public var testDescription: String { type.name }
+
+    /// All drivers in this build.
+    public static let all = BuiltinDrivers.all.map { DriverUnderTest($0) }
+
+    /// Those that work below ``testBase``.
+    public static let usable = all.filter { $0.refusal == nil }
+
+    /// Why a driver does not work below ``testBase``; nil when it does.
+    public var refusal: String? {
+        let unmet = type.probe(root: testBase).first { !$0.isOptional && !$0.isMet }
+        return unmet.flatMap { unmet in
+            unmet.refusal.map { "\(type.name) needs \(unmet.name): \($0)" }
+        }
+    }
+
+    /// Opens the driver on a store's root.
+    public func open(
+        _ root: FilePath, options: [String: String] = [:], readOnly: Bool = false
+    ) throws(DriverError) -> any Driver {
+        try type.init(root: root, options: DriverOptions(options), readOnly: readOnly)
+    }
+
+    /// Opens the driver on a new root, which is removed afterwards.
+    public func withDriver<Value>(
+        options: [String: String] = [:], _ body: (TestStore) throws -> Value
+    ) throws -> Value {
+        try withScratchRoot { root in
+            try body(TestStore(driver: try open(root, options: options), root: root))
+        }
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Runs a test only where a driver works, and says why otherwise.
+    public static func usable(_ name: String) -> Self {
+        let refusal =
+            DriverUnderTest.all.first { $0.name == name }
+            .map { $0.refusal } ?? "there is no driver \(name) in this build"
+        return .enabled(if: refusal == nil, Comment(rawValue: refusal ?? name))
+    }
+}
+
+/// A driver and its root, with the steps that tests take again and again.
+public struct TestStore {
+    public let driver: any Driver
+    public let root: FilePath
+
+    /// Takes a driver.
+    public init(driver: any Driver, root: FilePath) { (self.driver, self.root) = (driver, root) }
+
+    /// Makes an active layer.
+    public func create(_ layer: LayerNumber, above parents: [LayerNumber] = []) throws {
+        try driver.create(layer, above: parents, limits: .none, observer: .none)
+    }
+
+    /// Makes a layer, lends its tree mounted for writing, and seals it.
+    public func build(
+        _ layer: LayerNumber, above parents: [LayerNumber] = [],
+        durability: Durability = .unsynced, _ body: (FilePath) throws -> Void
+    ) throws {
+        try create(layer, above: parents)
+        try withTree(of: layer, above: parents, writable: true, body)
+        try driver.seal(layer, above: parents, durability: durability)
+    }
+
+    /// Makes a layer as an unpacked tar makes it: lends where its changes are recorded.
+    public func apply(
+        _ layer: LayerNumber, above parents: [LayerNumber] = [],
+        _ body: (ApplyTarget) throws -> Void
+    ) throws {
+        try create(layer, above: parents)
+        let target = try driver.applyTarget(for: layer, above: parents)
+        try body(target)
+        try driver.finishApply(of: layer, above: parents, observer: .none)
+        try driver.seal(layer, above: parents, durability: .unsynced)
+    }
+
+    /// Mounts a layer, lends the place, and takes the mount away.
+    public func withTree<Value>(
+        of layer: LayerNumber, above parents: [LayerNumber] = [], writable: Bool = false,
+        _ body: (FilePath) throws -> Value
+    ) throws -> Value {
+        let mounts = try driver.mounts(for: layer, above: parents, writable: writable)
+        return try withMount(mounts, body)
+    }
+
+    /// What a layer shows when it is mounted for reading.
+    public func snapshot(
+        of layer: LayerNumber, above parents: [LayerNumber] = []
+    ) throws -> TreeSnapshot {
+        try withTree(of: layer, above: parents) { try TreeSnapshot(of: $0) }
+    }
+}

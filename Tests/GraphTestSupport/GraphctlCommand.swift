@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Foundation
+public import SystemPackage
+
+/// What one run of `graphctl` left.
+public struct GraphctlResult: Sendable {
+    public let status: Int32
+    /// Standard output, whole.
+    public let output: [UInt8]
+    /// Standard error, whole.
+    public let errors: String
+    /// The most memory that was resident, in bytes (`VmHWM`), looked at every few milliseconds; 0 for
+    /// a run too short to be looked at.
+    public let peakBytes: UInt64
+
+    /// Standard output as text, without the line end at its end.
+    public var text: String {
+        let text = String(decoding: output, as: UTF8.self)
+        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+
+    /// The lines of standard output.
+    public var lines: [String] { text.isEmpty ? [] : text.components(separatedBy: "\n") }
+}
+
+/// The built command, run on a store of its own.
+public struct GraphctlCommand: Sendable {
+    /// The folder that holds everything of this store.
+    public let folder: FilePath
+    public let driver: String
+
+    /// The store's root.
+    public var root: FilePath { folder.appending("root") }
+    public var runRoot: FilePath { folder.appending("run") }
+
+    /// Describes a store below `folder`, which exists.
+    public init(driver: String, folder: FilePath) { (self.driver, self.folder) = (driver, folder) }
+
+    /// The binary: the one that `GRAPHCTL` names, else the one that was built with the tests.
+    public static let executable: FilePath = {
+        let path = ProcessInfo.processInfo.environment["GRAPHCTL"] ?? ""
+        return path.isEmpty ? BuiltProgram.path("graphctl") : FilePath(path)
+    }()
+
+    /// Runs a subcommand with its arguments, whatever comes of it.
+    public func run(_ arguments: [String], input: FilePath? = nil) throws -> GraphctlResult {
+        let name = "graphctl-" + String(UInt64.random(in: .min ... .max), radix: 16)
+        let (output, errors) = (folder.appending(name + ".out"), folder.appending(name + ".err"))
+        defer {
+            try? output.remove()
+            try? errors.remove()
+        }
+        try output.write("")
+        try errors.write("")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: Self.executable.string)
+        process.arguments =
+            ["--root", root.string, "--run-root", runRoot.string, "--driver", driver] + arguments
+        process.standardOutput = FileHandle(forWritingAtPath: output.string)
+        process.standardError = FileHandle(forWritingAtPath: errors.string)
+        process.standardInput =
+            input.flatMap { FileHandle(forReadingAtPath: $0.string) } ?? FileHandle.nullDevice
+        try process.run()
+        var peakBytes: UInt64 = 0
+        while process.isRunning {
+            peakBytes = max(peakBytes, Self.peakBytes(of: process.processIdentifier))
+            Thread.sleep(forTimeInterval: 0.003)
+        }
+        process.waitUntilExit()
+        return GraphctlResult(
+            status: process.terminationStatus,
+            output: [UInt8](try Data(contentsOf: URL(fileURLWithPath: output.string))),
+            errors: try errors.readText(), peakBytes: peakBytes)
+    }
+
+    /// Runs the command, which must succeed and say nothing on standard error.
+    @discardableResult
+    public func succeed(_ arguments: String...) throws -> GraphctlResult {
+        let result = try run(arguments)
+        guard result.status == 0, result.errors.isEmpty else {
+            throw CommandFailure(
+                description: "graphctl \(arguments.joined(separator: " ")) (\(driver)): status "
+                    + "\(result.status): \(result.errors)\(result.text)")
+        }
+        return result
+    }
+
+    /// Mounts a layer, lends the place, and unmounts it.
+    public func withMount<Value>(_ layer: String, _ body: (FilePath) throws -> Value) throws
+        -> Value
+    {
+        let place = FilePath(try succeed("mount", layer).text)
+        let result = Result { try body(place) }
+        try succeed("unmount", layer)
+        return try result.get()
+    }
+
+    /// Lends what a committed layer shows, through a view.
+    public func withView<Value>(
+        of layer: String, _ body: (FilePath) throws -> Value
+    ) throws -> Value {
+        let view = try succeed("view", "--parent", layer).text
+        let result = Result { try withMount(view, body) }
+        try succeed("rm", view)
+        return try result.get()
+    }
+
+    /// Bytes of disk blocks of the store without its database, which keeps its pages for the next
+    /// layers.
+    public func diskBytes() throws -> UInt64 {
+        let line = try runCommand(
+            "du", ["-s", "--block-size=1", "--exclude=graph.db*", root.string])
+        return line.split(separator: "\t").first.flatMap { UInt64($0) } ?? 0
+    }
+
+    private static func peakBytes(of process: Int32) -> UInt64 {
+        let text = (try? FilePath("/proc/\(process)/status").readText()) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        let number = line?.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }
+        return (number ?? 0) << 10
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphSystem
+public import SystemPackage
+
+/// All that is to be known about a tree of files, for comparing two.
+public struct TreeSnapshot: Hashable, Sendable {
+    /// One name in a tree.
+    public struct Entry: Hashable, Sendable {
+        public var status: FileStatus
+        /// Of a regular file's content.
+        public var digest: Digest?
+        /// Of a symbolic link.
+        public var target: RawPath?
+        public var attributes: [ExtendedAttribute]
+        /// The first by bytes of all paths in the tree that are this file; nil when there is one.
+        public var linkGroup: RawPath?
+    }
+
+    /// What a comparison looks at.
+    public struct Aspects: OptionSet, Sendable {
+        public let rawValue: Int
+        /// Takes raw aspects.
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        public static let owners = Aspects(rawValue: 1)
+        public static let permissions = Aspects(rawValue: 2)
+        public static let fileTimes = Aspects(rawValue: 4)
+        public static let directoryTimes = Aspects(rawValue: 8)
+        public static let attributes = Aspects(rawValue: 16)
+        public static let links = Aspects(rawValue: 32)
+        /// Blocks on disk, of files that have fewer than their length needs.
+        public static let holes = Aspects(rawValue: 64)
+        /// All but holes, which only a copy on the same filesystem keeps exactly.
+        public static let standard: Aspects = [
+            .owners, .permissions, .fileTimes, .directoryTimes, .attributes, .links,
+        ]
+    }
+
+    /// By path relative to the root; the root itself is `.`.
+    public var entries: [RawPath: Entry] = [:]
+
+    /// Looks at a directory and everything below it, what is mounted there included.
+    public init(of path: FilePath) throws {
+        try self.init(of: try Directory(opening: path))
+    }
+
+    /// Looks at a directory and everything below it.
+    public init(of directory: Directory) throws {
+        entries["."] = Entry(
+            status: try directory.status(), attributes: try Self.attributes(of: ".", in: directory))
+        try add(directory, at: "")
+        nameLinkGroups()
+    }
+
+    private mutating func add(_ directory: Directory, at path: RawPath) throws {
+        for name in try directory.openDirectory(".").listing().map(\.name) {
+            let below = path.appending(name)
+            var entry = Entry(
+                status: try directory.status(of: name),
+                attributes: try Self.attributes(of: name, in: directory))
+            switch entry.status.type {
+            case .regular:
+                let file = try directory.open(name, .readOnly)
+                entry.digest = .of(try file.readAll(limit: 1 << 30))
+            case .symbolicLink:
+                entry.target = try directory.readLink(name)
+            case .directory:
+                try add(try directory.openDirectory(name), at: below)
+            case .characterDevice, .blockDevice, .fifo, .socket:
+                break
+            }
+            entries[below] = entry
+        }
+    }
+
+    /// Labels belong to the host's policy and not to a tree.
+    private static func attributes(
+        of name: RawPath, in directory: Directory
+    ) throws -> [ExtendedAttribute] {
+        do throws(SyscallError) {
+            return try directory.attributes(of: name).filter { $0.name != "security.selinux" }
+        } catch {
+            if error.errno == .notSupported { return [] }
+            throw error
+        }
+    }
+
+    private mutating func nameLinkGroups() {
+        var groups: [FileIdentity: [RawPath]] = [:]
+        for (path, entry) in entries where entry.status.type != .directory {
+            groups[entry.status.identity, default: []].append(path)
+        }
+        for paths in groups.values where paths.count > 1 {
+            for path in paths { entries[path]?.linkGroup = paths.min() }
+        }
+    }
+
+    /// The paths in order, without the root's.
+    public var paths: [String] {
+        entries.keys.filter { $0 != "." }.sorted().map(\.description)
+    }
+
+    /// What differs, one line a difference, at most forty of them; empty when nothing does.
+    public func differences(
+        from other: TreeSnapshot, in aspects: Aspects = .standard
+    ) -> [String] {
+        var lines: [String] = []
+        for path in Set(entries.keys).union(other.entries.keys).sorted() {
+            switch (entries[path], other.entries[path]) {
+            case (let mine?, let theirs?):
+                let left = mine.facts(aspects)
+                let right = theirs.facts(aspects)
+                for (name, value) in left where right[name] != value {
+                    lines.append("\(path): \(name) is \(value), not \(right[name] ?? "none")")
+                }
+                for (name, value) in right where left[name] == nil {
+                    lines.append("\(path): \(name) is none, not \(value)")
+                }
+            case (nil, _?): lines.append("\(path): missing")
+            case (_?, nil): lines.append("\(path): too many")
+            case (nil, nil): break
+            }
+        }
+        return Array(lines.prefix(40))
+    }
+}
+
+extension TreeSnapshot.Entry {
+    /// What there is to compare, in words.
+    fileprivate func facts(_ aspects: TreeSnapshot.Aspects) -> [String: String] {
+        var facts = ["type": "\(status.type)"]
+        let isDirectory = status.type == .directory
+        if aspects.contains(.owners) { facts["owner"] = "\(status.uid):\(status.gid)" }
+        if aspects.contains(.permissions), status.type != .symbolicLink {
+            facts["mode"] = String(status.permissions, radix: 8)
+        }
+        if aspects.contains(isDirectory ? .directoryTimes : .fileTimes) {
+            facts["mtime"] = "\(status.modified.seconds) s \(status.modified.nanoseconds) ns"
+        }
+        if aspects.contains(.attributes) {
+            for attribute in attributes {
+                facts[attribute.name] = attribute.value.map { String($0, radix: 16) }
+                    .joined(separator: " ")
+            }
+        }
+        if aspects.contains(.links), let linkGroup { facts["linked to"] = linkGroup.description }
+        if let target { facts["target"] = target.description }
+        if let digest {
+            facts["size"] = "\(status.size)"
+            facts["content"] = digest.hex
+        }
+        if status.type == .characterDevice || status.type == .blockDevice {
+            facts["device"] = "\(status.special.major):\(status.special.minor)"
+        }
+        if aspects.contains(.holes), status.type == .regular, status.allocatedBytes < status.size {
+            facts["bytes on disk"] = "\(status.allocatedBytes)"
+        }
+        return facts
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphTestSupport
+import SystemPackage
+import Testing
+
+/// The main job, done once on every driver; the tests look at what came of it.
+struct MainJobReport: Sendable {
+    /// By driver.
+    let jobs: [String: MainJob]
+    /// What umoci unpacks of the image.
+    let image: TreeSnapshot
+    /// The image with the container's diff over it, by GNU tar.
+    let extractedByTar: TreeSnapshot
+    /// The same by umoci.
+    let unpackedByUmoci: TreeSnapshot
+    /// The diff of each driver, applied by each driver.
+    let applied: [Crossing: TreeSnapshot]
+    /// The diff of the container that changed hard links, likewise.
+    let linkedNames: [Crossing: TreeSnapshot]
+    /// Ids that archives of the image got in new stores, by driver.
+    let archives: [String: [String]]
+    /// By driver.
+    let remains: [String: Remains]
+
+    /// A diff's way from one driver to another.
+    struct Crossing: Hashable, Sendable {
+        let from: String
+        let to: String
+    }
+
+    @TaskLocal static var current: MainJobReport?
+
+    /// Does the job below a folder.
+    init(_ debian: TestImage, _ drivers: [DriverUnderTest], in folder: FilePath) throws {
+        var jobs: [String: MainJob] = [:]
+        for driver in drivers {
+            let place = folder.appending(driver.name)
+            try place.makeDirectory()
+            jobs[driver.name] = try MainJob(driver, image: debian, in: place)
+        }
+        self.jobs = jobs
+
+        var applied: [Crossing: TreeSnapshot] = [:]
+        var linkedNames: [Crossing: TreeSnapshot] = [:]
+        for source in jobs.values {
+            for target in jobs.values {
+                let crossing = Crossing(from: source.command.driver, to: target.command.driver)
+                // Diffs that are the same bytes need not be applied twice.
+                let isNew = source.command.driver != target.command.driver || jobs.count == 1
+                if isNew { applied[crossing] = try target.applied(source.diff) }
+                linkedNames[crossing] = try target.applied(
+                    source.linkedNamesDiff, showing: "usr/bin")
+            }
+        }
+        (self.applied, self.linkedNames) = (applied, linkedNames)
+
+        let tree = try unpackByUmoci(
+            debian.layout, tag: debian.tag, into: folder.appending("image"))
+        image = try TreeSnapshot(of: tree)
+        guard let diff = jobs.values.first?.diff else { throw CancellationError() }
+        try applyByTar(diff, to: tree)
+        extractedByTar = try TreeSnapshot(of: tree)
+        try folder.appending("image").remove()
+
+        let copy = folder.appending("layout")
+        try addLayerByUmoci(diff, to: debian, copy: copy)
+        unpackedByUmoci = try TreeSnapshot(
+            of: try unpackByUmoci(copy, tag: debian.tag, into: folder.appending("changed")))
+        try folder.appending("changed").remove()
+
+        archives = try Self.importArchives(of: debian, drivers, in: folder)
+        remains = try jobs.mapValues { try $0.remove() }
+    }
+
+    private static func importArchives(
+        of debian: TestImage, _ drivers: [DriverUnderTest], in folder: FilePath
+    ) throws -> [String: [String]] {
+        var ids: [String: [String]] = [:]
+        for driver in drivers {
+            for archive in [debian.archive, debian.dockerArchive] {
+                let place = folder.appending("archive")
+                try place.makeDirectory()
+                let command = GraphctlCommand(driver: driver.name, folder: place)
+                let id = try command.succeed("import", archive.string).text
+                // The digests of what lies in the store are those that the archive's layers have.
+                try command.succeed("check", "--deep")
+                ids[driver.name, default: []].append(id)
+                try place.remove()
+            }
+        }
+        return ids
+    }
+}
+
+/// Does the main job before the tests of a suite, and clears up after them.
+struct MainJobScope: SuiteTrait, TestScoping {
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
+    ) async throws {
+        let debian = try #require(TestImage.debian)
+        let report = try withScratchRoot { folder in
+            try MainJobReport(debian, DriverUnderTest.usable, in: folder)
+        }
+        try await MainJobReport.$current.withValue(report) { try await body() }
+    }
+}

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The graphctl authors
+#
+# Installs the Debian packages that building and testing need, only those that are missing.
+set -euo pipefail
+
+packages=(
+    # To build.
+    make            # demo, test and the rest
+    git ca-certificates  # Swift packages from their repositories
+    gcc libc6-dev   # the C shims' headers and the linker's start files
+    pkg-config      # finds the libraries below
+    libsqlite3-dev  # the store's database
+    libisal-dev     # gzip
+    libzstd-dev     # zstd
+    # To make the test images.
+    mmdebstrap      # a Debian root filesystem
+    umoci           # OCI layers; the independent unpack that ours is compared with
+    skopeo          # docker-archive and oci-archive
+    busybox-static  # the small image
+    # To test.
+    strace          # kills a process at a chosen system call
+    tar zstd xz-utils  # independent readers and writers of archives
+    attr acl        # getfattr, setfacl
+    e2fsprogs xfsprogs btrfs-progs  # file systems on loop devices
+    util-linux      # unshare, nsenter, losetup, setpriv
+    user-mode-linux kmod  # other kernels: old ones, and one with device mapper
+    uidmap          # maps of user namespaces for users other than root
+    jq python3      # read what graphctl --json prints
+)
+
+missing=()
+for package in "${packages[@]}"; do
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$status" = installed ] || missing+=("$package")
+done
+
+if [ ${#missing[@]} -gt 0 ]; then
+    as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || { echo "install-deps.sh: not root, and no sudo; missing: ${missing[*]}" >&2; exit 1; }
+        as_root=(sudo)
+    fi
+    echo "Installing ${missing[*]}"
+    "${as_root[@]}" apt-get -q update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qy --no-install-recommends install "${missing[@]}" </dev/null
+fi
+
+command -v swift >/dev/null || { echo "install-deps.sh: no swift in PATH: install Swift 6.2 or later (see README.md)" >&2; exit 1; }
