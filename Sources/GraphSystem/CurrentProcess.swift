@@ -22,6 +22,17 @@ public enum CurrentProcess {
     /// Lets writing to a pipe that nobody reads fail with `EPIPE`, instead of ending the process.
     public static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
+    /// Raises the soft limit of open descriptors to the hard one, `getrlimit(2)`.
+    ///
+    /// The soft limit of 1,024 protects programs that use `select(2)`; a layer's directories may be
+    /// deeper than that.
+    public static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+
     /// Takes the next `SIGINT` or `SIGTERM` as a wish to stop, which ``isInterrupted`` then tells; the
     /// one after that ends the process as ever.
     public static func catchInterruption() {

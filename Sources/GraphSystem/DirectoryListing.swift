@@ -8,23 +8,27 @@ import SystemPackage
 /// The names in one directory, sorted by bytes, without `.` and `..`.
 ///
 /// All names lie in one buffer: a directory of a million names costs its bytes and eight more each.
-public struct DirectoryListing: RandomAccessCollection, Sendable {
+public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
     /// One name, and its type where the filesystem tells it without being asked.
     public struct Entry: Sendable {
         public let name: RawPath
         public let type: FileType?
     }
 
-    private struct Slot {
+    private struct Slot: BitwiseCopyable {
         let offset: UInt32
         let length: UInt16
         let type: UInt8
     }
 
-    private var names: [UInt8] = []
-    private var slots: [Slot] = []
+    // Nobody changes them after `init`.
+    private let names = GrowingBuffer<UInt8>()
+    private let slots = GrowingBuffer<Slot>()
 
-    init(reading descriptor: CInt) throws(SyscallError) {
+    /// Reads a directory and keeps the names that are chosen.
+    init(
+        reading descriptor: CInt, _ isChosen: ((Entry) throws(SyscallError) -> Bool)?
+    ) throws(SyscallError) {
         try checked("lseek") { lseek(descriptor, 0, SEEK_SET) }
         var buffer = [UInt8](repeating: 0, count: 32_768)
         while true {
@@ -34,46 +38,60 @@ public struct DirectoryListing: RandomAccessCollection, Sendable {
                 }
             }
             if count == 0 { break }
-            try take(buffer[..<Int(count)])
-        }
-        names.withUnsafeBytes { names in
-            slots.sort { left, right in
-                let shorter = Int(Swift.min(left.length, right.length))
-                let order = compareBytes(
-                    UnsafeRawBufferPointer(rebasing: names[Int(left.offset)...]),
-                    UnsafeRawBufferPointer(rebasing: names[Int(right.offset)...]), shorter)
-                return order == 0 ? left.length < right.length : order < 0
+            // Rethrown by hand, since this call takes no typed error along.
+            let taken: Result<Void, SyscallError> = buffer.withUnsafeBytes { block in
+                Result { () throws(SyscallError) in
+                    try take(UnsafeRawBufferPointer(rebasing: block[..<Int(count)]), isChosen)
+                }
             }
+            try taken.get()
+        }
+        sort()
+    }
+
+    private func sort() {
+        guard let names = names.values.baseAddress else { return }
+        var slots = slots.values
+        slots.sort { left, right in
+            let shorter = Int(Swift.min(left.length, right.length))
+            let order = memcmp(names + Int(left.offset), names + Int(right.offset), shorter)
+            return order == 0 ? left.length < right.length : order < 0
         }
     }
 
     /// Takes the records of `struct linux_dirent64`: inode 8 bytes, offset 8, length 2, type 1, name.
-    private mutating func take(_ block: ArraySlice<UInt8>) throws(SyscallError) {
-        var position = block.startIndex
-        while position < block.endIndex {
-            let length = Int(block[position + 16]) | Int(block[position + 17]) << 8
-            let name = block[(position + 19)..<(position + length)].prefix { $0 != 0 }
-            defer { position += length }
-            if name.elementsEqual([UInt8(ascii: ".")]) || name.elementsEqual("..".utf8) { continue }
-            guard let offset = UInt32(exactly: names.count) else {
+    private func take(
+        _ block: UnsafeRawBufferPointer, _ isChosen: ((Entry) throws(SyscallError) -> Bool)?
+    ) throws(SyscallError) {
+        var position = 0
+        while position < block.count {
+            let length = block.loadUnaligned(fromByteOffset: position + 16, as: UInt16.self)
+            let type = block[position + 18]
+            let field = block[(position + 19)..<(position + Int(length))]
+            let name = UnsafeRawBufferPointer(rebasing: field.prefix { $0 != 0 })
+            position += Int(length)
+            if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
+            if let isChosen {
+                let entry = Entry(
+                    name: RawPath(trusted: name), type: FileType(directoryType: type))
+                guard try isChosen(entry) else { continue }
+            }
+            guard let offset = UInt32(exactly: names.values.count) else {
                 throw SyscallError(call: "getdents64", errno: Errno(rawValue: EOVERFLOW))
             }
-            slots.append(
-                Slot(offset: offset, length: UInt16(name.count), type: block[position + 18]))
-            names.append(contentsOf: name)
+            slots.append(Slot(offset: offset, length: UInt16(name.count), type: type))
+            names.append(contentsOf: name.bindMemory(to: UInt8.self))
         }
     }
 
     public var startIndex: Int { 0 }
-    public var endIndex: Int { slots.count }
+    public var endIndex: Int { slots.values.count }
 
     public subscript(position: Int) -> Entry {
-        Entry(name: name(at: position), type: FileType(directoryType: slots[position].type))
-    }
-
-    private func name(at position: Int) -> RawPath {
-        let slot = slots[position]
-        return RawPath(trusted: names[Int(slot.offset)..<(Int(slot.offset) + Int(slot.length))])
+        let slot = slots.values[position]
+        let bytes = names.values[Int(slot.offset)..<(Int(slot.offset) + Int(slot.length))]
+        return Entry(
+            name: RawPath(trusted: bytes), type: FileType(directoryType: slot.type))
     }
 }
 
@@ -97,6 +115,15 @@ extension Directory {
     ///
     /// One reader at a time: the position in the directory belongs to the open file.
     public func listing() throws(SyscallError) -> DirectoryListing {
-        try DirectoryListing(reading: raw)
+        try DirectoryListing(reading: raw, nil)
+    }
+
+    /// Reads the names of this directory, and keeps those for which `isChosen` says so.
+    func listing(
+        _ isChosen: (DirectoryListing.Entry) throws(SyscallError) -> Bool
+    ) throws(SyscallError) -> DirectoryListing {
+        try withoutActuallyEscaping(isChosen) { (isChosen) throws(SyscallError) in
+            try DirectoryListing(reading: raw, isChosen)
+        }
     }
 }

@@ -21,7 +21,8 @@ extension Directory {
         var counted: Set<FileIdentity> = []
         var walk = TreeWalk()
         // The walk opens the directory again, because a descriptor has one reading position.
-        try walk.enter(try openDirectory("."), named: "", top)
+        try walk.enter(
+            try openDirectory("."), named: "", top, try addFiles(to: &usage, &counted, top.device))
         while !walk.isAtEnd {
             guard walk.current.position < walk.current.listing.count else {
                 _ = try walk.leave()
@@ -29,22 +30,37 @@ extension Directory {
             }
             let name = walk.current.listing[walk.current.position].name
             walk.current.position += 1
-            guard let status = try walk.directory.statusIfPresent(of: name),
-                status.device == top.device, !status.isMountRoot
-            else { continue }
-            if status.type == .directory {
-                do throws(SyscallError) {
-                    let directory = try walk.directory.openDirectory(name)
-                    try walk.enter(directory, named: name, status)
-                } catch let error where error.errno == .noSuchFileOrDirectory {
-                    continue
-                }
-            } else if status.links > 1, !counted.insert(status.identity).inserted {
+            do throws(SyscallError) {
+                let directory = try walk.directory.openDirectory(name)
+                let status = try directory.status()
+                if status.device != top.device || status.isMountRoot { continue }
+                usage.bytes += status.allocatedBytes
+                usage.inodes += 1
+                try walk.enter(
+                    directory, named: name, status,
+                    try directory.addFiles(to: &usage, &counted, top.device))
+            } catch let error where error.errno == .noSuchFileOrDirectory {
                 continue
             }
-            usage.bytes += status.allocatedBytes
-            usage.inodes += 1
         }
         return usage
+    }
+    /// Adds up what is in this directory and is none itself, and lists those that are.
+    ///
+    /// Counted as it is read: a directory of a million files costs no list of their names.
+    private func addFiles(
+        to usage: inout TreeUsage, _ counted: inout Set<FileIdentity>, _ device: DeviceNumber
+    ) throws(SyscallError) -> DirectoryListing {
+        try listing { (entry) throws(SyscallError) in
+            if entry.type == .directory { return true }
+            guard let status = try statusIfPresent(of: entry.name), status.device == device,
+                !status.isMountRoot
+            else { return false }
+            if status.type == .directory { return true }
+            if status.links > 1, !counted.insert(status.identity).inserted { return false }
+            usage.bytes += status.allocatedBytes
+            usage.inodes += 1
+            return false
+        }
     }
 }

@@ -42,11 +42,13 @@ struct TreeWalk {
         return open
     }
 
-    /// Goes down into a directory that has just been opened.
+    /// Goes down into a directory that has just been opened, to walk over all its names or those
+    /// of a listing.
     mutating func enter(
-        _ directory: Directory, named name: RawPath, _ status: FileStatus
+        _ directory: Directory, named name: RawPath, _ status: FileStatus,
+        _ chosen: DirectoryListing? = nil
     ) throws(SyscallError) {
-        let listing = try directory.listing()
+        let listing = if let chosen { chosen } else { try directory.listing() }
         levels.append(Level(name: name, status: status, open: directory, listing: listing))
         if levels.count - firstOpen > openMax {
             levels[firstOpen].open = nil

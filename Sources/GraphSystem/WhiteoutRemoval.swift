@@ -4,12 +4,18 @@
 import SystemPackage
 
 extension Directory {
-    /// Removes every whiteout device in this directory and below it.
+    /// Removes every whiteout device in this directory and below it, and the extended attribute
+    /// `mark` from each directory that has it.
     ///
     /// The times of the directories stay as they are.
-    public func removeWhiteouts() throws(SyscallError) {
+    public func removeWhiteouts(andMark mark: String? = nil) throws(SyscallError) {
+        func remove(from directory: Directory) throws(SyscallError) {
+            guard let mark, try directory.attribute(mark, of: ".") != nil else { return }
+            try directory.removeAttribute(mark, of: ".")
+        }
         var walk = TreeWalk()
         try walk.enter(try openDirectory("."), named: "", try status())
+        try remove(from: self)
         while !walk.isAtEnd {
             guard walk.current.position < walk.current.listing.count else {
                 if walk.current.isChanged {
@@ -23,6 +29,7 @@ extension Directory {
             switch try entry.type(in: walk.directory) {
             case .directory:
                 let below = try walk.directory.openDirectory(entry.name)
+                try remove(from: below)
                 try walk.enter(below, named: entry.name, try below.status())
             case .characterDevice
             where try walk.directory.status(of: entry.name).isWhiteoutDevice:

@@ -50,6 +50,7 @@ import GraphSystem
             print(configuration.version)
             return
         }
+        CurrentProcess.raiseDescriptorLimit()
         do {
             var command = try parseAsRoot(GlobalOptionPlace.hoisting(arguments))
             try command.run()

@@ -71,13 +71,9 @@ struct BadInputStore {
         try #require(
             result.status == 0 && result.errors.isEmpty, "\(result.errors)",
             sourceLocation: sourceLocation)
-        // A million names in one directory are listed twice at once when the layer is kept, by what
-        // counts its bytes and by what hashes it; both lists together come close to the limit.
-        withKnownIssue(isIntermittent: true, sourceLocation: sourceLocation) {
-            #expect(result.peakBytes < memoryMax, "\(result.peakBytes) bytes")
-        } when: {
-            result.peakBytes < 2 * memoryMax
-        }
+        #expect(
+            result.peakBytes < memoryMax, "\(result.peakBytes) bytes",
+            sourceLocation: sourceLocation)
         try body(result.text)
         try command.succeed("rm", result.text)
         try expectNothingLeft("after removing", sourceLocation: sourceLocation)

@@ -16,7 +16,7 @@ public func mergeStage(
     _ stage: Directory, _ namespace: OverlayNamespace, into root: Directory,
     observer: WorkObserver = .none
 ) throws(ArchiveError) {
-    try StageMerge(namespace: namespace, observer: observer).merge(stage, into: root, at: "")
+    try StageMerge(namespace: namespace, observer: observer).merge(stage, into: root)
 }
 
 private struct StageMerge {
@@ -25,55 +25,86 @@ private struct StageMerge {
 
     private var encoding: LayerEncoding { .overlay(namespace) }
 
-    /// Merges one directory into another, its own attributes and time included.
-    func merge(
-        _ stage: Directory, into tree: Directory, at path: RawPath
-    ) throws(ArchiveError) {
+    /// A directory that both have, and how far it has been merged.
+    private struct Level {
+        let stage: Directory
+        let tree: Directory
+        let path: RawPath
+        /// The time to set in the end, since renaming changes those of both.
+        let modified: Timestamp
+        let listing: DirectoryListing
+        var position = 0
+    }
+
+    /// Merges a directory and everything below it, its own attributes and time included.
+    ///
+    /// The way down is kept in a list and not on the stack, which a deep tree would exhaust.
+    func merge(_ stage: Directory, into tree: Directory) throws(ArchiveError) {
+        var levels = [try level(stage, tree, at: "")]
+        while let last = levels.indices.last {
+            let level = levels[last]
+            guard level.position < level.listing.count else {
+                levels.removeLast()
+                try attempting(
+                    "set the time of /\(level.path)",
+                    try level.tree.descriptor.setTimes(level.modified))
+                continue
+            }
+            levels[last].position += 1
+            if let below = try mergeEntry(level.listing[level.position].name, in: level) {
+                levels.append(below)
+            }
+        }
+    }
+
+    /// Gives a directory of the tree the attributes of the staged one.
+    private func level(
+        _ stage: Directory, _ tree: Directory, at path: RawPath
+    ) throws(ArchiveError) -> Level {
         try observer.report(WorkProgress(phase: "merging", completedBytes: 0))
         do throws(SyscallError) {
             let status = try stage.status()
             try copyAttributes(of: stage, to: tree)
             try tree.descriptor.setOwner(uid: status.uid, gid: status.gid)
             try tree.descriptor.setPermissions(status.permissions)
+            return Level(
+                stage: stage, tree: tree, path: path, modified: status.modified,
+                listing: try stage.listing())
         } catch {
             throw ArchiveError(.system, "could not change /\(path)", cause: error)
         }
-        // Renaming changes the times of both, so they are looked at before.
-        let status = try attempting("look at /\(path)", try stage.status())
-        for entry in try attempting("list /\(path)", try stage.listing()) {
-            try mergeEntry(entry.name, of: stage, into: tree, at: path.appending(entry.name))
-        }
-        try attempting(
-            "set the time of /\(path)", try tree.descriptor.setTimes(status.modified))
     }
 
-    private func mergeEntry(
-        _ name: RawPath, of stage: Directory, into tree: Directory, at path: RawPath
-    ) throws(ArchiveError) {
+    /// Merges one name; returns the directory that both have under it.
+    private func mergeEntry(_ name: RawPath, in level: Level) throws(ArchiveError) -> Level? {
+        let (stage, tree) = (level.stage, level.tree)
+        let path = level.path.appending(name)
         do throws(SyscallError) {
             let staged = try stage.status(of: name)
             let existing = try tree.statusIfPresent(of: name)
             if staged.isWhiteoutDevice {
                 if existing != nil { try tree.removeTree(name) }
-                return
+                return nil
             }
             guard staged.type == .directory else {
                 if existing?.type == .directory { try tree.removeTree(name) }
                 try unlock(name, existing, in: tree)
-                return try stage.rename(name, to: name, in: tree)
+                try stage.rename(name, to: name, in: tree)
+                return nil
             }
             let isOpaque = try encoding.isOpaque(name, in: stage)
             if isOpaque || existing?.type != .directory {
                 if existing != nil { try tree.removeTree(name) }
                 if isOpaque { try stripMarks(of: name, in: stage) }
-                return try stage.rename(name, to: name, in: tree)
+                try stage.rename(name, to: name, in: tree)
+                return nil
             }
         } catch {
             throw ArchiveError(.system, "could not merge /\(path)", cause: error)
         }
         let below = try attempting(
             "open /\(path)", (try stage.openDirectory(name), try tree.openDirectory(name)))
-        try merge(below.0, into: below.1, at: path)
+        return try self.level(below.0, below.1, at: path)
     }
 
     /// A file with `chattr +i` can be neither replaced nor removed.
@@ -86,22 +117,7 @@ private struct StageMerge {
 
     /// Takes the marks of deletions out of a directory that becomes a part of a whole tree.
     private func stripMarks(of name: RawPath, in stage: Directory) throws(SyscallError) {
-        let directory = try stage.openDirectory(name)
-        let status = try directory.status()
-        if try encoding.isOpaque(".", in: directory) {
-            try directory.removeAttribute(namespace.name("opaque"), of: ".")
-        }
-        var isChanged = false
-        for entry in try directory.listing() {
-            let below = try directory.status(of: entry.name)
-            if below.isWhiteoutDevice {
-                try directory.removeFile(entry.name)
-                isChanged = true
-            } else if below.type == .directory {
-                try stripMarks(of: entry.name, in: directory)
-            }
-        }
-        if isChanged { try directory.descriptor.setTimes(status.modified) }
+        try stage.openDirectory(name).removeWhiteouts(andMark: namespace.name("opaque"))
     }
 
     /// Makes the attributes of `tree` those of `stage`.

@@ -13,6 +13,10 @@ struct MergedDirectory {
         let base: Directory
         /// The way from `base` to this directory; empty for `base` itself.
         let path: RawPath
+        /// Whether the layer is the tree's topmost, which may be changing while it is read.
+        let isLive: Bool
+        /// How many directories are held open for this one, `base` included.
+        let heldCount: Int
 
         /// Opens the directory for listing.
         ///
@@ -21,9 +25,33 @@ struct MergedDirectory {
             path.isEmpty ? base : Directory(owning: try base.openBeneath(path, .directory))
         }
 
-        func status(of name: RawPath) throws(SyscallError) -> FileStatus? {
-            try base.statusIfPresent(of: path.appending(name))
+        /// An open directory, and the path in it that leads to a name of this directory.
+        ///
+        /// In a layer that may be changing the path is the name alone, or a link put on the way
+        /// would be followed.
+        func place(
+            of name: RawPath
+        ) throws(SyscallError) -> (directory: Directory, path: RawPath) {
+            isLive ? (try open(), name) : (base, path.appending(name))
         }
+
+        /// The directory of a name in this one.
+        ///
+        /// Held open near the root of the topmost layer, where most lookups are, and where the path
+        /// would become long; elsewhere reached by path, which costs no descriptor.
+        fileprivate func child(_ name: RawPath) throws(SyscallError) -> Part {
+            let path = path.appending(name)
+            guard isLive && heldCount < Self.heldMax || path.count > Self.pathBytesMax else {
+                return Part(
+                    layer: layer, base: base, path: path, isLive: isLive, heldCount: heldCount)
+            }
+            return Part(
+                layer: layer, base: Directory(owning: try base.openBeneath(path, .directory)),
+                path: "", isLive: isLive, heldCount: heldCount + 1)
+        }
+
+        private static let heldMax = 32
+        private static let pathBytesMax = 1_024
     }
 
     /// Topmost first.
@@ -33,7 +61,9 @@ struct MergedDirectory {
     /// The root of a tree; nil for the empty tree.
     init?(root tree: LayeredTree) {
         if tree.layers.isEmpty { return nil }
-        parts = tree.layers.map { Part(layer: $0, base: $0, path: "") }
+        parts = tree.layers.enumerated().map { index, layer in
+            Part(layer: layer, base: layer, path: "", isLive: index == 0, heldCount: 1)
+        }
         encoding = tree.encoding
     }
 
@@ -49,30 +79,20 @@ struct MergedDirectory {
         var found: (part: Part, status: FileStatus)?
         var merged: [Part] = []
         for (index, part) in parts.enumerated() {
-            guard let status = try part.status(of: name) else { continue }
+            let place = try part.place(of: name)
+            guard let status = try place.directory.statusIfPresent(of: place.path) else { continue }
             if encoding.isWhiteout(status) { break }
             if found == nil { found = (part, status) }
             guard status.type == .directory else { break }
-            merged.append(try child(of: part, name, isTopmost: index == 0))
+            merged.append(try part.child(name))
             if index + 1 == parts.count { break }
-            if try encoding.isOpaque(part.path.appending(name), in: part.base) { break }
+            if try encoding.isOpaque(place.path, in: place.directory) { break }
         }
         guard let found else { return nil }
         let directory = merged.isEmpty ? nil : MergedDirectory(parts: merged, encoding: encoding)
         return MergedEntry(
             name: name, status: found.status, part: found.part, directory: directory,
             encoding: encoding)
-    }
-
-    /// The topmost layer may be changing while it is read, so its directories are held open; those
-    /// below never change and are reached by path, which costs no descriptor.
-    private func child(
-        of part: Part, _ name: RawPath, isTopmost: Bool
-    ) throws(SyscallError) -> Part {
-        if isTopmost && part.path.isEmpty {
-            return Part(layer: part.layer, base: try part.base.openDirectory(name), path: "")
-        }
-        return Part(layer: part.layer, base: part.base, path: part.path.appending(name))
     }
 
     /// How many parts at the bottom are the same layers in both directories.
@@ -98,21 +118,23 @@ struct MergedEntry {
     let directory: MergedDirectory?
     let encoding: LayerEncoding
 
-    /// The way from `part.base`.
-    var path: RawPath { part.path.appending(name) }
-
     /// The attributes that belong to the layer's content.
     ///
     /// Left out are overlayfs's own, and SELinux labels, which belong to the host.
     func attributes() throws(ArchiveError) -> [ExtendedAttribute] {
-        try encoding.contentAttributes(of: path, in: part.base)
+        let place = try attempting("look at \(name)", try part.place(of: name))
+        return try encoding.contentAttributes(of: place.path, in: place.directory)
     }
 
-    func readLink() throws(SyscallError) -> RawPath { try part.base.readLink(path) }
+    func readLink() throws(SyscallError) -> RawPath {
+        let place = try part.place(of: name)
+        return try place.directory.readLink(place.path)
+    }
 
     /// Opens a regular file for reading; no link is followed.
     func openFile() throws(SyscallError) -> OwnedDescriptor {
-        try part.base.openBeneath(path, [.readOnly, .nonBlocking])
+        let place = try part.place(of: name)
+        return try place.directory.openBeneath(place.path, [.readOnly, .nonBlocking])
     }
 }
 

@@ -33,32 +33,48 @@ struct TreeComparison {
 
     init(observer: WorkObserver) { self.observer = observer }
 
+    /// A directory on the way down, and what of it is still to be compared.
+    ///
+    /// Kept in a list and not on the stack, which a tree some thousand directories deep would
+    /// exhaust.
+    private struct Level {
+        let path: RawPath
+        let old: MergedDirectory?
+        let new: MergedDirectory?
+        var names: SortedNames
+        /// Whether ``Event/leave`` is told at its end.
+        let isEntered: Bool
+    }
+
     /// Compares the content of two directories, the root's own attributes not included.
     mutating func compare(
-        _ old: MergedDirectory?, _ new: MergedDirectory?, at path: RawPath, _ visit: Visitor
+        _ old: MergedDirectory?, _ new: MergedDirectory?, _ visit: Visitor
     ) throws(ArchiveError) {
-        try observer.report(WorkProgress(phase: "comparing", completedBytes: buffers.comparedBytes))
-        for name in try names(old, new, at: path) {
-            let place = path.appending(name)
+        var levels = [try level(old, new, at: "", isEntered: false)]
+        while let last = levels.indices.last {
+            guard let name = levels[last].names.next() else {
+                if levels.removeLast().isEntered { try visit(.leave) }
+                continue
+            }
+            let (path, old, new) = (levels[last].path, levels[last].old, levels[last].new)
             let before = try lookup(name, in: old, at: path)
             let after = try lookup(name, in: new, at: path)
-            switch (before, after) {
-            case (nil, nil): continue
-            case (.some, nil): try visit(.deleted(place))
-            case (nil, .some(let after)): try add(after, at: place, visit)
-            case (.some(let before), .some(let after)):
-                try compare(before, after, at: place, visit)
+            if let below = try compare(before, after, at: path.appending(name), visit) {
+                levels.append(below)
             }
         }
     }
 
-    private func names(
-        _ old: MergedDirectory?, _ new: MergedDirectory?, at path: RawPath
-    ) throws(ArchiveError) -> SortedNames {
+    private func level(
+        _ old: MergedDirectory?, _ new: MergedDirectory?, at path: RawPath, isEntered: Bool
+    ) throws(ArchiveError) -> Level {
+        try observer.report(WorkProgress(phase: "comparing", completedBytes: buffers.comparedBytes))
         let shared = if let old, let new { new.sharedCount(with: old) } else { 0 }
         let after = try attempting("list /\(path)", try new?.listings(above: shared) ?? [])
         let before = try attempting("list /\(path)", try old?.listings(above: shared) ?? [])
-        return SortedNames(after + before)
+        return Level(
+            path: path, old: old, new: new, names: SortedNames(after + before),
+            isEntered: isEntered)
     }
 
     private func lookup(
@@ -69,31 +85,30 @@ struct TreeComparison {
         return entry?.status.type == .socket ? nil : entry
     }
 
-    private mutating func add(
-        _ entry: MergedEntry, at path: RawPath, _ visit: Visitor
-    ) throws(ArchiveError) {
-        try visit(.added(path, entry))
-        if let directory = entry.directory { try compare(nil, directory, at: path, visit) }
-    }
-
+    /// Compares one name and tells what came of it; returns the directory to go down into.
     private mutating func compare(
-        _ old: MergedEntry, _ new: MergedEntry, at path: RawPath, _ visit: Visitor
-    ) throws(ArchiveError) {
-        guard old.status.type == new.status.type else {
-            try visit(.modified(path, new))
-            if let directory = new.directory { try compare(nil, directory, at: path, visit) }
-            return
+        _ old: MergedEntry?, _ new: MergedEntry?, at path: RawPath, _ visit: Visitor
+    ) throws(ArchiveError) -> Level? {
+        guard let new else {
+            if old != nil { try visit(.deleted(path)) }
+            return nil
+        }
+        guard let old, old.status.type == new.status.type else {
+            try visit(old == nil ? .added(path, new) : .modified(path, new))
+            guard let directory = new.directory else { return nil }
+            return try level(nil, directory, at: path, isEntered: false)
         }
         let isEqual = try areEqual(old, new, at: path)
         if let directory = new.directory {
             try visit(isEqual ? .enter(path, new) : .modified(path, new))
-            try compare(old.directory, directory, at: path, visit)
-            if isEqual { try visit(.leave) }
-        } else if !isEqual {
+            return try level(old.directory, directory, at: path, isEntered: isEqual)
+        }
+        if !isEqual {
             try visit(.modified(path, new))
         } else if new.status.links > 1 {
             try visit(.equalLink(path, new, old: old.status.identity))
         }
+        return nil
     }
 
     /// Compares two of one type.

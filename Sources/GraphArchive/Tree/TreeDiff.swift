@@ -44,7 +44,7 @@ struct DiffWalk {
         var comparison = TreeComparison(observer: observer)
         // Directories entered and not yet handed over.
         var entered: [(path: RawPath, entry: MergedEntry, isGiven: Bool)] = []
-        try comparison.compare(old, new, at: "") { (event) throws(ArchiveError) in
+        try comparison.compare(old, new) { (event) throws(ArchiveError) in
             let difference: Difference
             switch event {
             case .enter(let path, let entry):
@@ -82,7 +82,7 @@ struct DiffWalk {
         var oldIdentities: [FileIdentity: FileIdentity] = [:]
         var comparison = TreeComparison(observer: observer)
         comparison.ignoresContent = true
-        try comparison.compare(old, new, at: "") { (event) throws(ArchiveError) in
+        try comparison.compare(old, new) { (event) throws(ArchiveError) in
             switch event {
             case .added(_, let entry), .modified(_, let entry):
                 if entry.status.type != .directory && entry.status.links > 1 {
