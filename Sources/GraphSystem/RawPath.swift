@@ -30,12 +30,17 @@ public struct RawPath: Hashable, Comparable, Sendable {
     }
 
     /// Takes bytes that are known to have no NUL, such as those of a directory's listing.
-    init(trusted bytes: some Collection<UInt8>) {
+    init(trusted bytes: some Sequence<UInt8>) {
         var storage: [UInt8] = []
-        storage.reserveCapacity(bytes.count + 1)
+        storage.reserveCapacity(bytes.underestimatedCount + 1)
         storage.append(contentsOf: bytes)
         storage.append(0)
         self.storage = storage
+    }
+
+    /// Joins names with slashes.
+    public init(joining names: [RawPath]) {
+        self.init(trusted: names.map(\.bytes).joined(separator: [UInt8(ascii: "/")]))
     }
 
     /// The bytes without the closing NUL.

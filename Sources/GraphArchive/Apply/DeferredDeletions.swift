@@ -6,32 +6,31 @@ import GraphSystem
 /// Deletions in directories that a layer has not named yet.
 ///
 /// Only at the end of the archive it is known whether the layer has the directory, or deletes it as
-/// a whole. All paths lie in one buffer, since a layer may have a million of them.
+/// a whole. A layer may have a million of them, so they are kept as bare bytes.
 struct DeferredDeletions {
-    private var bytes: [UInt8] = []
-    private var slots: [Slot] = []
-
-    private struct Slot {
-        let offset: Int
-        let length: Int32
-        let depth: Int32
-    }
+    /// For each depth the paths, each with a NUL behind it, in pieces, so that growing copies
+    /// nothing large.
+    private var pieces: [[[UInt8]]] = []
+    private static let pieceBytesMax = 1 << 16
 
     /// Keeps the path of a deletion, marker included.
     mutating func append(_ path: RawPath, depth: Int) {
-        slots.append(
-            Slot(offset: bytes.count, length: Int32(path.count), depth: Int32(depth)))
-        bytes.append(contentsOf: path.bytes)
+        while pieces.count <= depth { pieces.append([]) }
+        let used = pieces[depth].last?.count ?? Self.pieceBytesMax
+        if used + path.count >= Self.pieceBytesMax { pieces[depth].append([]) }
+        let last = pieces[depth].count - 1
+        pieces[depth][last].append(contentsOf: path.bytes)
+        pieces[depth][last].append(0)
     }
 
     /// Hands the paths over, those nearer to the root first: what is deleted as a whole is gone
     /// when something in it is to be deleted.
     consuming func visit(_ body: (RawPath) throws(ArchiveError) -> Void) throws(ArchiveError) {
-        slots.sort { ($0.depth, $0.offset) < ($1.depth, $1.offset) }
-        for slot in slots {
-            let range = slot.offset..<(slot.offset + Int(slot.length))
-            guard let path = RawPath(validating: bytes[range]) else { continue }
-            try body(path)
+        for piece in pieces.joined() {
+            for bytes in piece.lazy.split(separator: 0) {
+                guard let path = RawPath(validating: bytes) else { continue }
+                try body(path)
+            }
         }
     }
 }

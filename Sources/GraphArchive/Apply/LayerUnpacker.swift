@@ -171,6 +171,11 @@ struct LayerUnpacker {
         _ path: [RawPath], modified: Timestamp
     ) throws(ArchiveError) -> UnpackDirectory {
         if let recent, recent.parent == path { return recent.directory }
+        // What is kept under its way without links needs no steps from the root.
+        if let known = cache[RawPath(joining: path)] {
+            recent = (path, known)
+            return known
+        }
         do throws(SyscallError) {
             guard let directory = try resolve(path, .making(modified)) else {
                 throw SyscallError(call: "mkdirat", errno: .noSuchFileOrDirectory)
@@ -178,7 +183,7 @@ struct LayerUnpacker {
             recent = (path, directory)
             return directory
         } catch {
-            let way = path.reduce("" as RawPath) { $0.appending($1) }
+            let way = RawPath(joining: path)
             switch error.errno {
             case .notDirectory:
                 throw ArchiveError(

@@ -94,9 +94,8 @@ private struct TreeDiffWriter: ~Copyable {
         var names = path.components
         let last = names.removeLast()
         names.append(RawPath(".wh.").joined(last))
-        let marker = names.reduce("" as RawPath) { $0.appending($1) }
         try writeWithoutData(
-            ArchiveEntry(path: marker, kind: .file(size: 0), permissions: 0))
+            ArchiveEntry(path: RawPath(joining: names), kind: .file(size: 0), permissions: 0))
     }
 
     private mutating func writeWithoutData(_ entry: ArchiveEntry) throws(ArchiveError) {
