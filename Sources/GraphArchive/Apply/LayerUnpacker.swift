@@ -241,7 +241,9 @@ struct LayerUnpacker {
             if own.type == .directory { return .directory(try open(name, in: directory, own)) }
             // A deletion means what the parents have. Where the layer puts something else in the
             // place of their directory, all in it is gone anyway.
-            if way.isDeletion, try directory.lowerEntry(name)?.directory != nil { return .missing }
+            if way.isDeletion, try directory.inParents()?.lookup(name)?.directory != nil {
+                return .missing
+            }
             if own.type == .symbolicLink { return .link(try directory.handle.readLink(name)) }
             if way.isDeletion { return .missing }
             throw SyscallError(call: "/\(path)", errno: .notDirectory)

@@ -37,13 +37,17 @@ final class UnpackDirectory {
         knownLower = .some(MergedDirectory(root: lower))
     }
 
-    /// What the parents have under this path: looked up when first asked for, since most
-    /// directories of most archives never need it.
+    /// What shows through of the parents' directory under this path.
     func lower() throws(SyscallError) -> MergedDirectory? {
-        if isHidden { return nil }
+        isHidden ? nil : try inParents()
+    }
+
+    /// The parents' directory under this path, hidden by this layer or not: looked up when first
+    /// asked for, since most directories of most archives never need it.
+    func inParents() throws(SyscallError) -> MergedDirectory? {
         if let knownLower { return knownLower }
         let name = path.components.last ?? ""
-        let found = try parent?.lower()?.lookup(name)?.directory
+        let found = try parent?.inParents()?.lookup(name)?.directory
         knownLower = .some(found)
         return found
     }

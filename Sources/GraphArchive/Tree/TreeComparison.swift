@@ -113,18 +113,18 @@ struct TreeComparison {
 
     /// Compares two of one type.
     ///
-    /// Of a directory neither size nor times count: they follow from what happens in it.
+    /// Of a directory the size does not count, which is the filesystem's affair. Its time does, also
+    /// where nothing else is different in it: a file that came and went leaves no other trace.
     private mutating func areEqual(
         _ old: MergedEntry, _ new: MergedEntry, at path: RawPath
     ) throws(ArchiveError) -> Bool {
         let (before, after) = (old.status, new.status)
         if before.identity == after.identity { return true }
         guard before.permissions == after.permissions || after.type == .symbolicLink,
-            before.uid == after.uid, before.gid == after.gid, before.special == after.special
+            before.uid == after.uid, before.gid == after.gid, before.special == after.special,
+            before.modified == after.modified,
+            before.size == after.size || after.type == .directory
         else { return false }
-        if after.type != .directory {
-            guard before.size == after.size, before.modified == after.modified else { return false }
-        }
         guard try old.attributes() == new.attributes() else { return false }
         switch after.type {
         case .regular:
