@@ -3,6 +3,7 @@
 #include "cgraph_process.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 
 int cgraph_terminal_columns(int file) {
@@ -12,3 +13,5 @@ int cgraph_terminal_columns(int file) {
 }
 
 int cgraph_get_descriptor_flags(int file) { return fcntl(file, F_GETFD); }
+
+int cgraph_unshare_fs(void) { return unshare(CLONE_FS); }

@@ -107,6 +107,13 @@ public protocol Driver: Sendable {
         of layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage
 
+    /// The same, where a walk has just found what the layer's own directory takes.
+    ///
+    /// Drivers that count otherwise do not implement it.
+    func usage(
+        of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
+    ) throws(DriverError) -> LayerUsage
+
     // MARK: Change
 
     /// Where a layer tar is to be written for a layer just created.
@@ -127,9 +134,4 @@ public protocol Driver: Sendable {
         of layer: LayerNumber, above parents: [LayerNumber],
         from base: LayerNumber?, above baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource
-}
-
-extension Driver {
-    /// The driver's name, of an instance.
-    public var name: String { Self.name }
 }

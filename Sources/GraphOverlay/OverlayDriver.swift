@@ -3,7 +3,7 @@
 
 public import GraphArchive
 public import GraphCore
-import GraphSystem
+public import GraphSystem
 import Synchronization
 public import SystemPackage
 
@@ -138,5 +138,11 @@ public final class OverlayDriver: Driver {
         let diff = try folders.open(layer, OverlayLayout.diff)
         let usage = try attempting("measure layer \(layer)", try diff.treeUsage())
         return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
+    }
+
+    public func usage(
+        of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
+    ) throws(DriverError) -> LayerUsage {
+        LayerUsage(bytes: walked.bytes, inodes: walked.inodes)
     }
 }

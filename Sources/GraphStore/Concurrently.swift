@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import Dispatch
 import GraphCore
+import GraphSystem
 import Synchronization
 
 /// Does two things at once: the first on a thread of its own, the second on the caller's.
@@ -15,13 +15,10 @@ func concurrently<First: Sendable, Second>(
     _ second: () throws(DriverError) -> Second
 ) throws(DriverError) -> (First, Second) {
     let outcome = Outcome<First>()
-    let done = DispatchSemaphore(value: 0)
-    startThread {
-        outcome.set(Result(catching: first))
-        done.signal()
-    }
+    let thread = try attempting(
+        "start a thread", try WorkerThread { outcome.set(Result(catching: first)) })
     let other = Result(catching: second)
-    done.wait()
+    thread.join()
     let result = try other.get()
     guard let value = outcome.value else {
         throw DriverError(.system, "a thread ended without a result")

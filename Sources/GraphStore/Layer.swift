@@ -31,9 +31,15 @@ public struct Layer: Hashable, Sendable {
     /// Identity of the chain, as in the OCI image specification; nil until committed.
     public let chainID: Digest?
     /// Digest of the canonical tar of what is on disk; nil until committed.
+    ///
+    /// Of a layer with a recipe, which vouches for the contents of its files, of that tar without
+    /// those contents.
     public let contentDigest: Digest?
     /// Bytes of the uncompressed layer tar; nil until committed.
     public let diffBytes: UInt64?
+    /// Bytes on disk of the recipe by which the applied tar comes back byte for byte; nil for a
+    /// layer that was not applied.
+    public let recipeBytes: UInt64?
     /// The space that the layer takes by itself, as measured when it was committed.
     public let usage: LayerUsage?
     /// What was promised when the layer was committed.

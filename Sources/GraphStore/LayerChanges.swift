@@ -12,6 +12,7 @@ struct CommittedContent {
     let chainID: Digest?
     let contentDigest: Digest
     let diffBytes: UInt64
+    let recipeBytes: UInt64?
     let usage: LayerUsage
     let durability: Durability
 }
@@ -75,14 +76,15 @@ struct LayerChanges {
             """
             UPDATE layers SET state = 'ready', owner = NULL, kind = 'committed', id = ?,
                 diff_id = ?, chain_id = ?, content_digest = ?, diff_bytes = ?, own_bytes = ?,
-                own_inodes = ?, durability = ?, updated_at = ?
+                own_inodes = ?, durability = ?, recipe_bytes = ?, updated_at = ?
             WHERE number = ? AND owner = ?
             """,
             [
                 id, content.diffID.hex, content.chainID?.hex, content.contentDigest.hex,
                 Int64(clamping: content.diffBytes), Int64(clamping: content.usage.bytes),
-                Int64(clamping: content.usage.inodes), content.durability.rawValue, time.record,
-                number.rawValue, owner,
+                Int64(clamping: content.usage.inodes), content.durability.rawValue,
+                content.recipeBytes.map { Int64(clamping: $0) }, time.record, number.rawValue,
+                owner,
             ]) == 1
     }
 

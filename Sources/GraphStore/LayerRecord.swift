@@ -31,7 +31,7 @@ struct LayerRecord: Sendable {
     static let columns = """
         l.number, l.id, l.kind, l.state, l.owner, l.parent, p.id, l.depth, l.diff_id, l.chain_id,
         l.content_digest, l.diff_bytes, l.own_bytes, l.own_inodes, l.limit_bytes, l.durability,
-        l.created_at, l.updated_at
+        l.created_at, l.updated_at, l.recipe_bytes
         """
 
     /// The tables that the columns come from.
@@ -54,12 +54,13 @@ struct LayerRecord: Sendable {
         self.parent = parent.map { LayerNumber(rawValue: $0) }
         let (diffBytes, bytes, inodes, limit): (Int64?, Int64?, Int64?, Int64?) =
             (row[11], row[12], row[13], row[14])
-        let durability: String? = row[15]
+        let (durability, recipeBytes): (String?, Int64?) = (row[15], row[18])
         layer = Layer(
             number: number, id: row[1] ?? "", kind: kind, parent: row[6], depth: row[7],
             diffID: try Self.digest(row[8]), chainID: try Self.digest(row[9]),
             contentDigest: try Self.digest(row[10]),
             diffBytes: diffBytes.map { UInt64(bitPattern: $0) },
+            recipeBytes: recipeBytes.map { UInt64(bitPattern: $0) },
             usage: bytes.map {
                 LayerUsage(
                     bytes: UInt64(bitPattern: $0), inodes: UInt64(bitPattern: inodes ?? 0))

@@ -21,19 +21,22 @@ extension LayerStore {
         try checkWritable("apply a layer")
         if let diffID, let present = try find(diffID, parent: parent, id: id) {
             let bytes = try verify(stream, diffID, observer)
-            return AppliedLayer(layer: present, wasPresent: true, streamBytes: bytes)
+            return AppliedLayer(
+                layer: present, wasPresent: true, streamBytes: bytes, timings: WorkTimings())
         }
         let intent = try begin(.committed, id: id, parent: parent, labels: labels, limits: .none)
         do throws(DriverError) {
-            let tar = try unpack(stream, intent, observer)
+            var timings = WorkTimings()
+            let tar = try unpack(stream, intent, &timings, observer)
             if let diffID, tar.digest != diffID { throw mismatch(diffID, tar.digest) }
             let chainID = Self.chain(intent.parent, tar.digest)
             if id == nil, let chainID, let present = try findCommitted(chainID: chainID) {
                 abandon(intent)
-                return AppliedLayer(layer: present, wasPresent: true, streamBytes: tar.byteCount)
+                return AppliedLayer(
+                    layer: present, wasPresent: true, streamBytes: tar.byteCount, timings: timings)
             }
-            let content = try keep(intent, tar, chainID, observer)
-            return try record(intent, content)
+            let content = try keep(intent, tar, chainID, &timings, observer)
+            return try record(intent, content, timings)
         } catch {
             abandon(intent, after: error)
             throw withResource(error)
@@ -66,73 +69,120 @@ extension LayerStore {
         try attempting(
             archive: "read the layer",
             try { () throws(ArchiveError) in
-                let tar = HashingSource(try Decompressor(stream))
-                var buffer = [UInt8](repeating: 0, count: 1 << 18)
-                while try tar.read(into: &buffer) > 0 {
-                    try observer.report(
-                        WorkProgress(phase: "verifying", completedBytes: tar.byteCount))
+                let tar = try LayerStream(stream)
+                defer { tar.stop() }
+                var buffer = [UInt8](repeating: 0, count: LayerStream.blockBytes)
+                var read: UInt64 = 0
+                while true {
+                    let count = try tar.read(into: &buffer)
+                    if count == 0 { break }
+                    read += UInt64(count)
+                    try observer.report(WorkProgress(phase: "verifying", completedBytes: read))
                 }
-                if tar.digest != diffID {
+                let (digest, byteCount) = tar.finish()
+                if digest != diffID {
                     throw ArchiveError(
-                        .digestMismatch, "the layer's digest is \(tar.digest), not \(diffID)")
+                        .digestMismatch, "the layer's digest is \(digest), not \(diffID)")
                 }
-                return tar.byteCount
+                return byteCount
             }())
+    }
+
+    /// What is known of a tar that has been unpacked.
+    private struct UnpackedTar {
+        let digest: Digest
+        let byteCount: UInt64
+        let recipe: PendingRecipe
     }
 
     /// Puts a tar's content where the driver wants it.
     private func unpack(
-        _ stream: any ByteSource, _ intent: LayerIntent, _ observer: WorkObserver
-    ) throws(DriverError) -> HashingSource {
-        let tar = HashingSource(
-            try attempting(archive: "read the layer", try Decompressor(stream)))
+        _ source: any ByteSource, _ intent: LayerIntent, _ timings: inout WorkTimings,
+        _ observer: WorkObserver
+    ) throws(DriverError) -> UnpackedTar {
         try driver.create(
             intent.number, above: intent.parents, limits: .none, observer: observer)
         let target = try driver.applyTarget(for: intent.number, above: intent.parents)
-        let ahead = ReadAhead(tar)
-        defer { ahead.stop() }
+        let recipe = try recipes.begin(intent.number)
+        let stream = try attempting(archive: "read the layer", try LayerStream(source))
+        defer { stream.stop() }
+        let start = ContinuousClock.now
         _ = try attempting(
             archive: "unpack the layer",
-            try unpackLayer(from: ahead, into: target, observer: observer))
+            try unpackLayer(
+                from: stream, into: target, recipe: recipe.writer,
+                startsWriteback: configuration.durability == .durable, observer: observer))
         try driver.finishApply(of: intent.number, above: intent.parents, observer: observer)
-        return tar
+        let (digest, byteCount) = stream.finish()
+        timings = stream.timings
+        timings.write = ContinuousClock.now - start
+        return UnpackedTar(digest: digest, byteCount: byteCount, recipe: recipe)
     }
 
     /// Makes the bytes durable, and meanwhile computes what is recorded about them.
     private func keep(
-        _ intent: LayerIntent, _ tar: HashingSource, _ chainID: Digest?, _ observer: WorkObserver
+        _ intent: LayerIntent, _ tar: UnpackedTar, _ chainID: Digest?,
+        _ timings: inout WorkTimings, _ observer: WorkObserver
     ) throws(DriverError) -> CommittedContent {
         let durability = configuration.durability
-        let (diffID, diffBytes) = (tar.digest, tar.byteCount)
-        let (usage, canonical) = try concurrently(
+        let content = try content(of: intent.number)
+        let device = try attempting("look at the layer", try content.status().device)
+        // Before the layer is sealed, whose sync takes the recipe along.
+        let recipeBytes = try tar.recipe.finish(durability, layerDevice: device)
+        let start = ContinuousClock.now
+        var outlined = start
+        let (sealed, outline) = try concurrently(
             { [driver] () throws(DriverError) in
                 try driver.seal(intent.number, above: intent.parents, durability: durability)
-                // After the sync, when delayed blocks have been given out and can be counted.
-                return try driver.usage(of: intent.number, above: intent.parents)
+                return ContinuousClock.now
             },
             { () throws(DriverError) in
-                try canonicalDiff(of: intent.number, above: intent.parents, observer)
+                defer { outlined = ContinuousClock.now }
+                return try contentOutline(of: content, intent.number, observer)
             })
+        timings.sync = sealed - start
+        timings.verify = outlined - start
         return CommittedContent(
-            diffID: diffID, chainID: chainID, contentDigest: canonical.digest,
-            diffBytes: diffBytes, usage: usage, durability: durability)
+            diffID: tar.digest, chainID: chainID, contentDigest: outline.digest,
+            diffBytes: tar.byteCount, recipeBytes: recipeBytes,
+            usage: try driver.usage(
+                of: intent.number, above: intent.parents, walked: outline.usage),
+            durability: durability)
+    }
+
+    /// The directory of what a layer itself holds.
+    func content(of number: LayerNumber) throws(DriverError) -> Directory {
+        let source = try driver.diffSource(of: number, above: [], from: nil, above: [])
+        guard let content = source.new.layers.first else {
+            throw DriverError(.storeDamaged, "layer number \(number) has no content")
+        }
+        return content
+    }
+
+    func contentOutline(
+        of content: Directory, _ number: LayerNumber, _ observer: WorkObserver
+    ) throws(DriverError) -> TreeOutline {
+        try attempting(
+            archive: "look at layer number \(number)",
+            try TreeOutline(of: content, observer: observer))
     }
 
     /// Records the result; somebody else may have applied the same layer in the meantime.
     private func record(
-        _ intent: LayerIntent, _ content: CommittedContent
+        _ intent: LayerIntent, _ content: CommittedContent, _ timings: WorkTimings
     ) throws(DriverError) -> AppliedLayer {
         let id = intent.id ?? content.chainID?.hex ?? LayerID.random()
         do throws(DriverError) {
             let layer = try finish(intent, id: id, content)
-            return AppliedLayer(layer: layer, wasPresent: false, streamBytes: content.diffBytes)
+            return AppliedLayer(
+                layer: layer, wasPresent: false, streamBytes: content.diffBytes, timings: timings)
         } catch  where error.code == .layerExists {
             guard let chainID = content.chainID,
                 let present = try findCommitted(chainID: chainID)
             else { throw error }
             abandon(intent)
             return AppliedLayer(
-                layer: present, wasPresent: true, streamBytes: content.diffBytes)
+                layer: present, wasPresent: true, streamBytes: content.diffBytes, timings: timings)
         }
     }
 

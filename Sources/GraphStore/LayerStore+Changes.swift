@@ -11,40 +11,91 @@ extension LayerStore {
     public func changes(
         of reference: String, from base: String? = nil, observer: WorkObserver = .none
     ) throws(DriverError) -> [Change] {
-        let source = try diffSource(of: reference, from: base)
-        return try attempting(
-            archive: "compare layer \(reference)", try treeChanges(source, observer: observer))
-    }
-
-    /// Writes a layer as a tar: the same bytes for the same layer, whatever driver keeps it.
-    ///
-    /// Without a base it is compared with its parent, and a base layer with the empty tree. The sink
-    /// is finished.
-    public func writeDiff(
-        of reference: String, from base: String? = nil, to sink: any ByteSink,
-        observer: WorkObserver = .none
-    ) throws(DriverError) {
-        let source = try diffSource(of: reference, from: base)
-        try attempting(
-            archive: "write layer \(reference)",
-            try { () throws(ArchiveError) in
-                try writeTreeDiff(source, to: sink, observer: observer)
-                try sink.finish()
-            }())
-    }
-
-    private func diffSource(
-        of reference: String, from base: String?
-    ) throws(DriverError) -> DiffSource {
-        let (record, parents) = try recordWithParents(reference)
-        var other: LayerNumber? = parents.first
-        var otherParents = Array(parents.dropFirst())
-        if let base {
-            let (baseRecord, baseParents) = try recordWithParents(base)
-            (other, otherParents) = Self.content(of: baseRecord, baseParents)
+        let diff = try diff(of: reference, from: base)
+        return try reading(diff.records) { () throws(DriverError) in
+            let source = try source(of: diff)
+            return try attempting(
+                archive: "compare layer \(reference)",
+                try treeChanges(source, observer: observer))
         }
-        let (number, below) = Self.content(of: record, parents)
-        return try driver.diffSource(of: number, above: below, from: other, above: otherParents)
+    }
+
+    /// Writes a layer as a tar, and finishes the sink.
+    ///
+    /// Without a base it is compared with its parent, and a base layer with the empty tree. A layer
+    /// that was applied comes back byte for byte as it was, unless a base is given or the canonical
+    /// form asked for; that has the same bytes for the same layer, whatever driver keeps it.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/digestMismatch`` when an applied layer is not what it
+    ///   was: then the sink has got other bytes than were applied.
+    public func writeDiff(
+        of reference: String, from base: String? = nil, _ form: TarForm = .applied,
+        to sink: any ByteSink, observer: WorkObserver = .none
+    ) throws(DriverError) {
+        let diff = try diff(of: reference, from: base)
+        try reading(diff.records) { () throws(DriverError) in
+            if base == nil && form == .applied && diff.records[0].layer.recipeBytes != nil {
+                return try writeApplied(diff.records[0], to: sink, observer)
+            }
+            let source = try source(of: diff)
+            try attempting(
+                archive: "write layer \(reference)",
+                try { () throws(ArchiveError) in
+                    try writeTreeDiff(source, to: sink, observer: observer)
+                    try sink.finish()
+                }())
+        }
+    }
+
+    /// Reads the bytes of layers that others may remove meanwhile: then what was read may lack
+    /// something, and is an error whatever the reader says.
+    private func reading<Value>(
+        _ records: [LayerRecord], _ body: () throws(DriverError) -> Value
+    ) throws(DriverError) -> Value {
+        let result = Result(catching: body)
+        for record in records { _ = try current(record) }
+        return try result.get()
+    }
+
+    /// Puts the tar that a layer was made of together again.
+    func writeApplied(
+        _ record: LayerRecord, to sink: any ByteSink, _ observer: WorkObserver
+    ) throws(DriverError) {
+        guard let digest = record.layer.diffID else {
+            throw DriverError(.storeDamaged, "layer \(record.layer.id) has no digest")
+        }
+        var tar = try recipes.tar(of: record.number, from: try content(of: record.number))
+        do throws(ArchiveError) {
+            try tar.write(to: sink, expecting: digest, observer: observer)
+        } catch {
+            throw DriverError("write layer \(record.layer.id)", error)
+        }
+    }
+
+    /// Two layers to be compared, the newer first.
+    private struct Diff {
+        let records: [LayerRecord]
+        let new: (number: LayerNumber, parents: [LayerNumber])
+        let old: (number: LayerNumber?, parents: [LayerNumber])
+    }
+
+    private func diff(of reference: String, from base: String?) throws(DriverError) -> Diff {
+        let (record, parents) = try recordWithParents(reference)
+        let new = Self.content(of: record, parents)
+        guard let base else {
+            return Diff(
+                records: [record], new: new,
+                old: (parents.first, Array(parents.dropFirst())))
+        }
+        let (other, otherParents) = try recordWithParents(base)
+        let old = Self.content(of: other, otherParents)
+        return Diff(records: [record, other], new: new, old: (old.number, old.parents))
+    }
+
+    private func source(of diff: Diff) throws(DriverError) -> DiffSource {
+        try driver.diffSource(
+            of: diff.new.number, above: diff.new.parents, from: diff.old.number,
+            above: diff.old.parents)
     }
 
     /// The layer that holds the bytes: a view shows its parent's.
@@ -56,4 +107,12 @@ extension LayerStore {
         }
         return (parent, Array(parents.dropFirst()))
     }
+}
+
+/// Which tar of a layer is wanted.
+public enum TarForm: Hashable, Sendable {
+    /// The one that the layer was made of, where it was made of one; else the canonical.
+    case applied
+    /// The one that is the same for the same layer everywhere.
+    case canonical
 }

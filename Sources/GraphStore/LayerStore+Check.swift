@@ -43,6 +43,7 @@ extension LayerStore {
         for orphan in try unownedLayers() {
             try withReserve { () throws(DriverError) in try driver.remove(orphan.number) }
         }
+        for number in try unownedRecipes() { try recipes.remove(number) }
         try forgetStaleMounts()
         try reclaim(observer: observer)
         return findings
@@ -66,6 +67,7 @@ extension LayerStore {
 
     private func recordFindings() throws(DriverError) -> [Finding] {
         let records = try database.consistent("list the layers") { try LayerQueries($0).visible() }
+        let withRecipe = try recipes.inventory().numbers
         let byNumber = Dictionary(uniqueKeysWithValues: records.map { ($0.number, $0.layer) })
         var findings: [Finding] = []
         for record in records {
@@ -84,6 +86,13 @@ extension LayerStore {
                 }
             } else if layer.depth != 1 || layer.kind == .view {
                 report("it has no parent, but should have one")
+            }
+            if record.layer.recipeBytes != nil && !withRecipe.contains(record.number) {
+                findings.append(
+                    Finding(
+                        .recipeMissing, layer.id,
+                        "the recipe for the tar that was applied is gone;"
+                            + " the canonical tar can be made"))
             }
             if layer.kind == .committed && (layer.diffID == nil || layer.contentDigest == nil) {
                 report("it is committed, but its digests are not recorded")
@@ -132,6 +141,7 @@ extension LayerStore {
                 Finding(
                     .unownedLayer, orphan.location, "no record owns it", bytes: usage?.bytes))
         }
+        findings += try recipeFindings()
         let absent = before.filter { !present.contains($0.number) }
         if absent.isEmpty { return findings }
         // Those that went away while the disk was listed are not missing.
@@ -146,7 +156,17 @@ extension LayerStore {
         return findings
     }
 
-    private func layersWithBytes() throws(DriverError) -> [LayerRecord] {
+    /// Recipes that no record owns, and what is no recipe.
+    private func recipeFindings() throws(DriverError) -> [Finding] {
+        try unownedRecipes().map {
+            Finding(.unownedLayer, "recipes/\($0)", "no record owns it")
+        }
+            + recipes.inventory().foreign.map {
+                Finding(.foreignFile, "recipes/\($0)", "the store makes no such thing")
+            }
+    }
+
+    func layersWithBytes() throws(DriverError) -> [LayerRecord] {
         try database.consistent("list the layers") { try LayerQueries($0).visible() }
             .filter { $0.layer.kind != .view }
     }
@@ -181,32 +201,5 @@ extension LayerStore {
                 }
             }
         }
-    }
-
-    /// Reads every committed layer again; one that cannot be read now is not called damaged.
-    private func contentFindings(_ observer: WorkObserver) throws(DriverError) -> [Finding] {
-        var findings: [Finding] = []
-        for record in try layersWithBytes() where record.layer.kind == .committed {
-            guard let wanted = record.layer.contentDigest else { continue }
-            do throws(DriverError) {
-                let parents = try database.read("look for layer \(record.layer.id)") {
-                    try LayerQueries($0).parents(of: record.number)
-                }
-                let found = try canonicalDiff(of: record.number, above: parents, observer).digest
-                if found != wanted {
-                    findings.append(
-                        Finding(
-                            .contentChanged, record.layer.id,
-                            "its content has the digest \(found), not \(wanted)"))
-                }
-            } catch  where error.code == .cancelled {
-                throw error
-            } catch {
-                // One that was removed meanwhile is of no interest.
-                guard (try? current(record)) != nil else { continue }
-                findings.append(Finding(.notChecked, record.layer.id, error.description))
-            }
-        }
-        return findings
     }
 }

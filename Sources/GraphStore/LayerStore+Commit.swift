@@ -33,6 +33,7 @@ extension LayerStore {
                 let content = CommittedContent(
                     diffID: canonical.digest, chainID: Self.chain(parent, canonical.digest),
                     contentDigest: canonical.digest, diffBytes: canonical.byteCount,
+                    recipeBytes: nil,
                     usage: try driver.usage(of: record.number, above: parents),
                     durability: configuration.durability)
                 return try finishCommit(record, id: newID ?? record.layer.id, content, owner: owner)

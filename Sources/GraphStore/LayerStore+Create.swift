@@ -24,6 +24,7 @@ struct LayerIntent {
             number: number, id: id, kind: kind, parent: parent?.id, depth: depth,
             diffID: content?.diffID, chainID: content?.chainID,
             contentDigest: content?.contentDigest, diffBytes: content?.diffBytes,
+            recipeBytes: content?.recipeBytes,
             usage: content?.usage, durability: content?.durability, limits: limits,
             created: created, updated: time, labels: labels)
     }
@@ -159,6 +160,7 @@ extension LayerStore {
     /// Removes the bytes and the record of a layer that is no layer yet, or no longer one.
     func clear(_ number: LayerNumber) throws(DriverError) {
         try driver.remove(number)
+        try recipes.remove(number)
         // Not waited for: should a power cut bring the record back, the next opening ends it again.
         try database.write("forget layer number \(number)", .ordered) { connection in
             try LayerChanges(connection).delete(number)

@@ -105,6 +105,7 @@ extension LayerStore {
                     try new.write(boot)
                 }())
             for orphan in try unownedLayers() { try driver.remove(orphan.number) }
+            for number in try unownedRecipes() { try recipes.remove(number) }
         }
     }
 
@@ -122,6 +123,16 @@ extension LayerStore {
                 if try !queries.isRecorded(number) { unowned.append((number, item.location)) }
             }
             return unowned
+        }
+    }
+
+    /// Layers that have a recipe and no record; in the same order of looking.
+    func unownedRecipes() throws(DriverError) -> [LayerNumber] {
+        let found = try recipes.inventory().numbers
+        if found.isEmpty { return [] }
+        return try database.consistent("compare the recipes with the records") { connection in
+            let queries = LayerQueries(connection)
+            return try found.sorted().filter { try !queries.isRecorded($0) }
         }
     }
 

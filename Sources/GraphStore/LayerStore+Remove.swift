@@ -105,6 +105,7 @@ extension LayerStore {
     private func finishRemoval(_ number: LayerNumber) {
         do throws(DriverError) {
             try withReserve { () throws(DriverError) in
+                try recipes.remove(number)
                 try database.write("forget layer number \(number)", .ordered) { connection in
                     try LayerChanges(connection).delete(number)
                 }

@@ -55,6 +55,7 @@ public final class LayerStore: Sendable {
     let storeID: String
     let isReadOnly: Bool
     let database: StoreDatabase
+    let recipes: RecipeFolder
     private let ownerIfAny = Mutex<Owner?>(nil)
     private let mountsIfOpen = Mutex<MountTable?>(nil)
     let mountPointsIfKnown = Mutex<FilePath?>(nil)
@@ -80,6 +81,7 @@ public final class LayerStore: Sendable {
         try opening.run(chooseDriver)
         (driver, storeID, database, paths, isReadOnly) = try opening.result()
         self.configuration = configuration
+        recipes = RecipeFolder(path: paths.recipes)
         if !isReadOnly { recoverOnOpening() }
     }
 
@@ -186,6 +188,8 @@ struct StorePaths: Sendable {
     var database: FilePath { root.appending("graph.db") }
     /// Locked bytes tell which intents have a living owner.
     var owners: FilePath { root.appending("owners.lock") }
+    /// How applied tars are put together again.
+    var recipes: FilePath { root.appending("recipes") }
     /// Space that a full disk leaves for removing layers.
     var reserve: FilePath { root.appending("reserve") }
     /// The records of mounts.

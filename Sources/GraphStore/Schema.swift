@@ -43,6 +43,7 @@ enum Schema {
                     chain_id TEXT,
                     content_digest TEXT,
                     diff_bytes INTEGER,
+                    recipe_bytes INTEGER,
                     own_bytes INTEGER,
                     own_inodes INTEGER,
                     limit_bytes INTEGER,

@@ -187,6 +187,7 @@ struct StoreOpening {
                 try chooseDriver(paths.root)
             }
         let driver = try make(type)
+        try StorePaths.make(paths.recipes)
         Reserve(paths.reserve).fill()
         let storeID = LayerID.random(digits: 32)
         try makeTables(driver: type.name, storeID: storeID)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+public import GraphArchive
 public import GraphCore
 public import SystemPackage
 
@@ -11,6 +12,7 @@ public struct AppliedLayer: Hashable, Sendable {
     public let wasPresent: Bool
     /// Bytes of the uncompressed stream that was read.
     public let streamBytes: UInt64
+    public let timings: WorkTimings
 }
 
 /// A place where a layer is mounted.
@@ -65,6 +67,8 @@ public struct Finding: Hashable, Sendable {
         case recordInvalid = "record_invalid"
         /// A layer is recorded, but its bytes are gone.
         case layerMissing = "layer_missing"
+        /// The recipe of an applied layer is gone; the layer itself is not concerned.
+        case recipeMissing = "recipe_missing"
         /// A layer's content is not what was committed.
         case contentChanged = "content_changed"
         /// A layer could not be looked at now; nothing is known to be wrong with it.
@@ -97,7 +101,7 @@ public struct Finding: Hashable, Sendable {
     /// Whether data are lost or records are wrong, and not only something left to clear.
     public var isDamage: Bool {
         switch kind {
-        case .databaseDamaged, .recordInvalid, .layerMissing, .contentChanged: true
+        case .databaseDamaged, .recordInvalid, .layerMissing, .recipeMissing, .contentChanged: true
         case .notChecked, .interruptedOperation, .unownedLayer, .trash, .foreignFile, .staleMount:
             false
         }

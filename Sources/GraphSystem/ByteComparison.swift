@@ -30,11 +30,12 @@ extension OwnedDescriptor {
 
     /// Writes bytes at `offset` of a new file, leaving out aligned blocks of zeros.
     ///
-    /// A hole reads as zeros. The caller sets the length of the file in the end, since what was
-    /// left out there does not count.
+    /// A hole reads as zeros. Returns whether the last byte was written; where it was left out,
+    /// the caller sets the length of the file in the end.
+    @discardableResult
     public func writeLeavingHoles(
         _ bytes: Span<UInt8>, at offset: UInt64
-    ) throws(SyscallError) {
+    ) throws(SyscallError) -> Bool {
         var start = 0
         var position = 0
         while position < bytes.count {
@@ -51,9 +52,9 @@ extension OwnedDescriptor {
             }
             position += length
         }
-        if start < bytes.count {
-            try write(bytes.extracting(start..<bytes.count), at: offset + UInt64(start))
-        }
+        if start == bytes.count { return false }
+        try write(bytes.extracting(start..<bytes.count), at: offset + UInt64(start))
+        return true
     }
 }
 

@@ -23,8 +23,12 @@ extension OwnedDescriptor {
 
     /// Sets both the modification and the access time; `futimens(3)`.
     public func setTimes(_ time: Timestamp) throws(SyscallError) {
-        let pair = [time.timespec, time.timespec]
-        try checked("futimens") { futimens(rawValue, pair) }
+        try checked("futimens") {
+            withUnsafeTemporaryAllocation(of: timespec.self, capacity: 2) { pair in
+                pair.initialize(repeating: time.timespec)
+                return futimens(rawValue, pair.baseAddress)
+            }
+        }
     }
 
     /// Clears the immutable and append-only flags; `FS_IOC_SETFLAGS`.

@@ -48,6 +48,21 @@ extension OwnedDescriptor {
         return done
     }
 
+    /// Reads into a range of `buffer` from `offset`; `pread(2)`, once.
+    ///
+    /// - Returns: How many bytes were read, 0 at the end of the file.
+    public func read(
+        into buffer: inout [UInt8], _ range: Range<Int>, at offset: UInt64
+    ) throws(SyscallError) -> Int {
+        let raw = rawValue
+        return try checked("pread") {
+            buffer.withUnsafeMutableBytes { bytes in
+                let part = UnsafeMutableRawBufferPointer(rebasing: bytes[range])
+                return Glibc.pread(raw, part.baseAddress, part.count, off_t(offset))
+            }
+        }
+    }
+
     /// Writes all bytes at the current position; `write(2)` as often as needed.
     public func write(_ bytes: Span<UInt8>) throws(SyscallError) {
         let raw = rawValue

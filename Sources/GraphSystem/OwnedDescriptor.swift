@@ -26,6 +26,13 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Gives the descriptor up without closing it.
+    consuming func release() -> CInt {
+        let descriptor = rawValue
+        discard self
+        return descriptor
+    }
+
     /// Opens a path; `open(2)` with `O_CLOEXEC`.
     public static func open(
         _ path: FilePath, _ flags: OpenFlags, permissions: UInt16 = 0

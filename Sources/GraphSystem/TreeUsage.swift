@@ -8,6 +8,11 @@ public struct TreeUsage: Hashable, Sendable {
     /// Bytes of disk blocks, each inode counted once.
     public var bytes: UInt64 = 0
     public var inodes: UInt64 = 0
+
+    /// Describes what a tree takes.
+    public init(bytes: UInt64 = 0, inodes: UInt64 = 0) {
+        (self.bytes, self.inodes) = (bytes, inodes)
+    }
 }
 
 extension Directory {

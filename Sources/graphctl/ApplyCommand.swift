@@ -36,6 +36,9 @@ struct ApplyCommand: GraphCommand {
         transform: Digest.argument)
     var diffID: Digest?
 
+    @Flag(help: "Tell what the time went into.")
+    var timings = false
+
     @Argument(help: "The tar; - or nothing for standard input.", completion: .file())
     var file: String = "-"
 
@@ -59,6 +62,6 @@ struct ApplyCommand: GraphCommand {
         }
         if applied.wasPresent { _ = try? store.reclaim(observer: .none) }
         session.progress?.erase()
-        try session.print(id: applied.layer)
+        try session.print(id: applied.layer, timings ? applied.timings : nil)
     }
 }

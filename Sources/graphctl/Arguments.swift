@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import GraphArchive
+import GraphCore
 import GraphImage
 import GraphStore
 
@@ -104,5 +105,15 @@ enum CompressionName: String, CaseIterable, ExpressibleByArgument {
         case .gzip: .gzip
         case .zstd: .zstd
         }
+    }
+}
+
+extension Durability {
+    /// Reads `durable` or `unsynced`.
+    static func argument(_ text: String) throws -> Durability {
+        guard let durability = Durability(rawValue: text) else {
+            throw ValidationError("it is neither durable nor unsynced")
+        }
+        return durability
     }
 }

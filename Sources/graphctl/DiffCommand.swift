@@ -28,10 +28,15 @@ struct DiffCommand: GraphCommand {
         completion: .file())
     var output: String = "-"
 
+    @Flag(help: "The same bytes for the same content, not those that were applied.")
+    var canonical = false
+
     @Option(help: ArgumentHelp("How to compress.", valueName: "compression"))
     var compress: CompressionName = .none
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    private var form: TarForm { canonical ? .canonical : .applied }
 
     var attempt: String { "diff \(layer)" }
 
@@ -54,14 +59,14 @@ struct DiffCommand: GraphCommand {
             let sink = FileSink(
                 try attempting("use standard output", try StandardStream.output.duplicate()))
             let plain = HashingSink(Compressor(sink, compress.compression))
-            try store.writeDiff(of: layer, from: from, to: plain, observer: observer)
+            try store.writeDiff(of: layer, from: from, form, to: plain, observer: observer)
             session.progress?.erase()
             return
         }
         let file = try OutputFile(FilePath(output))
         let written = HashingSink(file)
         let plain = HashingSink(Compressor(written, compress.compression))
-        try store.writeDiff(of: layer, from: from, to: plain, observer: observer)
+        try store.writeDiff(of: layer, from: from, form, to: plain, observer: observer)
         try file.keep()
         session.progress?.erase()
         if global.json {

@@ -5,7 +5,9 @@
 package enum GlobalOptionPlace {
     /// Moves options from before the subcommand to behind it, where they are parsed.
     package static func hoisting(_ arguments: [String]) -> [String] {
-        let valued = ["--root", "--run-root", "--driver", "--storage-opt", "--log-level"]
+        let valued = [
+            "--root", "--run-root", "--driver", "--storage-opt", "--durability", "--log-level",
+        ]
         var hoisted: [String] = []
         var rest = arguments[...]
         while let argument = rest.first {

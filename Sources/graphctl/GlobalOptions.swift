@@ -37,6 +37,13 @@ struct GlobalOptions: ParsableArguments {
         transform: KeyValue.init(parsing:))
     var storageOptions: [KeyValue] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "What new layers are promised ($GRAPHCTL_DURABILITY; default: durable).",
+            valueName: "durable|unsynced"),
+        transform: Durability.argument)
+    var durability: Durability?
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -67,6 +74,17 @@ struct GlobalOptions: ParsableArguments {
         }
         // Where the session manager puts it. Commands that do not mount never look there.
         return FilePath("/run/user/\(CurrentProcess.effectiveUser)/graphctl")
+    }
+
+    /// What layers are promised.
+    func durabilityOrDefault() throws(DriverError) -> Durability {
+        if let durability { return durability }
+        guard let text = CurrentProcess.environment("GRAPHCTL_DURABILITY") else { return .durable }
+        guard let durability = Durability(rawValue: text) else {
+            throw DriverError(
+                .invalidArgument, "GRAPHCTL_DURABILITY is \(text): durable or unsynced")
+        }
+        return durability
     }
 
     /// The driver that was asked for; nil for the store's own.

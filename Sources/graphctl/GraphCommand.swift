@@ -83,6 +83,7 @@ final class Session {
         }
         var configuration = LayerStore.Configuration(
             root: root, runRoot: global.runRootPath(), driver: global.driverName)
+        configuration.durability = try global.durabilityOrDefault()
         configuration.options = global.storageOptions.dictionary
         let level = global.logLevel.level
         configuration.logger = Logger(label: "graphctl") { _ in LineLogHandler(logLevel: level) }

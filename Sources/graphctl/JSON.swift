@@ -45,6 +45,13 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
         self = .array(values.map(element))
     }
 
+    /// An object with one more member.
+    func adding(_ member: (key: String, value: JSON)) -> JSON {
+        guard case .object(var members) = self else { return self }
+        members[member.key] = member.value
+        return .object(members)
+    }
+
     /// Writes the value, each member of an object or array on a line of its own.
     func write(to output: Output, indentation: Int) throws(DriverError) {
         switch self {

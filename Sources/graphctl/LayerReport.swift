@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import GraphArchive
 import GraphCore
 import GraphStore
 import SystemPackage
@@ -18,6 +19,7 @@ extension Layer {
             "chain_id": JSON(chainID),
             "content_digest": JSON(contentDigest),
             "diff_bytes": JSON(diffBytes),
+            "recipe_bytes": JSON(recipeBytes),
             "usage": usage.map(\.json) ?? .null,
             "durability": JSON(durability?.rawValue),
             "limits": ["bytes": JSON(limits.bytes)],
@@ -41,13 +43,48 @@ extension MountedLayer {
 }
 
 extension Session {
-    /// Prints a layer's id.
-    func print(id layer: Layer) throws(DriverError) {
-        try print(layer.id, json: layer.json)
+    /// Prints a layer's id, and the timings on standard error, or with the layer as JSON.
+    func print(id layer: Layer, _ timings: WorkTimings? = nil) throws(DriverError) {
+        guard let timings else { return try print(layer.id, json: layer.json) }
+        if global.json { return try print(layer.id, json: layer.json.adding(timings.member)) }
+        Failure.printLine(timings.line)
+        try print(layer.id, json: .null)
     }
 
     /// Prints a mount's path.
     func print(path mount: MountedLayer) throws(DriverError) {
         try print(printable(mount.path.string), json: mount.json)
+    }
+}
+
+extension WorkTimings {
+    private var parts: [(name: String, duration: Duration)] {
+        [
+            ("read", read), ("decompress", decompress), ("hash", hash), ("write", write),
+            ("verify", verify), ("sync", sync),
+        ]
+    }
+
+    /// One line for a person.
+    var line: String {
+        parts.map { "\($0.name) \($0.duration.microseconds / 1000) ms" }.joined(separator: ", ")
+    }
+
+    /// As `--json` prints it: microseconds.
+    var member: (key: String, value: JSON) {
+        (
+            "timings",
+            .object(
+                Dictionary(
+                    uniqueKeysWithValues: parts.map {
+                        ($0.name + "_us", JSON(Int($0.duration.microseconds)))
+                    }))
+        )
+    }
+}
+
+extension Duration {
+    fileprivate var microseconds: Int64 {
+        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
     }
 }

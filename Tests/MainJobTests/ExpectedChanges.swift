@@ -47,8 +47,9 @@ struct ExpectedChanges {
         {
             return true
         }
+        if old.status.modified != new.status.modified { return true }
         if new.status.type == .directory { return old.status.permissions != new.status.permissions }
-        if old.status.modified != new.status.modified || old.target != new.target { return true }
+        if old.target != new.target { return true }
         if new.status.type == .symbolicLink { return false }
         return old.status.permissions != new.status.permissions || old.digest != new.digest
     }

@@ -16,7 +16,8 @@ import Testing
 
     private static let layerKeys = [
         "chain_id", "content_digest", "created", "depth", "diff_bytes", "diff_id", "durability",
-        "id", "kind", "labels", "limits", "number", "parent", "updated", "usage",
+        "id", "kind", "labels", "limits", "number", "parent", "recipe_bytes",
+        "updated", "usage",
     ]
 
     @Test func `JSON has the documented names`() throws {

@@ -9,4 +9,7 @@ int cgraph_terminal_columns(int file);
 /// F_GETFD: -1 when the descriptor is not open.
 int cgraph_get_descriptor_flags(int file);
 
+/// unshare(CLONE_FS): this thread has a umask and a working directory of its own.
+int cgraph_unshare_fs(void);
+
 #endif

@@ -42,41 +42,47 @@ extension LayerUnpacker {
         data: inout TarReader
     ) throws(ArchiveError) {
         let path = directory.path.appending(name)
-        let file = try createFile(name, in: directory)
+        let isExact = isWithoutMask && entry.permissions & 0o7000 == 0
+        let file = try createFile(name, in: directory, isExact ? entry.permissions : 0o600)
+        // How far the file reaches, which may end in a hole, of the archive or of our own.
         var end: UInt64 = 0
+        var written: UInt64 = 0
         try data.readData { (offset, bytes) throws(ArchiveError) in
+            end = offset + UInt64(bytes.count)
             do throws(SyscallError) {
-                try file.writeLeavingHoles(bytes, at: offset)
+                if try file.writeLeavingHoles(bytes, at: offset) { written = end }
             } catch {
                 throw ArchiveError(.system, "could not write /\(path)", cause: error)
             }
-            end = offset + UInt64(bytes.count)
+            try recipe?.append(contentOf: path, at: offset, count: UInt64(bytes.count))
         }
         summary.contentBytes += end
         do throws(SyscallError) {
-            // The end may be a hole, of the archive or of our own.
-            if size > 0 { try file.truncate(to: size) }
-            try directory.removeInherited(from: name)
-            try file.setOwner(uid: entry.uid, gid: entry.gid)
-            try file.setPermissions(entry.permissions)
+            if written < size { try file.truncate(to: size) }
+            let inherits = try directory.passesListsOn()
+            if inherits { try directory.removeInherited(from: name) }
+            if try directory.ownerOfNew(file) != FileOwner(entry) {
+                try file.setOwner(uid: entry.uid, gid: entry.gid)
+            }
+            if !isExact || inherits { try file.setPermissions(entry.permissions) }
             for attribute in entry.attributes where !isHostAttribute(attribute.name) {
                 try setOrSkip(attribute) { (attribute) throws(SyscallError) in
                     try file.setAttribute(attribute)
                 }
             }
             try file.setTimes(entry.modified)
-            try file.close()
+            try closing.close(file)
         } catch {
             throw ArchiveError(.system, "could not finish the file /\(path)", cause: error)
         }
     }
 
     private mutating func createFile(
-        _ name: RawPath, in directory: UnpackDirectory
+        _ name: RawPath, in directory: UnpackDirectory, _ permissions: UInt16
     ) throws(ArchiveError) -> OwnedDescriptor {
         let flags: OpenFlags = [.writeOnly, .create, .exclusive]
         do throws(SyscallError) {
-            return try directory.handle.open(name, flags, permissions: 0o600)
+            return try directory.handle.open(name, flags, permissions: permissions)
         } catch  where error.errno == .fileExists {
             // Looked at only now: most names are new.
         } catch {
@@ -87,7 +93,7 @@ extension LayerUnpacker {
         try clear(name, in: directory)
         return try attempting(
             "make the file /\(directory.path.appending(name))",
-            try directory.handle.open(name, flags, permissions: 0o600))
+            try directory.handle.open(name, flags, permissions: permissions))
     }
 
     private mutating func placeDirectory(
@@ -97,6 +103,7 @@ extension LayerUnpacker {
         do throws(SyscallError) {
             let own = try directory.handle.statusIfPresent(of: name)
             if let own, own.type != .directory {
+                try keep(path, own, name, of: directory.handle)
                 try directory.handle.removeFile(name)
                 let made = try make(name, in: directory, modified: entry.modified)
                 // Behind a deletion the name starts anew; behind something of this layer that was
@@ -215,12 +222,33 @@ extension LayerUnpacker {
         let path = directory.path.appending(name)
         do throws(SyscallError) {
             guard let own = try directory.handle.statusIfPresent(of: name) else { return }
-            guard own.type == .directory else { return try directory.handle.removeFile(name) }
+            guard own.type == .directory else {
+                try keep(path, own, name, of: directory.handle)
+                return try directory.handle.removeFile(name)
+            }
             recent = nil
             cache.forget(below: path)
+            try keepTree(path, try directory.handle.openDirectory(name))
             try directory.handle.removeTree(name)
         } catch {
             throw ArchiveError(.system, "could not replace /\(path)", cause: error)
+        }
+    }
+
+    /// Saves the content of a file that is about to be removed, since the recipe refers to it.
+    private func keep(
+        _ path: RawPath, _ status: FileStatus, _ name: RawPath, of directory: Directory
+    ) throws(SyscallError) {
+        guard let recipe, status.type == .regular, status.size > 0 else { return }
+        let file = try directory.open(name, [.readOnly, .nonBlocking])
+        try recipe.keep(path, file, size: status.size)
+    }
+
+    /// Saves the contents of all files in a directory that is about to be removed.
+    private func keepTree(_ path: RawPath, _ directory: Directory) throws(SyscallError) {
+        if recipe == nil { return }
+        try directory.visitFiles { (way, parent, name, status) throws(SyscallError) in
+            try keep(path.appending(way), status, name, of: parent)
         }
     }
 }

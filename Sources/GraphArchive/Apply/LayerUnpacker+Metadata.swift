@@ -50,6 +50,7 @@ extension LayerUnpacker {
             }
         }
         directory.modified = entry.modified
+        directory.forgetOwnerOfNew()
         directory.knownPassesListsOn = entry.attributes.contains {
             $0.name == UnpackDirectory.inheritedList
         }

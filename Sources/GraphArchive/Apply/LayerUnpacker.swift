@@ -25,11 +25,31 @@ public struct UnpackSummary: Hashable, Sendable {
 ///
 /// `tar` is uncompressed and is read to the end of the stream. Throws ``ArchiveError`` with the offset
 /// in the tar for what the archive says wrong; the directory then holds a part of the layer.
+/// `recipe` learns how to put the tar together again; the caller finishes it. With `startsWriteback`
+/// the kernel is told to begin to put files on disk as soon as they are complete.
 public func unpackLayer(
-    from tar: any ByteSource, into target: ApplyTarget, observer: WorkObserver = .none
+    from tar: any ByteSource, into target: ApplyTarget, recipe: RecipeWriter? = nil,
+    startsWriteback: Bool = false, observer: WorkObserver = .none
 ) throws(ArchiveError) -> UnpackSummary {
-    var reader = TarReader(tar)
-    var unpacker = try LayerUnpacker(target)
+    let result: Result<UnpackSummary, ArchiveError> = try attempting(
+        "start a thread",
+        try withoutMask { isWithoutMask in
+            Result { () throws(ArchiveError) in
+                let closing = try attempting(
+                    "start a thread", try FileClosing(startsWriteback: startsWriteback))
+                return try unpackLayer(
+                    TarReader(tar, recipe: recipe),
+                    LayerUnpacker(target, recipe, closing, isWithoutMask: isWithoutMask), observer)
+            }
+        })
+    return try result.get()
+}
+
+private func unpackLayer(
+    _ reader: consuming TarReader, _ unpacker: consuming LayerUnpacker, _ observer: WorkObserver
+) throws(ArchiveError) -> UnpackSummary {
+    var reader = reader
+    var unpacker = unpacker
     while true {
         try observer.report(WorkProgress(phase: "unpacking", completedBytes: reader.offset))
         guard let entry = try reader.next() else { break }
@@ -51,14 +71,21 @@ public func unpackLayer(
 struct LayerUnpacker {
     let target: ApplyTarget
     let root: UnpackDirectory
+    let recipe: RecipeWriter?
+    let closing: FileClosing
+    /// Whether what is made has exactly the mode that it is made with.
+    let isWithoutMask: Bool
     var cache = UnpackDirectoryCache()
     var summary = UnpackSummary()
     private var deferred = DeferredDeletions()
     /// The directory of the member before: most members share it.
     var recent: (parent: [RawPath], directory: UnpackDirectory)?
 
-    init(_ target: ApplyTarget) throws(ArchiveError) {
-        self.target = target
+    init(
+        _ target: ApplyTarget, _ recipe: RecipeWriter?, _ closing: FileClosing, isWithoutMask: Bool
+    ) throws(ArchiveError) {
+        (self.target, self.recipe) = (target, recipe)
+        (self.closing, self.isWithoutMask) = (closing, isWithoutMask)
         root = try attempting(
             "open the layer", try UnpackDirectory(root: target.directory, lower: target.lower))
     }
@@ -97,6 +124,7 @@ struct LayerUnpacker {
         do throws(SyscallError) {
             try cache.removeAll()
             try root.restoreTime()
+            try closing.finish()
         } catch {
             throw ArchiveError(.system, "could not set the times of directories", cause: error)
         }

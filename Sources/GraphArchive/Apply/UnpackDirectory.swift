@@ -20,6 +20,7 @@ final class UnpackDirectory {
     var isOpaque: Bool
     /// Whether what is made in this directory inherits an access list; nil when nobody has looked.
     var knownPassesListsOn: Bool?
+    private var knownOwnerOfNew: FileOwner?
     private var knownLower: MergedDirectory??
 
     init(
@@ -88,6 +89,19 @@ final class UnpackDirectory {
         return found
     }
 
+    /// Who owns what is made in this directory, as the file shows that has just been made in it: that
+    /// depends on its mode and on how the filesystem is mounted.
+    func ownerOfNew(_ file: borrowing OwnedDescriptor) throws(SyscallError) -> FileOwner {
+        if let knownOwnerOfNew { return knownOwnerOfNew }
+        let status = try file.status()
+        let owner = FileOwner(uid: status.uid, gid: status.gid)
+        knownOwnerOfNew = owner
+        return owner
+    }
+
+    /// Called when the directory's own owner and mode have changed.
+    func forgetOwnerOfNew() { knownOwnerOfNew = nil }
+
     static let inheritedList = "system.posix_acl_default"
 
     /// Takes an inherited access list from what has just been made in this directory.
@@ -96,6 +110,16 @@ final class UnpackDirectory {
     }
 
     func restoreTime() throws(SyscallError) { try handle.descriptor.setTimes(modified) }
+}
+
+/// A user and a group.
+struct FileOwner: Hashable {
+    let uid: UInt32
+    let gid: UInt32
+
+    init(uid: UInt32, gid: UInt32) { (self.uid, self.gid) = (uid, gid) }
+
+    init(_ entry: ArchiveEntry) { self.init(uid: entry.uid, gid: entry.gid) }
 }
 
 /// The directories of an unpacking that were used last.

@@ -14,3 +14,10 @@ func copy(_ bytes: Span<UInt8>, into buffer: inout [UInt8], at offset: Int) {
         }
     }
 }
+
+extension [UInt8] {
+    /// Appends all of `bytes`, in one move.
+    mutating func append(copying bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
+    }
+}

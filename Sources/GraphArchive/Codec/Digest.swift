@@ -6,17 +6,21 @@ import Crypto
 /// A sha256 digest.
 public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     // Most significant byte first, so that comparing numbers compares bytes.
-    private let words: (UInt64, UInt64, UInt64, UInt64)
+    private var words: (UInt64, UInt64, UInt64, UInt64)
 
     /// Takes the 32 bytes of a finished hash.
     init(_ finished: SHA256.Digest) { self.init(bytes: finished) }
 
     private init(bytes: some Sequence<UInt8>) {
-        var values: [UInt64] = [0, 0, 0, 0]
+        words = (0, 0, 0, 0)
         for (index, byte) in bytes.enumerated() {
-            values[index / 8] = values[index / 8] << 8 | UInt64(byte)
+            switch index / 8 {
+            case 0: words.0 = words.0 << 8 | UInt64(byte)
+            case 1: words.1 = words.1 << 8 | UInt64(byte)
+            case 2: words.2 = words.2 << 8 | UInt64(byte)
+            default: words.3 = words.3 << 8 | UInt64(byte)
+            }
         }
-        words = (values[0], values[1], values[2], values[3])
     }
 
     /// Reads `sha256:` and 64 lowercase digits of base 16, or the digits alone; nil for all else.
@@ -68,6 +72,26 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// `sha256:` and the digits.
     public var description: String { "sha256:" + hex }
+
+    /// No bit set.
+    static let zero = Digest(bytes: repeatElement(0, count: 32))
+
+    /// The sum of both as numbers of 256 bits, without what does not fit.
+    func adding(_ other: Digest) -> Digest {
+        var sum = self
+        var carry: UInt64 = 0
+        func add(_ left: UInt64, _ right: UInt64) -> UInt64 {
+            let (first, hasCarried) = left.addingReportingOverflow(right)
+            let (second, hasCarriedAgain) = first.addingReportingOverflow(carry)
+            carry = hasCarried || hasCarriedAgain ? 1 : 0
+            return second
+        }
+        sum.words.3 = add(words.3, other.words.3)
+        sum.words.2 = add(words.2, other.words.2)
+        sum.words.1 = add(words.1, other.words.1)
+        sum.words.0 = add(words.0, other.words.0)
+        return sum
+    }
 
     /// Orders by bytes.
     public static func < (left: Digest, right: Digest) -> Bool { left.words < right.words }

@@ -4,6 +4,8 @@
 /// The bytes of a tar stream behind one reused buffer, with the count of those consumed.
 struct TarInput: ~Copyable {
     private let source: any ByteSource
+    /// Is told of every byte consumed, but those that ``take(_:_:)`` lends.
+    private let recipe: RecipeWriter?
     private var buffer = [UInt8](repeating: 0, count: TarLimits.bufferBytes)
     private var start = 0
     private var end = 0
@@ -11,7 +13,16 @@ struct TarInput: ~Copyable {
     /// Bytes consumed so far.
     private(set) var offset: UInt64 = 0
 
-    init(_ source: any ByteSource) { self.source = source }
+    init(_ source: any ByteSource, recipe: RecipeWriter? = nil) {
+        (self.source, self.recipe) = (source, recipe)
+    }
+
+    /// Consumes bytes that are in the buffer.
+    private mutating func consume(_ count: Int) throws(ArchiveError) {
+        if let recipe { try recipe.append(buffer.span.extracting(start..<(start + count))) }
+        start += count
+        offset += UInt64(count)
+    }
 
     /// Makes sure that there is a byte in the buffer; false at the end of the stream.
     private mutating func fill() throws(ArchiveError) -> Bool {
@@ -54,8 +65,7 @@ struct TarInput: ~Copyable {
             let count = try available(UInt64(TarHeader.size - done), "a header")
             let filled = done..<(done + count)
             header.bytes.replaceSubrange(filled, with: buffer[start..<(start + count)])
-            start += count
-            offset += UInt64(count)
+            try consume(count)
             done += count
         }
         return true
@@ -69,8 +79,7 @@ struct TarInput: ~Copyable {
         while rest > 0 {
             let count = try available(rest, reading())
             bytes.append(contentsOf: buffer[start..<(start + count)])
-            start += count
-            offset += UInt64(count)
+            try consume(count)
             rest -= UInt64(count)
         }
     }
@@ -79,8 +88,7 @@ struct TarInput: ~Copyable {
     mutating func readByte(_ reading: @autoclosure () -> String) throws(ArchiveError) -> UInt8 {
         _ = try available(1, reading())
         let byte = buffer[start]
-        start += 1
-        offset += 1
+        try consume(1)
         return byte
     }
 
@@ -91,17 +99,13 @@ struct TarInput: ~Copyable {
         var rest = count
         while rest > 0 {
             let count = try available(rest, reading())
-            start += count
-            offset += UInt64(count)
+            try consume(count)
             rest -= UInt64(count)
         }
     }
 
     /// Consumes all that is left.
     mutating func drain() throws(ArchiveError) {
-        while try fill() {
-            offset += UInt64(end - start)
-            start = end
-        }
+        while try fill() { try consume(end - start) }
     }
 }

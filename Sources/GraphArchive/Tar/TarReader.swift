@@ -22,6 +22,11 @@ public struct TarReader: ~Copyable {
     /// Starts at the front of an uncompressed tar stream.
     public init(_ source: any ByteSource) { input = TarInput(source) }
 
+    /// The same, and tells `recipe` of every byte that ``readData(_:)`` does not hand over.
+    init(_ source: any ByteSource, recipe: RecipeWriter?) {
+        input = TarInput(source, recipe: recipe)
+    }
+
     /// Bytes of the tar stream consumed so far.
     public var offset: UInt64 { input.offset }
 

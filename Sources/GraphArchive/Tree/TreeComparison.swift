@@ -25,9 +25,15 @@ struct TreeComparison {
 
     typealias Visitor = (Event) throws(ArchiveError) -> Void
 
-    /// Whether the contents of files with one name are left uncompared: for a walk that only looks
-    /// for groups of names.
-    var ignoresContent = false
+    /// The files whose contents are compared where all else is equal.
+    enum ComparedFiles {
+        case all
+        /// Those with several names, for a walk that only looks for groups of names.
+        case linked
+        case none
+    }
+
+    var comparedFiles = ComparedFiles.all
     let observer: WorkObserver
     private var buffers = ContentBuffers()
 
@@ -128,7 +134,9 @@ struct TreeComparison {
         guard try old.attributes() == new.attributes() else { return false }
         switch after.type {
         case .regular:
-            if ignoresContent && after.links == 1 { return true }
+            if comparedFiles == .none || comparedFiles == .linked && after.links == 1 {
+                return true
+            }
             return try buffers.haveEqualContent(old, new, at: path)
         case .symbolicLink:
             let targets = try attempting(

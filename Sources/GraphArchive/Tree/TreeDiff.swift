@@ -7,14 +7,24 @@ import GraphSystem
 ///
 /// Every directory on the way to a difference is listed as modified, so that its own attributes
 /// survive; the root is not. What lies below a deleted directory is not listed.
+///
+/// An outline leaves the contents of files uncompared.
 public func treeChanges(
-    _ source: DiffSource, observer: WorkObserver = .none
+    _ source: DiffSource, _ content: DiffContent = .complete, observer: WorkObserver = .none
 ) throws(ArchiveError) -> [Change] {
     var changes: [Change] = []
-    try DiffWalk(source, observer).run { (difference) throws(ArchiveError) in
+    try DiffWalk(source, content, observer).run { (difference) throws(ArchiveError) in
         changes.append(Change(difference.kind, difference.path))
     }
     return changes.sorted()
+}
+
+/// How much of two trees a diff looks at.
+public enum DiffContent: Hashable, Sendable {
+    /// All of it: the diff gives the new tree.
+    case complete
+    /// All but the contents of files.
+    case outline
 }
 
 /// One difference with what is there now; without an entry for a deletion.
@@ -28,9 +38,11 @@ struct Difference {
 struct DiffWalk {
     private let old: MergedDirectory?
     private let new: MergedDirectory?
+    private let content: DiffContent
     private let observer: WorkObserver
 
-    init(_ source: DiffSource, _ observer: WorkObserver) {
+    init(_ source: DiffSource, _ content: DiffContent, _ observer: WorkObserver) {
+        self.content = content
         old = MergedDirectory(root: source.old)
         new = MergedDirectory(root: source.new)
         self.observer = observer
@@ -42,6 +54,7 @@ struct DiffWalk {
     ) throws(ArchiveError) {
         let groups = try changedGroups()
         var comparison = TreeComparison(observer: observer)
+        if content == .outline { comparison.comparedFiles = .none }
         // Directories entered and not yet handed over.
         var entered: [(path: RawPath, entry: MergedEntry, isGiven: Bool)] = []
         try comparison.compare(old, new) { (event) throws(ArchiveError) in
@@ -81,7 +94,7 @@ struct DiffWalk {
         var changed: Set<FileIdentity> = []
         var oldIdentities: [FileIdentity: FileIdentity] = [:]
         var comparison = TreeComparison(observer: observer)
-        comparison.ignoresContent = true
+        comparison.comparedFiles = content == .outline ? .none : .linked
         try comparison.compare(old, new) { (event) throws(ArchiveError) in
             switch event {
             case .added(_, let entry), .modified(_, let entry):

@@ -16,7 +16,7 @@ public func writeTreeDiff(
 ) throws(ArchiveError) {
     var writer = TreeDiffWriter(sink, observer)
     try writer.writeRoot(source)
-    try DiffWalk(source, observer).run { (difference) throws(ArchiveError) in
+    try DiffWalk(source, .complete, observer).run { (difference) throws(ArchiveError) in
         try writer.write(difference)
     }
     try writer.finish()

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphSystem
+
+/// A layer tar on its way to whoever unpacks it.
+///
+/// Three threads work on it at once: one reads and decompresses, the caller's own unpacks what
+/// ``read(into:)`` gives, and one hashes behind it. The same few blocks go round, and no byte is
+/// copied for a caller that reads with buffers of ``blockBytes``.
+public final class LayerStream: ByteSource {
+    /// The size of buffers that change hands without being copied.
+    public static let blockBytes = TarLimits.bufferBytes
+    private static let blockCount = 8
+
+    private let blocks: Monitor<Blocks>
+    private let hashing: HashingThread
+    private let reader: WorkerThread
+    private let hasher: WorkerThread
+    /// What the caller holds since its last reading, and gives back with the next.
+    private var heldCount = 0
+    /// A block that a caller with smaller buffers has not read to its end.
+    private var current: [UInt8] = []
+    private var rest = 0..<0
+    private var hasEnded = false
+
+    /// Begins to read `source`, plain or compressed, which nobody else reads until ``stop()``.
+    ///
+    /// - Throws: ``ArchiveError/Code/unsupported`` for a compression that is not read, and what
+    ///   `source` throws.
+    public init(_ source: any ByteSource) throws(ArchiveError) {
+        let source = TimedSource(source)
+        let decompressor = try Decompressor(source)
+        let blocks = Monitor(Blocks(count: Self.blockCount, bytes: Self.blockBytes))
+        let hashing = HashingThread(blocks: blocks)
+        let reading = ReadingThread(source: source, decompressor: decompressor, blocks: blocks)
+        (self.blocks, self.hashing) = (blocks, hashing)
+        reader = try attempting("start a thread", try WorkerThread { reading.run() })
+        do throws(SyscallError) {
+            hasher = try WorkerThread { hashing.run() }
+        } catch {
+            blocks.change { $0.isStopped = true }
+            reader.join()
+            throw ArchiveError(.system, "could not start a thread", cause: error)
+        }
+    }
+
+    deinit { stop() }
+
+    public func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
+        if rest.isEmpty && buffer.count == Self.blockBytes {
+            var block = Block(bytes: [], count: heldCount)
+            swap(&block.bytes, &buffer)
+            let next = give(block)
+            (buffer, heldCount) = (next.bytes, next.count)
+            if let failure = next.failure { throw failure }
+            return next.count
+        }
+        if rest.isEmpty {
+            let next = give(Block(bytes: current, count: rest.upperBound))
+            if let failure = next.failure { throw failure }
+            (current, rest) = (next.bytes, 0..<next.count)
+        }
+        let count = min(buffer.count, rest.count)
+        copy(current.span.extracting(rest.prefix(count)), into: &buffer, at: 0)
+        rest = rest.dropFirst(count)
+        return count
+    }
+
+    /// Waits until all bytes are hashed; called when everything has been read.
+    ///
+    /// - Returns: The digest and the number of the bytes of the plain tar.
+    public func finish() -> (digest: Digest, byteCount: UInt64) {
+        hasher.join()
+        return hashing.result
+    }
+
+    /// What the threads have spent their time on.
+    public var timings: WorkTimings { blocks.change { $0.timings } }
+
+    /// Ends the reading, and waits for the block that is being read.
+    public func stop() {
+        blocks.change { $0.isStopped = true }
+        reader.join()
+        hasher.join()
+    }
+
+    /// Hands a block on to be hashed, and waits for the next.
+    private func give(_ block: Block) -> Block {
+        let isOwn = block.bytes.count == Self.blockBytes
+        if isOwn { blocks.change { $0.used.append(block) } }
+        if hasEnded { return Block(bytes: [], count: 0) }
+        let next = blocks.wait { blocks in
+            blocks.full.isEmpty ? nil : blocks.full.removeFirst()
+        }
+        if next.count == 0 {
+            hasEnded = true
+            blocks.change { $0.isConsumed = true }
+        }
+        return next
+    }
+}
+
+/// A buffer and how many bytes of it are filled; none at the end of the stream.
+private struct Block: Sendable {
+    var bytes: [UInt8]
+    var count: Int
+    var failure: ArchiveError?
+}
+
+/// Where the blocks are.
+private struct Blocks: Sendable {
+    var empty: [[UInt8]]
+    /// Read, for the caller.
+    var full: [Block] = []
+    /// Unpacked, to be hashed.
+    var used: [Block] = []
+    /// Whether the caller has seen the end.
+    var isConsumed = false
+    var isStopped = false
+    var timings = WorkTimings()
+
+    init(count: Int, bytes: Int) {
+        empty = (0..<count).map { _ in [UInt8](repeating: 0, count: bytes) }
+    }
+}
+
+/// The side of the reading thread: what it reads is its own until it has ended.
+private struct ReadingThread: @unchecked Sendable {
+    let source: TimedSource
+    let decompressor: Decompressor
+    let blocks: Monitor<Blocks>
+
+    func run() {
+        while var bytes = nextEmpty() {
+            let (start, before) = (ContinuousClock.now, source.spent)
+            var block = Block(bytes: [], count: 0)
+            do throws(ArchiveError) {
+                block.count = try decompressor.read(into: &bytes)
+            } catch {
+                block.failure = error
+            }
+            block.bytes = bytes
+            bytes = []
+            let reading = source.spent - before
+            let decompressing = ContinuousClock.now - start - reading
+            let full = block
+            blocks.change { blocks in
+                blocks.full.append(full)
+                blocks.timings.read += reading
+                blocks.timings.decompress += decompressing
+            }
+            if block.count == 0 { return }
+        }
+    }
+
+    private func nextEmpty() -> [UInt8]? {
+        let next: [UInt8]?? = blocks.wait { blocks in
+            if blocks.isStopped { return .some(nil) }
+            return blocks.empty.popLast().map { .some($0) }
+        }
+        return next ?? nil
+    }
+}
+
+/// The side of the hashing thread.
+private final class HashingThread: @unchecked Sendable {
+    private let blocks: Monitor<Blocks>
+    // Its own until it has ended.
+    private var hasher = DigestHasher()
+    private var byteCount: UInt64 = 0
+
+    init(blocks: Monitor<Blocks>) { self.blocks = blocks }
+
+    var result: (digest: Digest, byteCount: UInt64) { (hasher.digest, byteCount) }
+
+    func run() {
+        while let block = nextUsed() {
+            let start = ContinuousClock.now
+            hasher.update(block.bytes, block.count)
+            byteCount += UInt64(block.count)
+            let spent = ContinuousClock.now - start
+            blocks.change { blocks in
+                blocks.empty.append(block.bytes)
+                blocks.timings.hash += spent
+            }
+        }
+    }
+
+    private func nextUsed() -> Block? {
+        let next: Block?? = blocks.wait { blocks in
+            if blocks.isStopped { return .some(nil) }
+            if !blocks.used.isEmpty { return blocks.used.removeFirst() }
+            return blocks.isConsumed ? .some(nil) : nil
+        }
+        return next ?? nil
+    }
+}
+
+/// Passes bytes on and takes the time.
+private final class TimedSource: ByteSource {
+    private let source: any ByteSource
+    private(set) var spent = Duration.zero
+
+    init(_ source: any ByteSource) { self.source = source }
+
+    func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
+        let start = ContinuousClock.now
+        defer { spent += ContinuousClock.now - start }
+        return try source.read(into: &buffer)
+    }
+}

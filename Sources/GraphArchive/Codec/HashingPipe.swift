@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphSystem
+
+/// Hashes the bytes that pass on their way to another sink, both on a thread of its own.
+///
+/// ``finish()`` must be called, or ``abandon()`` when the bytes end in a failure.
+final class HashingPipe: ByteSink {
+    private static let blockCount = 4
+
+    private let blocks: Monitor<Blocks>
+    private let side: PipeThread
+    private let thread: WorkerThread
+    private var block = [UInt8](repeating: 0, count: TarLimits.bufferBytes)
+    private var used = 0
+    private var hasEnded = false
+
+    /// Passes on to `sink`, which nobody else uses until ``finish()``, which finishes it.
+    init(_ sink: any ByteSink) throws(ArchiveError) {
+        let blocks = Monitor(Blocks(spare: Self.blockCount - 1))
+        let side = PipeThread(blocks: blocks, sink: sink)
+        (self.blocks, self.side) = (blocks, side)
+        thread = try attempting("start a thread", try WorkerThread { side.run() })
+    }
+
+    deinit { abandon() }
+
+    /// Of all bytes, once finished.
+    var digest: Digest { side.hasher.digest }
+    var byteCount: UInt64 { side.byteCount }
+
+    func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
+        var start = 0
+        while start < bytes.count {
+            let count = min(bytes.count - start, block.count - used)
+            copy(bytes.extracting(start..<(start + count)), into: &block, at: used)
+            used += count
+            start += count
+            if used == block.count { try pass() }
+        }
+    }
+
+    /// Lets `body` fill a part of the next block, of `limit` bytes at most; it returns how many it
+    /// has filled.
+    func fill(
+        _ limit: UInt64, _ body: (inout [UInt8], Range<Int>) throws(ArchiveError) -> Int
+    ) throws(ArchiveError) -> Int {
+        if used == block.count { try pass() }
+        let room = block.count - used
+        let count = try body(&block, used..<(used + Int(min(limit, UInt64(room)))))
+        used += count
+        return count
+    }
+
+    func finish() throws(ArchiveError) {
+        if used > 0 { try pass() }
+        end()
+        if let failure = blocks.change({ $0.failure }) { throw failure }
+        try side.sink.finish()
+    }
+
+    /// Ends the thread, whatever is still to be passed on.
+    func abandon() {
+        blocks.change { $0.full.removeAll() }
+        end()
+    }
+
+    private func end() {
+        if hasEnded { return }
+        hasEnded = true
+        blocks.change { $0.isAtEnd = true }
+        thread.join()
+    }
+
+    /// Hands the block on and takes an empty one.
+    private func pass() throws(ArchiveError) {
+        let full = (block, used)
+        (block, used) = ([], 0)
+        let next: Result<[UInt8], ArchiveError> = blocks.wait { blocks in
+            if let failure = blocks.failure { return .failure(failure) }
+            return blocks.empty.popLast().map { .success($0) }
+        }
+        blocks.change { $0.full.append(full) }
+        block = try next.get()
+    }
+}
+
+private struct Blocks: Sendable {
+    var empty: [[UInt8]]
+    var full: [([UInt8], Int)] = []
+    var isAtEnd = false
+    var failure: ArchiveError?
+
+    init(spare: Int) {
+        empty = (0..<spare).map { _ in [UInt8](repeating: 0, count: TarLimits.bufferBytes) }
+    }
+}
+
+/// The thread's side; what it has is its own until it has ended.
+private final class PipeThread: @unchecked Sendable {
+    private let blocks: Monitor<Blocks>
+    let sink: any ByteSink
+    private(set) var hasher = DigestHasher()
+    private(set) var byteCount: UInt64 = 0
+
+    init(blocks: Monitor<Blocks>, sink: any ByteSink) {
+        (self.blocks, self.sink) = (blocks, sink)
+    }
+
+    func run() {
+        while let (block, count) = nextFull() {
+            do throws(ArchiveError) {
+                hasher.update(block, count)
+                byteCount += UInt64(count)
+                try sink.write(block.span.extracting(0..<count))
+                blocks.change { $0.empty.append(block) }
+            } catch {
+                blocks.change { $0.failure = error }
+                return
+            }
+        }
+    }
+
+    private func nextFull() -> ([UInt8], Int)? {
+        let next: ([UInt8], Int)?? = blocks.wait { blocks in
+            if !blocks.full.isEmpty { return .some(blocks.full.removeFirst()) }
+            return blocks.isAtEnd ? .some(nil) : nil
+        }
+        return next ?? nil
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphSystem
+
+/// A layer and the recipe for the tar that it was made of.
+public struct RecipeTar: ~Copyable {
+    private var reader: RecipeReader
+    private let layer: Directory
+    private let kept: OwnedDescriptor?
+
+    /// Describes a tar to be put together.
+    ///
+    /// `layer` has the files of the layer, and `kept` the contents of those that the archive itself
+    /// replaced, if there are any.
+    public init(
+        recipe: any ByteSource, layer: Directory, kept: consuming OwnedDescriptor?
+    ) throws(ArchiveError) {
+        reader = try RecipeReader(recipe)
+        self.layer = layer
+        self.kept = kept
+    }
+
+    /// Writes the tar, byte for byte as it was applied, and finishes the sink.
+    ///
+    /// Throws ``ArchiveError/Code/digestMismatch`` when what was written has another digest than
+    /// `digest`, which is known at the end only, and ``ArchiveError/Code/malformed`` where the
+    /// layer's files are not what they were.
+    public mutating func write(
+        to sink: any ByteSink, expecting digest: Digest, observer: WorkObserver = .none
+    ) throws(ArchiveError) {
+        let pipe = try HashingPipe(sink)
+        var written: UInt64 = 0
+        while let piece = try reader.next() {
+            try observer.report(WorkProgress(phase: "writing", completedBytes: written))
+            switch piece.source {
+            case .literal:
+                try reader.readLiteral(piece.length) { (bytes) throws(ArchiveError) in
+                    try pipe.write(bytes)
+                }
+            case .file(let path, let offset):
+                let file = try attempting(
+                    "open /\(path)", try layer.openBeneath(path, [.readOnly, .nonBlocking]))
+                try Self.copy(
+                    file, offset, piece.length, to: pipe, of: "/\(path)", observer, written)
+            case .kept(let offset):
+                let name = "the contents kept of a layer"
+                switch kept {
+                case .none:
+                    throw ArchiveError(.malformed, "\(name) are missing")
+                case .some(let file):
+                    try Self.copy(
+                        file, offset, piece.length, to: pipe, of: name, observer, written)
+                }
+            }
+            written += piece.length
+        }
+        try pipe.finish()
+        if pipe.digest != digest {
+            throw ArchiveError(
+                .digestMismatch,
+                "the layer's content has changed: its tar has the digest \(pipe.digest), not"
+                    + " \(digest)")
+        }
+    }
+
+    /// Reads the recipe to its end, and picks the paths to whose content it refers.
+    public mutating func references(
+        among paths: Set<RawPath>
+    ) throws(ArchiveError) -> Set<RawPath> {
+        var found: Set<RawPath> = []
+        while let piece = try reader.next() {
+            if case .file(let path, _) = piece.source, paths.contains(path) { found.insert(path) }
+            if piece.source == .literal { try reader.readLiteral(piece.length) { _ in } }
+        }
+        return found
+    }
+
+    private static func copy(
+        _ file: borrowing OwnedDescriptor, _ offset: UInt64, _ length: UInt64,
+        to pipe: HashingPipe, of name: @autoclosure () -> String, _ observer: WorkObserver,
+        _ before: UInt64
+    ) throws(ArchiveError) {
+        var done: UInt64 = 0
+        while done < length {
+            if done > 0 {
+                try observer.report(WorkProgress(phase: "writing", completedBytes: before + done))
+            }
+            let count = try pipe.fill(length - done) { (block, range) throws(ArchiveError) in
+                try attempting(
+                    "read \(name())", try file.read(into: &block, range, at: offset + done))
+            }
+            if count == 0 {
+                throw ArchiveError(.malformed, "\(name()) is shorter than it was")
+            }
+            done += UInt64(count)
+        }
+    }
+}
+
+extension RecipeWriter {
+    /// Writes a recipe anew, with references to kept contents where the archive replaced files.
+    ///
+    /// `recipe` is what this writer has written, which has been finished.
+    public func resolveKept(
+        in recipe: any ByteSource, to sink: any ByteSink
+    ) throws(ArchiveError) {
+        var reader = try RecipeReader(recipe)
+        let output = Compressor(sink, .zstd, level: 1)
+        var number: UInt64 = 0
+        while var piece = try reader.next() {
+            if case .file(let path, let offset) = piece.source {
+                if let place = kept?.place(of: path, reference: number) {
+                    piece.source = .kept(offset: place + offset)
+                }
+                number += 1
+            }
+            try output.write(piece.encoded.span)
+            if piece.source == .literal {
+                try reader.readLiteral(piece.length) { (bytes) throws(ArchiveError) in
+                    try output.write(bytes)
+                }
+            }
+        }
+        try output.finish()
+    }
+
+    /// Whether ``resolveKept(in:to:)`` must be called.
+    public var hasKept: Bool { kept != nil }
+}

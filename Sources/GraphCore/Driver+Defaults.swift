@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphSystem
+
+extension Driver {
+    /// The driver's name, of an instance.
+    public var name: String { Self.name }
+
+    public func usage(
+        of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
+    ) throws(DriverError) -> LayerUsage {
+        try usage(of: layer, above: parents)
+    }
+}

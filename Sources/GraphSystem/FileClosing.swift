@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+/// Closes files that have been written, and has the kernel begin to put them on disk.
+///
+/// Beginning takes as long as writing did, so a thread of its own does it.
+public final class FileClosing {
+    private let queue: Monitor<Queue>?
+    private let thread: WorkerThread?
+
+    private struct Queue {
+        var files: [CInt] = []
+        var isAtEnd = false
+        var failure: SyscallError?
+    }
+
+    private static let waitingMax = 256
+
+    /// Closes files at once, or on another thread that starts write-back.
+    public init(startsWriteback: Bool) throws(SyscallError) {
+        guard startsWriteback else {
+            (queue, thread) = (nil, nil)
+            return
+        }
+        let queue = Monitor(Queue())
+        self.queue = queue
+        thread = try WorkerThread { Self.run(queue) }
+    }
+
+    deinit { end() }
+
+    /// Takes a file over that is complete.
+    ///
+    /// - Throws: What `close(2)` says of this file or an earlier one.
+    public func close(_ file: consuming OwnedDescriptor) throws(SyscallError) {
+        guard let queue else { return try file.close() }
+        let number = file.release()
+        let failure: SyscallError?? = queue.wait { queue in
+            if queue.files.count >= Self.waitingMax { return nil }
+            queue.files.append(number)
+            return .some(queue.failure)
+        }
+        if let failure = failure ?? nil { throw failure }
+    }
+
+    /// Waits until all files are closed.
+    public func finish() throws(SyscallError) {
+        end()
+        if let failure = queue?.change({ $0.failure }) { throw failure }
+    }
+
+    private func end() {
+        queue?.change { $0.isAtEnd = true }
+        thread?.join()
+    }
+
+    private static func run(_ queue: Monitor<Queue>) {
+        while true {
+            let files: [CInt] = queue.wait { queue in
+                if queue.files.isEmpty && !queue.isAtEnd { return nil }
+                let files = queue.files
+                queue.files = []
+                return files
+            }
+            if files.isEmpty { return }
+            for number in files {
+                let file = OwnedDescriptor(owning: number)
+                file.startWriteback()
+                do throws(SyscallError) {
+                    try file.close()
+                } catch {
+                    queue.change { $0.failure = $0.failure ?? error }
+                }
+            }
+        }
+    }
+}

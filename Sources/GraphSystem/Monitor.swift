@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Glibc
+
+/// State that several threads share and wait for changes of.
+public final class Monitor<State>: @unchecked Sendable {
+    private var state: State
+    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    /// Guards a first state.
+    public init(_ state: sending State) {
+        self.state = state
+        pthread_mutex_init(lock, nil)
+        pthread_cond_init(changed, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(lock)
+        pthread_cond_destroy(changed)
+        lock.deallocate()
+        changed.deallocate()
+    }
+
+    /// Looks at the state or changes it, and wakes those that wait for a change.
+    public func change<Value>(_ body: (inout State) -> sending Value) -> sending Value {
+        pthread_mutex_lock(lock)
+        defer {
+            pthread_cond_broadcast(changed)
+            pthread_mutex_unlock(lock)
+        }
+        return body(&state)
+    }
+
+    /// Waits until `body` makes something of the state, and returns that.
+    public func wait<Value>(_ body: (inout State) -> sending Value?) -> sending Value {
+        pthread_mutex_lock(lock)
+        defer {
+            pthread_cond_broadcast(changed)
+            pthread_mutex_unlock(lock)
+        }
+        while true {
+            if let value = body(&state) { return value }
+            pthread_cond_wait(changed, lock)
+        }
+    }
+}
