@@ -49,15 +49,16 @@ import CISAL
                 return unsafe isal_inflate(state)
             }
         }
-        let step = DecodeStep(
-            consumed: range.count - Int(unsafe state.pointee.avail_in),
-            produced: room - Int(unsafe state.pointee.avail_out),
-            isFrameEnd: unsafe state.pointee.block_state == ISAL_BLOCK_FINISH)
+        // After an error the library may count bytes that it had taken by earlier calls.
+        let consumed = max(0, range.count - Int(unsafe state.pointee.avail_in))
         if result != ISAL_DECOMP_OK && result != ISAL_END_INPUT {
             throw ArchiveError(
                 .malformed, "the gzip stream is damaged: \(Self.reason(result))",
-                offset: offset + UInt64(step.consumed))
+                offset: offset + UInt64(consumed))
         }
+        let step = DecodeStep(
+            consumed: consumed, produced: room - Int(unsafe state.pointee.avail_out),
+            isFrameEnd: unsafe state.pointee.block_state == ISAL_BLOCK_FINISH)
         if step.isFrameEnd { startMember() }
         return step
     }

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The graphctl authors
+"""layer-stream.py [--rounds N] [FOLDER]: what applying a layer tar and giving it back costs.
+
+Input is the first layer of the Debian image that the tests use. Everything happens on a fresh ext4
+filesystem in a file below FOLDER (default /var/tmp), on a loop device with direct I/O. Each round runs
+every contender once, in turn, so that a ratio holds on a noisy machine. Contenders: graphctl; the floor, a
+C program that only opens, writes, owns and dates the files; `containers-storage` where it is installed.
+Needs root, gcc, zstd. Times are seconds of whole processes, but for the floor, which times its own loop.
+"""
+import argparse, gzip, json, os, pathlib, resource, shutil, statistics, subprocess, sys, tempfile, time
+
+here = pathlib.Path(__file__).resolve().parent
+
+
+def run(*command, **options):
+    return subprocess.run([str(word) for word in command], check=True, **options)
+
+
+def first_layer(image, target):
+    """The first layer's plain tar, from an OCI layout."""
+    def blob(digest):
+        return image / "blobs" / digest.replace(":", "/")
+
+    index = json.loads((image / "index.json").read_text())
+    manifest = json.loads(blob(index["manifests"][0]["digest"]).read_text())
+    with gzip.open(blob(manifest["layers"][0]["digest"])) as packed, open(target, "wb") as plain:
+        shutil.copyfileobj(packed, plain, 1 << 20)
+
+
+class Bench:
+    def __init__(self, work, graphctl):
+        self.work, self.graphctl, self.bed = work, graphctl, work / "bed"
+        self.samples = {}
+
+    def clean(self):
+        for name in os.listdir(self.bed):
+            if name != "lost+found":
+                # containers-storage binds a folder of its own onto itself.
+                subprocess.run(["umount", self.bed / name / "overlay"], stderr=subprocess.DEVNULL)
+                shutil.rmtree(self.bed / name, ignore_errors=True)
+        run("sync", "-f", self.bed)
+
+    def measure(self, name, command, own_time=False, **options):
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        result = run(*command, stdout=options.pop("stdout", subprocess.PIPE), **options)
+        seconds = time.monotonic() - start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        if own_time:
+            seconds = float(result.stdout)
+        self.samples.setdefault(name, []).append((seconds, cpu))
+        return result
+
+    def graph(self, *words):
+        return (self.graphctl, "--root", self.bed / "root", "--run-root", self.work / "run", "--driver", "overlay") + words
+
+    def peer(self, *words):
+        return ("containers-storage", "--graph", self.bed / "peer", "--run", self.bed / "peer-run",
+                "--storage-driver", "overlay") + words
+
+    def round(self, tars, has_peer):
+        self.clean()
+        (self.bed / "floor").mkdir()
+        self.measure("C floor, plain tar", (self.work / "untar", tars["plain"], self.bed / "floor"), own_time=True)
+        self.clean()
+        self.measure("one file, fdatasync", ("dd", f"if={tars['plain']}", f"of={self.bed}/file", "bs=1M", "conv=fdatasync", "status=none"))
+        for durability in ("unsynced", "durable"):
+            for kind, tar in tars.items():
+                self.clean()
+                self.measure(f"graphctl apply, {kind}, {durability}", self.graph("--durability", durability, "apply", "--id", "base", tar))
+        for form in ((), ("--canonical",)):
+            self.measure(" ".join(("graphctl diff",) + form), self.graph("diff", "base") + form, stdout=subprocess.DEVNULL)
+        self.measure("cat TAR | sha256sum", ("sh", "-c", f"cat {tars['plain']} | sha256sum"))
+        if has_peer:
+            for kind, tar in tars.items():
+                self.clean()
+                made = run(*self.peer("create-layer"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                layer = made.stdout.split()[0]
+                self.measure(f"containers-storage apply, {kind}", self.peer("applydiff", "--file", tar, layer), stderr=subprocess.DEVNULL)
+            self.measure("containers-storage diff", self.peer("diff", "-f", "/dev/null", layer))
+        self.clean()
+
+    def report(self):
+        print(f"\n{'':36} {'median':>8} {'min':>8} {'max':>8} {'cpu':>8}")
+        medians = {}
+        for name, values in self.samples.items():
+            seconds = [value[0] for value in values]
+            medians[name] = statistics.median(seconds)
+            cpu = statistics.median(value[1] for value in values)
+            print(f"{name:36} {medians[name]:8.3f} {min(seconds):8.3f} {max(seconds):8.3f} {cpu:8.3f}")
+        print()
+
+        def ratio(text, above, below):
+            if above in medians and below in medians:
+                print(f"{text:68} {medians[above] / medians[below]:6.2f}")
+
+        for kind in ("plain", "gzip", "zstd"):
+            ratio(f"containers-storage apply / graphctl apply unsynced, {kind}",
+                  f"containers-storage apply, {kind}", f"graphctl apply, {kind}, unsynced")
+        ratio("graphctl apply unsynced / C floor, plain", "graphctl apply, plain, unsynced", "C floor, plain tar")
+        bound = max(("graphctl apply, plain, unsynced", "one file, fdatasync"), key=lambda name: medians[name])
+        ratio(f"graphctl apply durable / {bound}", "graphctl apply, plain, durable", bound)
+        ratio("cat | sha256sum / graphctl diff", "cat TAR | sha256sum", "graphctl diff")
+        ratio("cat | sha256sum / graphctl diff --canonical", "cat TAR | sha256sum", "graphctl diff --canonical")
+        ratio("containers-storage diff / graphctl diff", "containers-storage diff", "graphctl diff")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("folder", nargs="?", default="/var/tmp")
+    arguments = parser.parse_args()
+    if "GRAPH_BENCH_INSIDE" not in os.environ:
+        # Mounts of its own, which end with it.
+        os.environ["GRAPH_BENCH_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
+    run("make", "--no-print-directory", "-C", here.parent, "build", stdout=subprocess.DEVNULL)
+    image = pathlib.Path(run(here.parent / "Tests/scripts/make-image.sh", stdout=subprocess.PIPE, text=True).stdout.split()[-1])
+    work = pathlib.Path(tempfile.mkdtemp(prefix="layer-stream.", dir=arguments.folder))
+    loop = None
+    try:
+        tars = {"plain": work / "layer.tar", "gzip": work / "layer.tar.gz", "zstd": work / "layer.tar.zst"}
+        first_layer(image, tars["plain"])
+        run("gzip", "-6", "-k", tars["plain"])
+        run("zstd", "-q", "-3", tars["plain"])
+        run("gcc", "-O2", "-w", "-o", work / "untar", here / "floor/untar.c")
+        run("truncate", "-s", "6G", work / "ext4.img")
+        run("mkfs.ext4", "-q", "-F", work / "ext4.img")
+        loop = run("losetup", "--find", "--show", "--direct-io=on", work / "ext4.img", stdout=subprocess.PIPE, text=True).stdout.strip()
+        (work / "bed").mkdir()
+        run("mount", loop, work / "bed")
+        bench = Bench(work, here.parent / ".build/static/release/graphctl")
+        has_peer = shutil.which("containers-storage") is not None
+        print(f"machine: {os.cpu_count()} processors, Linux {os.uname().release}, ext4 on a loop device with direct I/O")
+        print(f"input: {tars['plain'].stat().st_size} bytes; {arguments.rounds} rounds, each contender once a round")
+        if has_peer:
+            peer = run("dpkg-query", "-W", "containers-storage", stdout=subprocess.PIPE, text=True).stdout
+            print(f"peer: {peer.strip()}")
+        for _ in range(arguments.rounds):
+            bench.round(tars, has_peer)
+        bench.report()
+    finally:
+        subprocess.run(["umount", work / "bed"], stderr=subprocess.DEVNULL)
+        if loop:
+            subprocess.run(["losetup", "--detach", loop])
+        shutil.rmtree(work, ignore_errors=True)
+
+
+main()

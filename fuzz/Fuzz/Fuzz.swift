@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Glibc
+import GraphArchive
+import GraphSystem
+
+/// The parsers of untrusted bytes.
+enum Parser: String {
+    /// Plain tars.
+    case tar
+    /// Streams of gzip or zstd.
+    case codec
+    /// Recipes; the store writes them itself, but a disk may damage them.
+    case recipe
+
+    /// The one that the environment names.
+    static let chosen: Parser = {
+        let name = getenv("GRAPH_FUZZ").map { String(cString: $0) } ?? ""
+        guard let parser = Parser(rawValue: name) else {
+            fatalError("GRAPH_FUZZ is tar, codec or recipe, not \"\(name)\"")
+        }
+        return parser
+    }()
+
+    /// Reads bytes to their end or to the first error.
+    func run(_ bytes: [UInt8]) {
+        do throws(ArchiveError) {
+            switch self {
+            case .tar: try Self.readTar(bytes)
+            case .codec: try Self.decompress(bytes)
+            case .recipe: try Self.readRecipe(bytes)
+            }
+        } catch {
+            // An error is an answer, a trap is none.
+            precondition(!error.description.isEmpty)
+        }
+    }
+
+    private static func readTar(_ bytes: [UInt8]) throws(ArchiveError) {
+        var reader = TarReader(MemorySource(bytes))
+        while let entry = try reader.next() {
+            precondition(!entry.path.isEmpty)
+            var size: UInt64 = 0
+            if case .file(let bytes) = entry.kind { size = bytes }
+            try reader.readData { (offset, bytes) in
+                precondition(!bytes.isEmpty)
+                if case .file = entry.kind {
+                    precondition(offset + UInt64(bytes.count) <= size, "data behind the end")
+                }
+            }
+        }
+        try reader.drain()
+        precondition(reader.offset == UInt64(bytes.count), "bytes that nobody read")
+    }
+
+    private static func decompress(_ bytes: [UInt8]) throws(ArchiveError) {
+        let source = try Decompressor(MemorySource(bytes))
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        // A few bytes may stand for gigabytes.
+        for _ in 0..<256 where try source.read(into: &buffer) == 0 { return }
+    }
+
+    private static func readRecipe(_ bytes: [UInt8]) throws(ArchiveError) {
+        // Checksums are for the codec's own fuzzing; here every input is a sound stream.
+        let packed = MemorySink()
+        let compressor = Compressor(packed, .zstd, level: 1)
+        try compressor.write(bytes.span)
+        try compressor.finish()
+        var recipe = try RecipeTar(
+            recipe: MemorySource(packed.bytes), layer: emptyLayer, kept: nil)
+        _ = try recipe.references(among: ["a"])
+    }
+
+    private static let emptyLayer: Directory = {
+        guard let directory = try? Directory(opening: "/proc/self/fdinfo") else {
+            fatalError("there is no /proc")
+        }
+        return directory
+    }()
+}
+
+/// What libFuzzer calls with each input.
+@c(LLVMFuzzerTestOneInput)
+public func fuzzOne(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    Parser.chosen.run(Array(UnsafeBufferPointer(start: start, count: count)))
+    return 0
+}
