@@ -143,6 +143,25 @@ struct CodecTests {
         }
     }
 
+    @Test(arguments: [Compression.gzip, .zstd])
+    func `damage is an error however few bytes are asked for`(compression: Compression) throws {
+        let packed = try compress(mixture(9_000), compression)
+        for place in packed.indices {
+            for mask in [0x01, 0x10, 0xFF] as [UInt8] {
+                var damaged = packed
+                damaged[place] ^= mask
+                for portion in [300, 4_096] {
+                    do {
+                        let source = try Decompressor(DribblingSource(damaged))
+                        _ = try readAll(source, portion: portion)
+                    } catch let error as ArchiveError {
+                        #expect(error.offset.map { $0 <= UInt64(packed.count) } ?? true)
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `the trailer of gzip is checked`() throws {
         let packed = try compress(mixture(20_000), .gzip)
         for place in packed.indices.suffix(8) {
