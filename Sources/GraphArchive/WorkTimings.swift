@@ -19,4 +19,14 @@ public struct WorkTimings: Hashable, Sendable {
 
     /// Nothing yet.
     public init() {}
+
+    /// Adds what another operation took.
+    public static func += (left: inout WorkTimings, right: WorkTimings) {
+        left.read += right.read
+        left.decompress += right.decompress
+        left.hash += right.hash
+        left.write += right.write
+        left.verify += right.verify
+        left.sync += right.sync
+    }
 }

@@ -27,13 +27,13 @@ public enum ImageLabel {
 ///   - platform: Chooses among images of one name for several platforms.
 ///   - store: Takes the layers.
 ///   - observer: Hears how many bytes of the image have been read, and may stop the import.
-/// - Returns: The top layer, with the labels of ``ImageLabel``.
+/// - Returns: The top layer, with the labels of ``ImageLabel``, and what the time went into.
 /// - Throws: What ``ImageSource/image(named:for:)`` and the store throw;
 ///   ``DriverError/Code/digestMismatch`` for a blob with other bytes than its digest says.
 public func importImage(
     _ source: ImageSource, name: String? = nil, for platform: Platform = .host,
     into store: LayerStore, observer: WorkObserver = .none
-) throws(DriverError) -> Layer {
+) throws(DriverError) -> ImportedImage {
     let image = try source.image(named: name, for: platform)
     guard !image.layers.isEmpty else {
         throw DriverError(.unsupported, "the image has no layers")
@@ -53,6 +53,14 @@ public func importImage(
     return try ImageImport(image, files: source.files, labels: labels, store, observer).run()
 }
 
+/// An image that is in a store.
+public struct ImportedImage: Hashable, Sendable {
+    /// The topmost of its layers.
+    public let top: Layer
+    /// Of all layers that were read.
+    public let timings: WorkTimings
+}
+
 /// One pass over an image's layers.
 private final class ImageImport {
     private let image: Image
@@ -63,6 +71,7 @@ private final class ImageImport {
     private var added: [Layer] = []
     private var completedBytes: UInt64 = 0
     private var totalBytes: UInt64 = 0
+    private var timings = WorkTimings()
 
     init(
         _ image: Image, files: ImageFiles, labels: [String: String], _ store: LayerStore,
@@ -72,9 +81,9 @@ private final class ImageImport {
         (self.store, self.observer) = (store, observer)
     }
 
-    func run() throws(DriverError) -> Layer {
+    func run() throws(DriverError) -> ImportedImage {
         do throws(DriverError) {
-            return try applyChain()
+            return ImportedImage(top: try applyChain(), timings: timings)
         } catch {
             takeBack()
             throw error
@@ -129,6 +138,7 @@ private final class ImageImport {
             throw error
         }
         if !applied.wasPresent { added.append(applied.layer) }
+        timings += applied.timings
         return applied.layer
     }
 

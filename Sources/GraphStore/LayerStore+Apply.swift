@@ -193,17 +193,12 @@ extension LayerStore {
     /// Digest and size of a layer's canonical tar, made from what is on disk.
     func canonicalDiff(
         of number: LayerNumber, above parents: [LayerNumber], _ observer: WorkObserver
-    ) throws(DriverError) -> (digest: Digest, byteCount: UInt64) {
+    ) throws(DriverError) -> WrittenTar {
         let source = try driver.diffSource(
             of: number, above: parents, from: parents.first, above: Array(parents.dropFirst()))
-        let sink = HashingSink(NullSink())
-        try attempting(
+        return try attempting(
             archive: "read layer number \(number)",
-            try { () throws(ArchiveError) in
-                try writeTreeDiff(source, to: sink, observer: observer)
-                try sink.finish()
-            }())
-        return (sink.digest, sink.byteCount)
+            try writeHashedTreeDiff(source, to: NullSink(), observer: observer))
     }
 }
 

@@ -28,22 +28,20 @@ extension LayerStore {
     ///
     /// - Throws: ``GraphCore/DriverError/Code/digestMismatch`` when an applied layer is not what it
     ///   was: then the sink has got other bytes than were applied.
+    @discardableResult
     public func writeDiff(
         of reference: String, from base: String? = nil, _ form: TarForm = .applied,
         to sink: any ByteSink, observer: WorkObserver = .none
-    ) throws(DriverError) {
+    ) throws(DriverError) -> WrittenTar {
         let diff = try diff(of: reference, from: base)
-        try reading(diff.records) { () throws(DriverError) in
+        return try reading(diff.records) { () throws(DriverError) in
             if base == nil && form == .applied && diff.records[0].layer.recipeBytes != nil {
                 return try writeApplied(diff.records[0], to: sink, observer)
             }
             let source = try source(of: diff)
-            try attempting(
+            return try attempting(
                 archive: "write layer \(reference)",
-                try { () throws(ArchiveError) in
-                    try writeTreeDiff(source, to: sink, observer: observer)
-                    try sink.finish()
-                }())
+                try writeHashedTreeDiff(source, to: sink, observer: observer))
         }
     }
 
@@ -58,15 +56,16 @@ extension LayerStore {
     }
 
     /// Puts the tar that a layer was made of together again.
+    @discardableResult
     func writeApplied(
         _ record: LayerRecord, to sink: any ByteSink, _ observer: WorkObserver
-    ) throws(DriverError) {
+    ) throws(DriverError) -> WrittenTar {
         guard let digest = record.layer.diffID else {
             throw DriverError(.storeDamaged, "layer \(record.layer.id) has no digest")
         }
         var tar = try recipes.tar(of: record.number, from: try content(of: record.number))
         do throws(ArchiveError) {
-            try tar.write(to: sink, expecting: digest, observer: observer)
+            return try tar.write(to: sink, expecting: digest, observer: observer)
         } catch {
             throw DriverError("write layer \(record.layer.id)", error)
         }

@@ -31,6 +31,9 @@ struct DiffCommand: GraphCommand {
     @Flag(help: "The same bytes for the same content, not those that were applied.")
     var canonical = false
 
+    @Flag(help: "Tell what the time went into.")
+    var timings = false
+
     @Option(help: ArgumentHelp("How to compress.", valueName: "compression"))
     var compress: CompressionName = .none
 
@@ -58,23 +61,34 @@ struct DiffCommand: GraphCommand {
         if output == "-" {
             let sink = FileSink(
                 try attempting("use standard output", try StandardStream.output.duplicate()))
-            let plain = HashingSink(Compressor(sink, compress.compression))
-            try store.writeDiff(of: layer, from: from, form, to: plain, observer: observer)
+            let written = try store.writeDiff(
+                of: layer, from: from, form, to: Compressor(sink, compress.compression),
+                observer: observer)
             session.progress?.erase()
+            if timings { Failure.printLine(written.timings.line(DiffCommand.timed)) }
             return
         }
         let file = try OutputFile(FilePath(output))
-        let written = HashingSink(file)
-        let plain = HashingSink(Compressor(written, compress.compression))
-        try store.writeDiff(of: layer, from: from, form, to: plain, observer: observer)
+        let packed = HashingSink(file)
+        let written = try store.writeDiff(
+            of: layer, from: from, form, to: Compressor(packed, compress.compression),
+            observer: observer)
         try file.keep()
         session.progress?.erase()
+        if timings && !global.json {
+            Failure.printLine(written.timings.line(DiffCommand.timed))
+        }
         if global.json {
-            try session.output.print([
-                "path": .string(output), "bytes": JSON(written.byteCount),
-                "digest": JSON(written.digest), "diff_id": JSON(plain.digest),
-                "diff_bytes": JSON(plain.byteCount),
-            ])
+            let report: JSON = [
+                "path": .string(output), "bytes": JSON(packed.byteCount),
+                "digest": JSON(packed.digest), "diff_id": JSON(written.digest),
+                "diff_bytes": JSON(written.byteCount),
+            ]
+            try session.output.print(
+                timings ? report.adding(written.timings.member(DiffCommand.timed)) : report)
         }
     }
+
+    /// What a diff spends time on: reading files, hashing, and compressing and writing the tar.
+    private static let timed: [WorkTimings.Part] = [.read, .hash, .write]
 }

@@ -35,6 +35,9 @@ struct ImportCommand: GraphCommand {
         transform: Platform.argument)
     var platform: Platform?
 
+    @Flag(help: "Tell what the time went into.")
+    var timings = false
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var attempt: String { source == "-" ? "import standard input" : "import \(source)" }
@@ -69,9 +72,9 @@ struct ImportCommand: GraphCommand {
         _ images: ImageSource, into store: LayerStore, _ session: Session,
         _ observer: WorkObserver
     ) throws(DriverError) {
-        let layer = try GraphImage.importImage(
+        let image = try GraphImage.importImage(
             images, name: name, for: platform ?? .host, into: store, observer: observer)
         session.progress?.erase()
-        try session.print(id: layer)
+        try session.print(id: image.top, timings ? image.timings : nil)
     }
 }

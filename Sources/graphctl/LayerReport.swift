@@ -46,45 +46,13 @@ extension Session {
     /// Prints a layer's id, and the timings on standard error, or with the layer as JSON.
     func print(id layer: Layer, _ timings: WorkTimings? = nil) throws(DriverError) {
         guard let timings else { return try print(layer.id, json: layer.json) }
-        if global.json { return try print(layer.id, json: layer.json.adding(timings.member)) }
-        Failure.printLine(timings.line)
+        if global.json { return try print(layer.id, json: layer.json.adding(timings.member())) }
+        Failure.printLine(timings.line())
         try print(layer.id, json: .null)
     }
 
     /// Prints a mount's path.
     func print(path mount: MountedLayer) throws(DriverError) {
         try print(printable(mount.path.string), json: mount.json)
-    }
-}
-
-extension WorkTimings {
-    private var parts: [(name: String, duration: Duration)] {
-        [
-            ("read", read), ("decompress", decompress), ("hash", hash), ("write", write),
-            ("verify", verify), ("sync", sync),
-        ]
-    }
-
-    /// One line for a person.
-    var line: String {
-        parts.map { "\($0.name) \($0.duration.microseconds / 1000) ms" }.joined(separator: ", ")
-    }
-
-    /// As `--json` prints it: microseconds.
-    var member: (key: String, value: JSON) {
-        (
-            "timings",
-            .object(
-                Dictionary(
-                    uniqueKeysWithValues: parts.map {
-                        ($0.name + "_us", JSON(Int($0.duration.microseconds)))
-                    }))
-        )
-    }
-}
-
-extension Duration {
-    fileprivate var microseconds: Int64 {
-        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
     }
 }

@@ -91,7 +91,8 @@ import Testing
             try fixture.expectFailure(.unsupported, saying: "linux/z80") {
                 let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
                 return try importImage(
-                    source, for: Platform(architecture: "pdp11"), into: fixture.store)
+                    source, for: Platform(architecture: "pdp11"), into: fixture.store
+                ).top
             }
         }
     }

@@ -52,7 +52,7 @@ struct ImportFixture {
         _ path: FilePath, name: String? = nil, observer: WorkObserver = .none
     ) throws -> Layer {
         let source = try ImageSource(opening: path, spoolingTo: folder)
-        return try importImage(source, name: name, into: store, observer: observer)
+        return try importImage(source, name: name, into: store, observer: observer).top
     }
 
     /// The names and contents of the files that a layer adds.

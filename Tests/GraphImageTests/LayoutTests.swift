@@ -226,7 +226,8 @@ import Testing
             try fixture.expectFailure(.cancelled) {
                 let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
                 return try importImage(
-                    source, into: fixture.store, observer: WorkObserver(isCancelled: { true }))
+                    source, into: fixture.store, observer: WorkObserver(isCancelled: { true })
+                ).top
             }
         }
     }

@@ -15,6 +15,8 @@ final class HashingPipe: ByteSink {
     private var block = [UInt8](repeating: 0, count: TarLimits.bufferBytes)
     private var used = 0
     private var hasEnded = false
+    private let start = ContinuousClock.now
+    private var waited = Duration.zero
 
     /// Passes on to `sink`, which nobody else uses until ``finish()``, which finishes it.
     init(_ sink: any ByteSink) throws(ArchiveError) {
@@ -26,9 +28,13 @@ final class HashingPipe: ByteSink {
 
     deinit { abandon() }
 
-    /// Of all bytes, once finished.
-    var digest: Digest { side.hasher.digest }
-    var byteCount: UInt64 { side.byteCount }
+    /// What was written, once finished.
+    var result: WrittenTar {
+        var timings = side.timings
+        timings.read = ContinuousClock.now - start - waited
+        return WrittenTar(
+            digest: side.hasher.digest, byteCount: side.byteCount, timings: timings)
+    }
 
     func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
         var start = 0
@@ -69,14 +75,18 @@ final class HashingPipe: ByteSink {
     private func end() {
         if hasEnded { return }
         hasEnded = true
+        let start = ContinuousClock.now
         blocks.change { $0.isAtEnd = true }
         thread.join()
+        waited += ContinuousClock.now - start
     }
 
     /// Hands the block on and takes an empty one.
     private func pass() throws(ArchiveError) {
         let full = (block, used)
         (block, used) = ([], 0)
+        let start = ContinuousClock.now
+        defer { waited += ContinuousClock.now - start }
         let next: Result<[UInt8], ArchiveError> = blocks.wait { blocks in
             if let failure = blocks.failure { return .failure(failure) }
             return blocks.empty.popLast().map { .success($0) }
@@ -84,6 +94,14 @@ final class HashingPipe: ByteSink {
         blocks.change { $0.full.append(full) }
         block = try next.get()
     }
+}
+
+/// What a tar that was written came to.
+public struct WrittenTar: Hashable, Sendable {
+    /// Of the plain tar, as is the count.
+    public let digest: Digest
+    public let byteCount: UInt64
+    public let timings: WorkTimings
 }
 
 private struct Blocks: Sendable {
@@ -103,6 +121,7 @@ private final class PipeThread: @unchecked Sendable {
     let sink: any ByteSink
     private(set) var hasher = DigestHasher()
     private(set) var byteCount: UInt64 = 0
+    private(set) var timings = WorkTimings()
 
     init(blocks: Monitor<Blocks>, sink: any ByteSink) {
         (self.blocks, self.sink) = (blocks, sink)
@@ -111,9 +130,13 @@ private final class PipeThread: @unchecked Sendable {
     func run() {
         while let (block, count) = nextFull() {
             do throws(ArchiveError) {
+                let start = ContinuousClock.now
                 hasher.update(block, count)
                 byteCount += UInt64(count)
+                let hashed = ContinuousClock.now
+                timings.hash += hashed - start
                 try sink.write(block.span.extracting(0..<count))
+                timings.write += ContinuousClock.now - hashed
                 blocks.change { $0.empty.append(block) }
             } catch {
                 blocks.change { $0.failure = error }

@@ -26,13 +26,14 @@ public struct RecipeTar: ~Copyable {
     /// Throws ``ArchiveError/Code/digestMismatch`` when what was written has another digest than
     /// `digest`, which is known at the end only, and ``ArchiveError/Code/malformed`` where the
     /// layer's files are not what they were.
+    @discardableResult
     public mutating func write(
         to sink: any ByteSink, expecting digest: Digest, observer: WorkObserver = .none
-    ) throws(ArchiveError) {
+    ) throws(ArchiveError) -> WrittenTar {
         let pipe = try HashingPipe(sink)
-        var written: UInt64 = 0
+        var done: UInt64 = 0
         while let piece = try reader.next() {
-            try observer.report(WorkProgress(phase: "writing", completedBytes: written))
+            try observer.report(WorkProgress(phase: "writing", completedBytes: done))
             switch piece.source {
             case .literal:
                 try reader.readLiteral(piece.length) { (bytes) throws(ArchiveError) in
@@ -42,7 +43,7 @@ public struct RecipeTar: ~Copyable {
                 let file = try attempting(
                     "open /\(path)", try layer.openBeneath(path, [.readOnly, .nonBlocking]))
                 try Self.copy(
-                    file, offset, piece.length, to: pipe, of: "/\(path)", observer, written)
+                    file, offset, piece.length, to: pipe, of: "/\(path)", observer, done)
             case .kept(let offset):
                 let name = "the contents kept of a layer"
                 switch kept {
@@ -50,18 +51,20 @@ public struct RecipeTar: ~Copyable {
                     throw ArchiveError(.malformed, "\(name) are missing")
                 case .some(let file):
                     try Self.copy(
-                        file, offset, piece.length, to: pipe, of: name, observer, written)
+                        file, offset, piece.length, to: pipe, of: name, observer, done)
                 }
             }
-            written += piece.length
+            done += piece.length
         }
         try pipe.finish()
-        if pipe.digest != digest {
+        let written = pipe.result
+        if written.digest != digest {
             throw ArchiveError(
                 .digestMismatch,
-                "the layer's content has changed: its tar has the digest \(pipe.digest), not"
+                "the layer's content has changed: its tar has the digest \(written.digest), not"
                     + " \(digest)")
         }
+        return written
     }
 
     /// Reads the recipe to its end, and picks the paths to whose content it refers.

@@ -9,7 +9,7 @@ import GraphSystem
 /// things were made: names sorted, numbers instead of user names, deletions one by one (never an
 /// opaque marker), the first name of a file with its data and the others as hard links to it.
 ///
-/// `sink` gets the uncompressed tar; the caller finishes it. Throws ``ArchiveError/Code/unsupported``
+/// `sink` gets the uncompressed tar, and is finished. Throws ``ArchiveError/Code/unsupported``
 /// for what no layer tar can say, such as a file whose name begins with `.wh.`.
 public func writeTreeDiff(
     _ source: DiffSource, to sink: any ByteSink, observer: WorkObserver = .none
@@ -20,6 +20,15 @@ public func writeTreeDiff(
         try writer.write(difference)
     }
     try writer.finish()
+}
+
+/// The same, hashed on the way to the sink; both on a thread of their own.
+public func writeHashedTreeDiff(
+    _ source: DiffSource, to sink: any ByteSink, observer: WorkObserver = .none
+) throws(ArchiveError) -> WrittenTar {
+    let pipe = try HashingPipe(sink)
+    try writeTreeDiff(source, to: pipe, observer: observer)
+    return pipe.result
 }
 
 private struct TreeDiffWriter: ~Copyable {
