@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+public import GraphSystem
+
 /// Encodes a stream on its way to a sink.
 ///
 /// The same bytes always give the same output, in whatever portions they are written.
@@ -14,8 +16,12 @@ public final class Compressor: ByteSink {
     /// Writes to `sink`, which ``finish()`` ends.
     ///
     /// Levels are 1 to 3 for gzip (2 if not given) and 1 to 19 for zstd (3 if not given); others are
-    /// taken for the nearest of these.
-    public init(_ sink: any ByteSink, _ compression: Compression, level: Int? = nil) {
+    /// taken for the nearest of these. `threads` beside the caller's compress zstd; the output is the
+    /// same for any number but 0.
+    public init(
+        _ sink: any ByteSink, _ compression: Compression, level: Int? = nil,
+        threads: Int = min(processorCount, 8)
+    ) {
         self.sink = sink
         switch compression {
         case .none: encoder = nil
@@ -24,7 +30,8 @@ public final class Compressor: ByteSink {
                 level: Self.clamp(level ?? GzipEncoder.defaultLevel, GzipEncoder.levels))
         case .zstd:
             encoder = ZstdEncoder(
-                level: Self.clamp(level ?? ZstdEncoder.defaultLevel, ZstdEncoder.levels))
+                level: Self.clamp(level ?? ZstdEncoder.defaultLevel, ZstdEncoder.levels),
+                threads: threads)
         }
         if encoder != nil { buffer = [UInt8](repeating: 0, count: TarLimits.bufferBytes) }
     }

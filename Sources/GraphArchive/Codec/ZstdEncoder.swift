@@ -12,11 +12,21 @@ import CZstd
     private let context: OpaquePointer
     private var output = [UInt8](repeating: 0, count: TarLimits.bufferBytes)
 
-    init(level: Int) {
+    /// Bytes that one thread compresses at a time; the output depends on it, and not on how many
+    /// threads there are.
+    private static let jobBytes = 2 << 20
+
+    /// With `threads` of 0 the caller's own does the work, which small streams want.
+    init(level: Int, threads: Int) {
         guard let context = unsafe ZSTD_createCCtx() else { fatalError("out of memory") }
         unsafe self.context = context
         unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, CInt(level))
         unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
+        if threads > 0 {
+            // A library built without threads refuses both, and works alone.
+            unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_nbWorkers, CInt(threads))
+            unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_jobSize, CInt(Self.jobBytes))
+        }
     }
 
     deinit { unsafe ZSTD_freeCCtx(context) }

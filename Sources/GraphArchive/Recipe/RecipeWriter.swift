@@ -28,7 +28,7 @@ public final class RecipeWriter {
         _ sink: any ByteSink, makeKept: @escaping () throws(SyscallError) -> OwnedDescriptor
     ) {
         // Level 1 makes recipes two hundredths larger than level 3, in half the time.
-        output = Compressor(sink, .zstd, level: 1)
+        output = Compressor(sink, .zstd, level: 1, threads: 0)
         self.makeKept = makeKept
     }
 
