@@ -82,3 +82,42 @@ public struct MountPoint: Hashable, Sendable {
         }
     }
 }
+
+extension MountPoint {
+    /// Whether something is mounted at or below this directory in this process's mount namespace;
+    /// `/proc/self/mountinfo`.
+    ///
+    /// The directory is looked for where the kernel says that it is, not at a path.
+    public static func isAnything(
+        mountedBelow directory: Directory
+    ) throws(SyscallError) -> Bool {
+        let descriptors = try Directory(opening: "/proc/self/fd")
+        let path = try descriptors.readLink(RawPath("\(directory.raw)"))
+        let below = path.joined("/")
+        let table = try OwnedDescriptor.open("/proc/self/mountinfo", [.readOnly])
+            .readAll(limit: 1 << 28)
+        for line in table.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard fields.count > 4 else { continue }
+            let point = unescaped(fields[4])
+            if point == path || point.hasPrefix(below) { return true }
+        }
+        return false
+    }
+
+    /// Spaces, tabs, line ends and backslashes are written as three digits of base 8.
+    private static func unescaped(_ field: ArraySlice<UInt8>) -> RawPath {
+        var bytes: [UInt8] = []
+        var rest = field
+        while let byte = rest.popFirst() {
+            let digits = String(decoding: rest.prefix(3), as: UTF8.self)
+            if byte == UInt8(ascii: "\\"), let value = UInt8(digits, radix: 8) {
+                bytes.append(value)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return RawPath(trusted: bytes)
+    }
+}

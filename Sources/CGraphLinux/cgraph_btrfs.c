@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "cgraph_btrfs.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+const uint64_t CGRAPH_BTRFS_QUOTA_ON = BTRFS_QGROUP_STATUS_FLAG_ON;
+const uint64_t CGRAPH_BTRFS_QUOTA_RESCAN = BTRFS_QGROUP_STATUS_FLAG_RESCAN;
+const uint64_t CGRAPH_BTRFS_QUOTA_INCONSISTENT = BTRFS_QGROUP_STATUS_FLAG_INCONSISTENT;
+// BTRFS_QGROUP_STATUS_FLAG_SIMPLE_MODE, in headers from Linux 6.7 on.
+const uint64_t CGRAPH_BTRFS_QUOTA_SIMPLE = 1ULL << 3;
+
+static int set_name(struct btrfs_ioctl_vol_args_v2 *arguments, const char *name) {
+    // The field is longer than any name that a directory takes.
+    if (strlen(name) > BTRFS_VOL_NAME_MAX) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(arguments->name, name);
+    return 0;
+}
+
+int cgraph_btrfs_create(int directory, const char *name) {
+    struct btrfs_ioctl_vol_args_v2 arguments = {0};
+    if (set_name(&arguments, name) == -1) return -1;
+    return ioctl(directory, BTRFS_IOC_SUBVOL_CREATE_V2, &arguments);
+}
+
+int cgraph_btrfs_snapshot(int directory, const char *name, int source, int read_only) {
+    struct btrfs_ioctl_vol_args_v2 arguments = {.fd = source};
+    if (set_name(&arguments, name) == -1) return -1;
+    if (read_only) arguments.flags = BTRFS_SUBVOL_RDONLY;
+    return ioctl(directory, BTRFS_IOC_SNAP_CREATE_V2, &arguments);
+}
+
+int cgraph_btrfs_destroy(int directory, const char *name) {
+    struct btrfs_ioctl_vol_args_v2 arguments = {0};
+    if (set_name(&arguments, name) == -1) return -1;
+    return ioctl(directory, BTRFS_IOC_SNAP_DESTROY_V2, &arguments);
+}
+
+int cgraph_btrfs_is_read_only(int subvolume) {
+    uint64_t flags = 0;
+    if (ioctl(subvolume, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) == -1) return -1;
+    return (flags & BTRFS_SUBVOL_RDONLY) != 0;
+}
+
+int cgraph_btrfs_set_read_only(int subvolume, int read_only) {
+    uint64_t flags = 0;
+    if (ioctl(subvolume, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) == -1) return -1;
+    flags = read_only ? flags | BTRFS_SUBVOL_RDONLY : flags & ~BTRFS_SUBVOL_RDONLY;
+    return ioctl(subvolume, BTRFS_IOC_SUBVOL_SETFLAGS, &flags);
+}
+
+int cgraph_btrfs_subvolume_id(int file, uint64_t *id) {
+    struct btrfs_ioctl_ino_lookup_args arguments = {.objectid = BTRFS_FIRST_FREE_OBJECTID};
+    if (ioctl(file, BTRFS_IOC_INO_LOOKUP, &arguments) == -1) return -1;
+    *id = arguments.treeid;
+    return 0;
+}
+
+int cgraph_btrfs_first_child(int subvolume, char *path, char *name) {
+    struct btrfs_ioctl_get_subvol_rootref_args references = {0};
+    // EOVERFLOW: there are more than fit, and as many as fit are told.
+    if (ioctl(subvolume, BTRFS_IOC_GET_SUBVOL_ROOTREF, &references) == -1 && errno != EOVERFLOW)
+        return -1;
+    if (references.num_items == 0) return 0;
+    struct btrfs_ioctl_ino_lookup_user_args place = {
+        .treeid = references.rootref[0].treeid, .dirid = references.rootref[0].dirid};
+    if (ioctl(subvolume, BTRFS_IOC_INO_LOOKUP_USER, &place) == -1) return -1;
+    _Static_assert(sizeof place.path <= 4096 && sizeof place.name <= 256, "both fit");
+    memcpy(path, place.path, sizeof place.path);
+    memcpy(name, place.name, sizeof place.name);
+    return 1;
+}
+
+int cgraph_btrfs_sync(int file) { return ioctl(file, BTRFS_IOC_SYNC); }
+
+/// Copies the first item of this type between two offsets: 1, 0 when there is none, -1 on error.
+static int find_item(int file, uint64_t tree, uint64_t object, uint32_t type, uint64_t offset_min,
+    uint64_t offset_max, void *item, size_t size) {
+    union {
+        struct btrfs_ioctl_search_args_v2 arguments;
+        uint8_t room[sizeof(struct btrfs_ioctl_search_args_v2) + 4096];
+    } search;
+    memset(&search, 0, sizeof search);
+    struct btrfs_ioctl_search_key *key = &search.arguments.key;
+    key->tree_id = tree;
+    key->min_objectid = key->max_objectid = object;
+    key->min_type = key->max_type = type;
+    key->min_offset = offset_min;
+    key->max_offset = offset_max;
+    key->max_transid = UINT64_MAX;
+    key->nr_items = 1;
+    search.arguments.buf_size = 4096;
+    if (ioctl(file, BTRFS_IOC_TREE_SEARCH_V2, &search.arguments) == -1)
+        return errno == ENOENT ? 0 : -1;  // ENOENT: there is no such tree
+    if (key->nr_items == 0) return 0;
+    struct btrfs_ioctl_search_header header;
+    memcpy(&header, search.arguments.buf, sizeof header);
+    if (header.len < size) {
+        errno = EUCLEAN;
+        return -1;
+    }
+    memcpy(item, search.arguments.buf + sizeof header, size);
+    return 1;
+}
+
+int cgraph_btrfs_has_root(int file, uint64_t id) {
+    uint8_t item;
+    return find_item(file, BTRFS_ROOT_TREE_OBJECTID, id, BTRFS_ROOT_ITEM_KEY, 0, UINT64_MAX, &item,
+        sizeof item);
+}
+
+int cgraph_btrfs_quota_flags(int file, uint64_t *flags) {
+    struct btrfs_qgroup_status_item item;
+    int found = find_item(file, BTRFS_QUOTA_TREE_OBJECTID, 0, BTRFS_QGROUP_STATUS_KEY, 0, 0, &item,
+        sizeof item);
+    if (found == 1) *flags = le64toh(item.flags);
+    return found;
+}
+
+int cgraph_btrfs_quota_usage(int file, uint64_t id, uint64_t *referenced, uint64_t *exclusive) {
+    struct btrfs_qgroup_info_item item;
+    int found = find_item(file, BTRFS_QUOTA_TREE_OBJECTID, 0, BTRFS_QGROUP_INFO_KEY, id, id, &item,
+        sizeof item);
+    if (found == 1) {
+        *referenced = le64toh(item.rfer);
+        *exclusive = le64toh(item.excl);
+    }
+    return found;
+}
+
+int cgraph_btrfs_limit(int subvolume, uint64_t exclusive_max) {
+    // Group 0 stands for that of the subvolume itself.
+    struct btrfs_ioctl_qgroup_limit_args arguments = {
+        .lim = {.flags = BTRFS_QGROUP_LIMIT_MAX_EXCL, .max_excl = exclusive_max}};
+    return ioctl(subvolume, BTRFS_IOC_QGROUP_LIMIT, &arguments);
+}
+
+int cgraph_btrfs_remove_quota_group(int file, uint64_t id) {
+    struct btrfs_ioctl_qgroup_create_args arguments = {.create = 0, .qgroupid = id};
+    return ioctl(file, BTRFS_IOC_QGROUP_CREATE, &arguments);
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// btrfs: subvolumes, snapshots and quota groups, by the kernel's ioctls alone (linux/btrfs.h).
+#ifndef CGRAPH_BTRFS_H
+#define CGRAPH_BTRFS_H
+
+// Only what Swift's Glibc module includes the same way: feature macros stay in the .c files.
+#include <stdint.h>
+
+/// BTRFS_IOC_SUBVOL_CREATE_V2 and BTRFS_IOC_SNAP_CREATE_V2: a subvolume named `name` in `directory`.
+int cgraph_btrfs_create(int directory, const char *name);
+int cgraph_btrfs_snapshot(int directory, const char *name, int source, int read_only);
+/// BTRFS_IOC_SNAP_DESTROY_V2: frees a subvolume that holds no other one, whatever its content.
+int cgraph_btrfs_destroy(int directory, const char *name);
+
+/// BTRFS_IOC_SUBVOL_GETFLAGS and SETFLAGS. The first gives 1 or 0, the second commits a transaction.
+int cgraph_btrfs_is_read_only(int subvolume);
+int cgraph_btrfs_set_read_only(int subvolume, int read_only);
+
+/// BTRFS_IOC_INO_LOOKUP: the id of the subvolume that a file lies in.
+int cgraph_btrfs_subvolume_id(int file, uint64_t *id);
+
+/// BTRFS_IOC_GET_SUBVOL_ROOTREF and BTRFS_IOC_INO_LOOKUP_USER: 1 with one of the subvolumes that
+/// lie in this one, 0 when there are none, -1 on error. `path` (4096 bytes) is of the directory
+/// that holds it, relative, with a slash at its end unless it is empty; `name` has 256 bytes.
+int cgraph_btrfs_first_child(int subvolume, char *path, char *name);
+
+/// BTRFS_IOC_SYNC: commits, and wakes the kernel's threads that free dropped subvolumes.
+int cgraph_btrfs_sync(int file);
+
+/// Whether the root tree still holds a subvolume, dropped or not: 1, 0, or -1 on error.
+/// BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
+int cgraph_btrfs_has_root(int file, uint64_t id);
+
+extern const uint64_t CGRAPH_BTRFS_QUOTA_ON;
+extern const uint64_t CGRAPH_BTRFS_QUOTA_RESCAN;
+extern const uint64_t CGRAPH_BTRFS_QUOTA_INCONSISTENT;
+extern const uint64_t CGRAPH_BTRFS_QUOTA_SIMPLE;
+
+/// The state of quotas: 1 with the flags of their status item, 0 when there are none, -1 on error.
+/// BTRFS_IOC_TREE_SEARCH_V2.
+int cgraph_btrfs_quota_flags(int file, uint64_t *flags);
+
+/// What the quota group of a subvolume counted at the last commit: 1, 0 when there is no such group,
+/// or -1 on error. BTRFS_IOC_TREE_SEARCH_V2.
+int cgraph_btrfs_quota_usage(int file, uint64_t id, uint64_t *referenced, uint64_t *exclusive);
+
+/// BTRFS_IOC_QGROUP_LIMIT of the subvolume that `subvolume` lies in: the most exclusive bytes;
+/// UINT64_MAX for no limit.
+int cgraph_btrfs_limit(int subvolume, uint64_t exclusive_max);
+
+/// BTRFS_IOC_QGROUP_CREATE with `create` unset: forgets the quota group of a dropped subvolume.
+int cgraph_btrfs_remove_quota_group(int file, uint64_t id);
+
+#endif
