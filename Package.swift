@@ -37,11 +37,16 @@ let package = Package(
             name: "GraphOverlay",
             dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
         .target(
+            name: "GraphBtrfs",
+            dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
+        .target(
             name: "GraphVFS",
             dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
         .target(
             name: "GraphBuiltins",
-            dependencies: ["GraphCore", "GraphOverlay", "GraphVFS", "GraphSystem", systemPackage]),
+            dependencies: [
+                "GraphCore", "GraphOverlay", "GraphBtrfs", "GraphVFS", "GraphSystem", systemPackage,
+            ]),
         .target(
             name: "GraphStore",
             dependencies: [
@@ -69,8 +74,8 @@ let package = Package(
         .testTarget(
             name: "DriverConformanceTests",
             dependencies: [
-                "GraphCore", "GraphBuiltins", "GraphOverlay", "GraphVFS", "GraphArchive",
-                "GraphSystem", "GraphTestSupport", systemPackage,
+                "GraphCore", "GraphBuiltins", "GraphOverlay", "GraphBtrfs", "GraphVFS",
+                "GraphArchive", "GraphSystem", "GraphTestSupport", systemPackage,
             ]),
         // The program of docs/linking.md: what a runtime needs to link the store.
         .executableTarget(

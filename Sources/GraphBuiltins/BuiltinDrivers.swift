@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import GraphBtrfs
 public import GraphCore
 import GraphOverlay
 import GraphSystem
@@ -14,6 +15,7 @@ public enum BuiltinDrivers {
     /// A new driver is one line here; everything else finds it through this list.
     public static let all: [any Driver.Type] = [
         OverlayDriver.self,
+        BtrfsDriver.self,
         VFSDriver.self,
     ]
 

@@ -24,9 +24,22 @@ extension LayerFolders {
         } catch let error where error.errno == .noSuchFileOrDirectory {
             return
         } catch let error where error.errno == .noSpace || error.errno == .diskQuotaExceeded {
+            try attempting("remove layer \(layer)", try empty(layer.name, in: folder))
             _ = try attempting("remove layer \(layer)", try folder.removeTree(layer.name))
         } catch {
             throw DriverError("remove layer \(layer)", error)
+        }
+    }
+
+    /// Destroys what is in a folder and cannot be unlinked.
+    private func empty(_ name: RawPath, in folder: Directory) throws(SyscallError) {
+        guard let emptying else { return }
+        do throws(SyscallError) {
+            try emptying(try folder.openDirectory(name))
+        } catch let error
+            where error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory
+        {
+            // Another process was quicker, or there is nothing but a file.
         }
     }
 
@@ -54,7 +67,9 @@ extension LayerFolders {
         ] {
             for name in names {
                 let before = freed
+                if isStopped(observer, before) { return freed }
                 do throws(DriverError) {
+                    try attempting("free \(name)", try empty(name, in: folder))
                     let outcome = try attempting(
                         "free \(name)",
                         try folder.removeTree(name) { isStopped(observer, before) })

@@ -21,6 +21,8 @@ package final class LayerFolders: Sendable {
     let isReadOnly: Bool
     /// Whether names reach the disk only when their directory is synced.
     let syncsNames: Bool
+    /// Destroys what is in a folder of the trash and cannot be unlinked.
+    let emptying: (@Sendable (Directory) throws(SyscallError) -> Void)?
     let lastSyncFailure = Mutex<SyncFailure?>(nil)
     private let reflink = Mutex<Bool?>(nil)
 
@@ -29,12 +31,14 @@ package final class LayerFolders: Sendable {
     /// Opens the driver's folder, and makes it when it is missing and may be made.
     ///
     /// Costs an open of the root and of the folder and a `fstatfs(2)`. `beforeMaking` is called
-    /// before the folder is made, and its failure leaves none.
+    /// before the folder is made, and its failure leaves none. `emptying` is called with each folder
+    /// of the trash before what is in it is unlinked.
     package init(
         root: FilePath, driver: String, readOnly: Bool,
+        emptying: (@Sendable (Directory) throws(SyscallError) -> Void)? = nil,
         beforeMaking: () throws(DriverError) -> Void
     ) throws(DriverError) {
-        (self.driver, isReadOnly) = (driver, readOnly)
+        (self.driver, isReadOnly, self.emptying) = (driver, readOnly, emptying)
         let opened = try attempting("open the store's root", try Directory(opening: root))
         if root.isAbsolute {
             self.root = root

@@ -25,12 +25,6 @@ func copyTree(
     }
 }
 
-/// Whether an attribute goes with a file: labels are given by the host's policy, EVM's value is
-/// bound to the inode.
-func isCopiedAttribute(_ name: String) -> Bool {
-    name != "security.selinux" && name != "security.evm" && name != "security.ima"
-}
-
 /// One copy of a tree.
 private final class TreeCopy: Sendable {
     let action: String

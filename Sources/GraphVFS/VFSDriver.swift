@@ -19,32 +19,13 @@ public final class VFSDriver: Driver {
     private let attributes: MountAttributes
 
     public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
-        attributes = try Self.attributes(options)
+        try options.check(known: ["mountopt"], driver: Self.name)
+        attributes = try options.mountAttributes(driver: Self.name)
         folders = try LayerFolders(root: root, driver: Self.name, readOnly: readOnly) {
             () throws(DriverError) in
             try require(Self.probe(root: root), driver: Self.name)
         }
         layout = VFSLayout(root: folders.root)
-    }
-
-    private static func attributes(
-        _ options: DriverOptions
-    ) throws(DriverError) -> MountAttributes {
-        try options.check(known: ["mountopt"], driver: name)
-        let known: [String: MountAttributes] = [
-            "nodev": .noDevices, "nosuid": .noSetID, "noexec": .noExecution,
-        ]
-        var attributes: MountAttributes = []
-        for option in (options.values["mountopt"] ?? "").split(separator: ",") {
-            guard let attribute = known[String(option)] else {
-                throw DriverError(
-                    .invalidArgument,
-                    "driver vfs: mountopt does not take \(option); it takes "
-                        + known.keys.sorted().joined(separator: ", "))
-            }
-            attributes.insert(attribute)
-        }
-        return attributes
     }
 
     public var capabilities: DriverCapabilities {

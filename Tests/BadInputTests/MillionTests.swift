@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usable)
+    @Test(arguments: DriverUnderTest.usableBelowTestBase)
     func `a million empty files in one directory`(_ subject: DriverUnderTest) throws {
         try withStore(subject) { store, tar in
             try RawTar.write(tar) { tar in
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usable)
+    @Test(arguments: DriverUnderTest.usableBelowTestBase)
     func `a million directories`(_ subject: DriverUnderTest) throws {
         try withStore(subject) { store, tar in
             try RawTar.write(tar) { tar in
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usable)
+    @Test(arguments: DriverUnderTest.usableBelowTestBase)
     func `a million deletions of what is not there`(_ subject: DriverUnderTest) throws {
         try withStore(subject) { store, tar in
             try RawTar.write(tar) { tar in
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usable)
+    @Test(arguments: DriverUnderTest.usableBelowTestBase)
     func `a million members of one name`(_ subject: DriverUnderTest) throws {
         try withStore(subject) { store, tar in
             try RawTar.write(tar) { tar in
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usable)
+    @Test(arguments: DriverUnderTest.usableBelowTestBase)
     func `a million hard links to one file`(_ subject: DriverUnderTest) throws {
         try withStore(subject) { store, tar in
             try RawTar.write(tar) { tar in

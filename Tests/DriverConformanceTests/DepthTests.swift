@@ -28,7 +28,7 @@ import Testing
     func `the longest chain mounts whatever the length of the root's path, and no longer one`(
         _ subject: DriverUnderTest
     ) throws {
-        try withScratchRoot { scratch in
+        try subject.withRoot { scratch in
             var root = scratch
             // Commas, colons and backslashes are what option strings trip over.
             while root.length < 2_000 {
@@ -36,6 +36,7 @@ import Testing
                 try root.makeDirectory()
             }
             let store = TestStore(driver: try subject.open(root), root: root)
+            defer { try? store.removeLayers() }
             let depthMax = store.driver.capabilities.depthMax
             let chain = try buildChain(min(depthMax ?? 40, 500), store)
             let top = chain[0]

@@ -46,7 +46,7 @@ import Testing
             try store.driver.remove(1)
             let freed = try store.driver.reclaim(observer: .none)
             // The folder around the layer is freed too; the file with two names is counted once.
-            #expect(freed >= usage.bytes)
+            #expect(freed >= usage.bytes || !subject.tellsFreedBytes)
             #expect(freed < usage.bytes + 100_000)
             #expect(try store.driver.reclaim(observer: .none) == 0)
             #expect(try store.driver.inventory().map(\.kind) == [.layer(2)])

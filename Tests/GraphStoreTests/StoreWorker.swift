@@ -24,8 +24,9 @@ struct StoreWorker {
         process.arguments = ["--testing-library", "swift-testing", "--filter", "StoreWorkerTests"]
         process.environment = ProcessInfo.processInfo.environment.merging([
             Self.folderVariable: fixture.folder.string, Self.secondsVariable: "\(seconds)",
-            // What it has begun when it is killed lies where the fixture removes it.
-            "TMPDIR": fixture.folder.string,
+            // What it has begun when it is killed lies where the fixture removes it: also the probe
+            // of a driver that has a filesystem of its own, see ``DriverUnderTest/base``.
+            "TMPDIR": fixture.folder.string, "GRAPH_TEST_BTRFS": fixture.folder.string,
         ]) { $1 }
         process.standardOutput = output
         process.standardError = output

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import Foundation
 public import GraphArchive
 import GraphBuiltins
 public import GraphCore
@@ -21,12 +22,33 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
     /// All drivers in this build.
     public static let all = BuiltinDrivers.all.map { DriverUnderTest($0) }
 
-    /// Those that work below ``testBase``.
+    /// Those that work below their ``base``.
     public static let usable = all.filter { $0.refusal == nil }
 
-    /// Why a driver does not work below ``testBase``; nil when it does.
+    /// Those of them that work wherever tests work.
+    public static let usableBelowTestBase = usable.filter { $0.base == testBase }
+
+    /// The folder below which this driver's stores are made: ``testBase``, unless the driver wants a
+    /// filesystem of its own.
+    ///
+    /// That of btrfs is made by Tests/scripts/isolated.sh, since a test process that is killed
+    /// could not take it away again.
+    public var base: FilePath {
+        let own = ProcessInfo.processInfo.environment["GRAPH_TEST_\(name.uppercased())"]
+        return own.map { FilePath($0) } ?? testBase
+    }
+
+    /// The filesystems on which this driver works.
+    public var filesystems: [TestFilesystem] {
+        name == "btrfs" ? [.btrfs] : TestFilesystem.allCases
+    }
+
+    /// Whether `reclaim` tells how much it freed: btrfs frees a subvolume without looking into it.
+    public var tellsFreedBytes: Bool { name != "btrfs" }
+
+    /// Why a driver does not work below its ``base``; nil when it does.
     public var refusal: String? {
-        let unmet = type.probe(root: testBase).first { !$0.isOptional && !$0.isMet }
+        let unmet = type.probe(root: base).first { !$0.isOptional && !$0.isMet }
         return unmet.flatMap { unmet in
             unmet.refusal.map { "\(type.name) needs \(unmet.name): \($0)" }
         }
@@ -39,11 +61,22 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
         try type.init(root: root, options: DriverOptions(options), readOnly: readOnly)
     }
 
+    /// Lends an empty directory below ``base``, and removes it with every layer in it.
+    public func withRoot<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
+        try withScratchRoot(below: base) { root in
+            let result = Result { try body(root) }
+            if let driver = try? open(root) {
+                try? TestStore(driver: driver, root: root).removeLayers()
+            }
+            return try result.get()
+        }
+    }
+
     /// Opens the driver on a new root, which is removed afterwards.
     public func withDriver<Value>(
         options: [String: String] = [:], _ body: (TestStore) throws -> Value
     ) throws -> Value {
-        try withScratchRoot { root in
+        try withRoot { root in
             try body(TestStore(driver: try open(root, options: options), root: root))
         }
     }
@@ -70,6 +103,15 @@ public struct TestStore {
     /// Makes an active layer.
     public func create(_ layer: LayerNumber, above parents: [LayerNumber] = []) throws {
         try driver.create(layer, above: parents, limits: .none, observer: .none)
+    }
+
+    /// Removes every layer, since what a driver made cannot always be unlinked.
+    public func removeLayers() throws {
+        unmountAll(below: root)
+        for item in try driver.inventory() {
+            if case .layer(let layer) = item.kind { try driver.remove(layer) }
+        }
+        try driver.reclaim(observer: .none)
     }
 
     /// Makes a layer, lends its tree mounted for writing, and seals it.

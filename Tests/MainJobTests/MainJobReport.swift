@@ -101,7 +101,7 @@ struct MainJobScope: SuiteTrait, TestScoping {
     ) async throws {
         let debian = try #require(TestImage.debian)
         let report = try withScratchRoot { folder in
-            try MainJobReport(debian, DriverUnderTest.usable, in: folder)
+            try MainJobReport(debian, DriverUnderTest.usableBelowTestBase, in: folder)
         }
         try await MainJobReport.$current.withValue(report) { try await body() }
     }

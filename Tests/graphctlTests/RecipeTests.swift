@@ -28,7 +28,7 @@ struct RecipeTests {
         }
     }
 
-    @Test(arguments: DriverUnderTest.usable)
+    @Test(arguments: DriverUnderTest.usableBelowTestBase)
     func `an applied tar comes back byte for byte`(_ subject: DriverUnderTest) throws {
         let dialects = [
             ["--format=v7", "--exclude=*nnn*", "--exclude=long-link"],
@@ -60,7 +60,7 @@ struct RecipeTests {
         }
     }
 
-    @Test(arguments: DriverUnderTest.usable)
+    @Test(arguments: DriverUnderTest.usableBelowTestBase)
     func `a deep check tells what is not as it was applied`(_ subject: DriverUnderTest) throws {
         try withStore(subject) { graphctl, files in
             let tar = graphctl.folder.appending("tar")

@@ -3,7 +3,8 @@
 # SPDX-FileCopyrightText: The graphctl authors
 #
 # isolated.sh COMMAND…: runs COMMAND as root in a mount namespace of its own, with an empty TMPDIR,
-# and fails when it leaves a mount, a loop device or a file behind.
+# and fails when it leaves a mount, a loop device or a file behind. For drivers that want a filesystem
+# of their own there is one, named by GRAPH_TEST_BTRFS, except in a user namespace, which makes none.
 set -euo pipefail
 
 if [ "${1-}" != --inside ]; then
@@ -34,8 +35,21 @@ clean() {
 }
 trap clean EXIT
 
+if [ -z "${GRAPH_IN_USERNS-}" ]; then
+    truncate --size 8G "$TMPDIR/btrfs.image"
+    mkfs.btrfs -q "$TMPDIR/btrfs.image" >/dev/null
+    export GRAPH_TEST_BTRFS=$TMPDIR/btrfs
+    mkdir "$GRAPH_TEST_BTRFS"
+    mount -o loop "$TMPDIR/btrfs.image" "$GRAPH_TEST_BTRFS"
+    chmod 0711 "$GRAPH_TEST_BTRFS"
+fi
+
 before=$(present)
 "$@" || exit # with its status; what a failure leaves is no second failure
+if [ -n "${GRAPH_TEST_BTRFS-}" ]; then
+    left=$(find "$GRAPH_TEST_BTRFS" -mindepth 1; btrfs subvolume list "$GRAPH_TEST_BTRFS")
+    [ -z "$left" ] || { echo "isolated.sh: left on btrfs: $left" >&2; exit 1; }
+fi
 if ! left=$(diff <(echo "$before") <(present)); then
     echo "isolated.sh: left behind (>) or taken away (<):" >&2
     echo "$left" | grep '^[<>]' >&2

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphCore
+public import GraphSystem
+public import SystemPackage
+
+/// Layers as btrfs subvolumes, each a snapshot of its parent's: making one costs the same for any
+/// size, and no file is ever copied before it is written.
+///
+/// Quotas are used where an administrator has switched them on, and never switched on here.
+public final class BtrfsDriver: Driver {
+    public static let name = BtrfsLayout.driver
+
+    let folders: LayerFolders
+    let layout: BtrfsLayout
+    let options: BtrfsOptions
+    private let removal: SubvolumeRemoval
+
+    public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+        self.options = try BtrfsOptions(options)
+        let removal = SubvolumeRemoval()
+        self.removal = removal
+        folders = try LayerFolders(
+            root: root, driver: Self.name, readOnly: readOnly,
+            emptying: { directory throws(SyscallError) in try removal.empty(directory) },
+            beforeMaking: { () throws(DriverError) in
+                try require(Self.probe(root: root), driver: Self.name)
+            })
+        layout = BtrfsLayout(root: folders.root)
+    }
+
+    public var capabilities: DriverCapabilities {
+        let quotas = quotaState
+        let kind = quotas.map { !$0.isOn ? "off" : $0.isSimple ? "simple" : "quota groups" }
+        return DriverCapabilities(
+            hasQuota: quotas?.isOn ?? false, hasReflink: true,
+            details: ["quotas": kind ?? "not for this user"])
+    }
+
+    /// Whether and how the filesystem counts; nil where this user cannot ask.
+    var quotaState: SubvolumeQuotaState? { try? folders.openFolder?.subvolumeQuotaState() }
+
+    // MARK: Lifecycle
+
+    public func create(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) {
+        let limit = try options.limit(limits)
+        if limit != nil, quotaState?.isOn != true {
+            throw DriverError(
+                .unsupported,
+                "driver btrfs limits the size of layers only where quotas are on, as after: "
+                    + "btrfs quota enable \(folders.root)")
+        }
+        var parent: Directory?
+        if let nearest = parents.first {
+            parent = try folders.open(nearest, BtrfsLayout.subvolume)
+        }
+        try folders.create(layer) { folder throws(DriverError) in
+            do throws(SyscallError) {
+                try Self.fill(folder, from: parent)
+                let subvolume = try folder.openDirectory(BtrfsLayout.subvolume)
+                try Self.setLimit(limit, of: subvolume)
+            } catch {
+                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+            }
+        }
+    }
+
+    /// Makes a layer's subvolume.
+    private static func fill(_ folder: Directory, from parent: Directory?) throws(SyscallError) {
+        if let parent { return try folder.makeSnapshot(BtrfsLayout.subvolume, of: parent) }
+        try folder.makeSubvolume(BtrfsLayout.subvolume)
+        let subvolume = try folder.openDirectory(BtrfsLayout.subvolume)
+        try subvolume.descriptor.setPermissions(0o700)
+        let tree = try subvolume.makeOrOpenDirectory(BtrfsLayout.tree, permissions: 0o755)
+        try tree.descriptor.setPermissions(0o755)
+    }
+
+    /// Sets or takes away the limit of a subvolume, which began with that of its parent.
+    static func setLimit(_ bytes: UInt64?, of subvolume: Directory) throws(SyscallError) {
+        do throws(SyscallError) {
+            try subvolume.setSubvolumeLimit(exclusiveBytes: bytes)
+        } catch {
+            // Where quotas are off, or for others than root, there is no limit to take away.
+            if bytes != nil { throw error }
+        }
+    }
+
+    public func seal(
+        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+    ) throws(DriverError) {
+        let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
+        _ = try folders.writableFolder()
+        // The data first: making a subvolume read-only commits names and sizes alone.
+        if durability == .durable { try folders.sync(layer) }
+        do throws(SyscallError) {
+            if try !subvolume.isReadOnlySubvolume() { try subvolume.setReadOnlySubvolume(true) }
+        } catch {
+            throw DriverError("make layer \(layer) read-only", error)
+        }
+    }
+
+    public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
+
+    /// Destroys what was removed; the kernel frees it in the background, and is waited for only
+    /// where there is hardly any room.
+    @discardableResult
+    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+        let freed = try folders.reclaim(observer: observer)
+        let folder = try folders.writableFolder()
+        try attempting(
+            "wait for freed space",
+            try removal.awaitRoom(in: folder) {
+                (try? observer.report(WorkProgress(phase: "freeing", completedBytes: freed))) == nil
+            })
+        return freed
+    }
+
+    public func inventory() throws(DriverError) -> [InventoryItem] { try folders.inventory() }
+
+    // MARK: Access
+
+    public func mounts(
+        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+    ) throws(DriverError) -> [Mount] {
+        try folders.require(layer, BtrfsLayout.treeInFolder)
+        let attributes = options.attributes
+        if writable, (try? folders.writableFolder()) != nil { try unseal(layer) }
+        return [
+            Mount(
+                .bind(layout.tree(layer)),
+                attributes: writable ? attributes : attributes.union(.readOnly))
+        ]
+    }
+
+    /// Makes a layer writable that was sealed when the process died before that was recorded.
+    private func unseal(_ layer: LayerNumber) throws(DriverError) {
+        let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
+        do throws(SyscallError) {
+            if try subvolume.isReadOnlySubvolume() { try subvolume.setReadOnlySubvolume(false) }
+        } catch {
+            throw DriverError("make layer \(layer) writable", error)
+        }
+    }
+
+    /// What is exclusively the layer's, at the cost of two look-ups, where quotas are on; else the
+    /// whole tree, by a walk.
+    ///
+    /// Quota groups count no inodes, and bytes as of the last commit.
+    public func usage(
+        of layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> LayerUsage {
+        let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
+        if let counted = counted(subvolume) { return counted }
+        let tree = try folders.open(layer, BtrfsLayout.treeInFolder)
+        let usage = try attempting("measure layer \(layer)", try tree.treeUsage())
+        return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
+    }
+
+    public func usage(
+        of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
+    ) throws(DriverError) -> LayerUsage {
+        let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
+        return counted(subvolume) ?? LayerUsage(bytes: walked.bytes, inodes: walked.inodes)
+    }
+
+    /// What the layer's quota group says, where it can be believed.
+    private func counted(_ subvolume: Directory) -> LayerUsage? {
+        guard quotaState?.isExact == true, let usage = try? subvolume.subvolumeQuotaUsage() else {
+            return nil
+        }
+        return LayerUsage(bytes: usage.exclusiveBytes, inodes: 0)
+    }
+}
