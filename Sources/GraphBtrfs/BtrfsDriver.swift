@@ -14,7 +14,7 @@ public final class BtrfsDriver: Driver {
     public static let name = BtrfsLayout.driver
 
     let folders: LayerFolders
-    let layout: BtrfsLayout
+    let trees: WholeTrees
     let options: BtrfsOptions
     private let removal: SubvolumeRemoval
 
@@ -28,7 +28,7 @@ public final class BtrfsDriver: Driver {
             beforeMaking: { () throws(DriverError) in
                 try require(Self.probe(root: root), driver: Self.name)
             })
-        layout = BtrfsLayout(root: folders.root)
+        trees = WholeTrees(folders, at: BtrfsLayout.subvolume)
     }
 
     public var capabilities: DriverCapabilities {
@@ -76,7 +76,7 @@ public final class BtrfsDriver: Driver {
         try folder.makeSubvolume(BtrfsLayout.subvolume)
         let subvolume = try folder.openDirectory(BtrfsLayout.subvolume)
         try subvolume.descriptor.setPermissions(0o700)
-        let tree = try subvolume.makeOrOpenDirectory(BtrfsLayout.tree, permissions: 0o755)
+        let tree = try subvolume.makeOrOpenDirectory(WholeTrees.tree, permissions: 0o755)
         try tree.descriptor.setPermissions(0o755)
     }
 
@@ -127,14 +127,9 @@ public final class BtrfsDriver: Driver {
     public func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
-        try folders.require(layer, BtrfsLayout.treeInFolder)
-        let attributes = options.attributes
+        let mount = try trees.mount(layer, options.attributes, writable: writable)
         if writable, (try? folders.writableFolder()) != nil { try unseal(layer) }
-        return [
-            Mount(
-                .bind(layout.tree(layer)),
-                attributes: writable ? attributes : attributes.union(.readOnly))
-        ]
+        return [mount]
     }
 
     /// Makes a layer writable that was sealed when the process died before that was recorded.
@@ -156,16 +151,14 @@ public final class BtrfsDriver: Driver {
     ) throws(DriverError) -> LayerUsage {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
         if let counted = counted(subvolume) { return counted }
-        let tree = try folders.open(layer, BtrfsLayout.treeInFolder)
-        let usage = try attempting("measure layer \(layer)", try tree.treeUsage())
-        return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
+        return try trees.usage(of: layer)
     }
 
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
-        return counted(subvolume) ?? LayerUsage(bytes: walked.bytes, inodes: walked.inodes)
+        return counted(subvolume) ?? LayerUsage(walked)
     }
 
     /// What the layer's quota group says, where it can be believed.

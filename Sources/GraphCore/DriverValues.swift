@@ -65,6 +65,9 @@ public struct LayerUsage: Hashable, Sendable {
     public init(bytes: UInt64 = 0, inodes: UInt64 = 0) {
         (self.bytes, self.inodes) = (bytes, inodes)
     }
+
+    /// Takes what a walk has found.
+    package init(_ tree: TreeUsage) { self.init(bytes: tree.bytes, inodes: tree.inodes) }
 }
 
 /// Limits on what a writable layer may take.

@@ -13,25 +13,11 @@ extension OverlayDriver {
 
     /// Tries everything in a directory of its own below `root`, which it removes.
     static func trial(root: FilePath) -> OverlayTrial {
-        var trial = OverlayTrial()
-        let name =
-            "." + OverlayLayout.driver + "-probe-"
-            + String(UInt64.random(in: .min ... .max), radix: 16)
-        do throws(SyscallError) {
-            let parent = try Directory(opening: root)
-            try parent.makeDirectory(RawPath(name), permissions: 0o700)
-            do throws(SyscallError) {
-                let directory = try parent.openDirectory(RawPath(name))
-                trial.run(in: directory, at: root.appending(name))
-            } catch {
-                _ = try? parent.removeTree(RawPath(name))
-                throw error
-            }
-            _ = try parent.removeTree(RawPath(name))
-        } catch {
-            trial.requirements.append(Requirement("scratch directory", refusal: error))
+        var namespace = OverlayNamespace.trusted
+        let requirements = Trials.run(below: root, driver: name) { trials, directory, path in
+            namespace = OverlayTrial.run(&trials, in: directory, at: path)
         }
-        return trial
+        return OverlayTrial(requirements: requirements, namespace: namespace)
     }
 
     /// The attribute of the driver's folder that says where overlayfs keeps its own.

@@ -137,12 +137,12 @@ public final class OverlayDriver: Driver {
     ) throws(DriverError) -> LayerUsage {
         let diff = try folders.open(layer, OverlayLayout.diff)
         let usage = try attempting("measure layer \(layer)", try diff.treeUsage())
-        return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
+        return LayerUsage(usage)
     }
 
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
-        LayerUsage(bytes: walked.bytes, inodes: walked.inodes)
+        LayerUsage(walked)
     }
 }

@@ -8,66 +8,56 @@ import SystemPackage
 
 /// What was tried in a scratch directory, and what came of it.
 struct OverlayTrial {
-    var requirements: [Requirement] = []
+    let requirements: [Requirement]
     /// Where overlayfs may keep its attributes.
-    var namespace = OverlayNamespace.trusted
+    let namespace: OverlayNamespace
 
-    /// Tries one thing.
-    private mutating func attempt(
-        _ name: String, isOptional: Bool = false, _ call: () throws(SyscallError) -> Void
-    ) {
-        do throws(SyscallError) {
-            try call()
-            requirements.append(Requirement(name, isOptional: isOptional, refusal: nil))
-        } catch {
-            requirements.append(Requirement(name, isOptional: isOptional, refusal: error))
-        }
-    }
-
-    /// Tries all, cheapest first.
-    mutating func run(in directory: Directory, at path: FilePath) {
-        attempt("file types in directory listings") { () throws(SyscallError) in
+    /// Tries all, cheapest first, and tells where overlayfs may keep its attributes.
+    static func run(
+        _ trials: inout Trials, in directory: Directory, at path: FilePath
+    ) -> OverlayNamespace {
+        trials.attempt("file types in directory listings") { () throws(SyscallError) in
             try directory.makeDirectory("listed", permissions: 0o700)
             let untold = try directory.listing().contains { $0.type == nil }
             if untold { throw SyscallError(call: "getdents64(d_type)", errno: .notSupported) }
         }
-        attempt("whiteouts (character device 0:0)") { () throws(SyscallError) in
+        trials.attempt("whiteouts (character device 0:0)") { () throws(SyscallError) in
             try directory.makeSpecial("device", .characterDevice, permissions: 0)
         }
-        chooseNamespace(in: directory)
-        attempt("rename of directories") { () throws(SyscallError) in
+        let namespace = chooseNamespace(&trials, in: directory)
+        trials.attempt("rename of directories") { () throws(SyscallError) in
             try directory.makeDirectory("renamed", permissions: 0o700)
             try directory.rename("renamed", to: "moved", in: directory)
         }
-        let namespace = namespace
-        attempt("overlay mount") { () throws(SyscallError) in
-            try Self.tryMount(namespace, in: directory, at: path)
+        trials.attempt("overlay mount") { () throws(SyscallError) in
+            try tryMount(namespace, in: directory, at: path)
         }
-        attempt("lower directories one by one", isOptional: true) { () throws(SyscallError) in
+        trials.attempt("lower directories one by one", isOptional: true) { () throws(SyscallError) in
             guard try OverlayLayers.takesLowersOneByOne(lower: path.appending("listed")) else {
                 throw SyscallError(call: "fsconfig(lowerdir+)", errno: .invalidArgument)
             }
         }
-        attempt("reflink", isOptional: true) { () throws(SyscallError) in
+        trials.attempt("reflink", isOptional: true) { () throws(SyscallError) in
             try directory.tryReflink()
         }
+        return namespace
     }
 
-    private mutating func chooseNamespace(in directory: Directory) {
+    private static func chooseNamespace(
+        _ trials: inout Trials, in directory: Directory
+    ) -> OverlayNamespace {
         func set(_ namespace: OverlayNamespace) throws(SyscallError) {
             try directory.setAttribute(
                 ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")]),
                 of: "listed")
         }
-        do throws(SyscallError) {
-            try set(.trusted)
-            requirements.append(Requirement("trusted.overlay attributes", refusal: nil))
-        } catch {
-            namespace = .user
-            requirements.append(
-                Requirement("trusted.overlay attributes", isOptional: true, refusal: error))
-            attempt("user.overlay attributes") { () throws(SyscallError) in try set(.user) }
+        // Either will do.
+        trials.attempt("trusted.overlay attributes", isOptional: true) {
+            () throws(SyscallError) in try set(.trusted)
         }
+        if trials.requirements.last?.isMet == true { return .trusted }
+        trials.attempt("user.overlay attributes") { () throws(SyscallError) in try set(.user) }
+        return .user
     }
 
     /// Merges two small layers below an upper directory, and looks whether a whiteout hides, an

@@ -8,14 +8,18 @@ public import SystemPackage
 
 /// Layers as whole directory trees, each a copy of its parent's: works on any filesystem.
 ///
+/// ```
+/// ROOT/vfs/NUMBER/root     the layer's whole tree
+/// ROOT/vfs/NUMBER/stage    a layer tar's changes, from applyTarget to finishApply
+/// ```
 /// Copies share blocks where the filesystem can (`FICLONE`), and take their full size elsewhere.
 /// Opening a store that was opened before costs three system calls; the first opening does a whole
 /// ``probe(root:)``.
 public final class VFSDriver: Driver {
-    public static let name = VFSLayout.driver
+    public static let name = "vfs"
 
     let folders: LayerFolders
-    let layout: VFSLayout
+    let trees: WholeTrees
     private let attributes: MountAttributes
 
     public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
@@ -25,7 +29,7 @@ public final class VFSDriver: Driver {
             () throws(DriverError) in
             try require(Self.probe(root: root), driver: Self.name)
         }
-        layout = VFSLayout(root: folders.root)
+        trees = WholeTrees(folders)
     }
 
     public var capabilities: DriverCapabilities {
@@ -44,16 +48,13 @@ public final class VFSDriver: Driver {
         if limits.bytes != nil {
             throw DriverError(.unsupported, "driver vfs cannot limit the size of a layer")
         }
-        let parent: Directory?
-        if let nearest = parents.first {
-            parent = try folders.open(nearest, VFSLayout.tree)
-        } else {
-            parent = nil
+        let parent = try parents.first.map { (nearest) throws(DriverError) in
+            try trees.open(nearest)
         }
         try folders.create(layer) { folder throws(DriverError) in
             let tree: Directory
             do throws(SyscallError) {
-                tree = try folder.makeOrOpenDirectory(VFSLayout.tree, permissions: 0o755)
+                tree = try folder.makeOrOpenDirectory(WholeTrees.tree, permissions: 0o755)
                 if parent == nil { try tree.descriptor.setPermissions(0o755) }
             } catch {
                 throw spaceError("make layer \(layer)", error, on: folder.descriptor)
@@ -98,7 +99,7 @@ public final class VFSDriver: Driver {
     public func seal(
         _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
-        try folders.require(layer, VFSLayout.tree)
+        _ = try trees.open(layer)
         if durability == .durable { try folders.sync(layer) }
     }
 
@@ -116,26 +117,19 @@ public final class VFSDriver: Driver {
     public func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
-        try folders.require(layer, VFSLayout.tree)
-        return [
-            Mount(
-                .bind(layout.tree(layer)),
-                attributes: writable ? attributes : attributes.union(.readOnly))
-        ]
+        [try trees.mount(layer, attributes, writable: writable)]
     }
 
     /// The whole tree, since each layer holds all that it shows.
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
-        let tree = try folders.open(layer, VFSLayout.tree)
-        let usage = try attempting("measure layer \(layer)", try tree.treeUsage())
-        return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
+        try trees.usage(of: layer)
     }
 
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
-        LayerUsage(bytes: walked.bytes, inodes: walked.inodes)
+        LayerUsage(walked)
     }
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+package import GraphSystem
+package import SystemPackage
+
+/// What a probe has tried, and what came of it.
+package struct Trials {
+    package private(set) var requirements: [Requirement] = []
+
+    /// Tries things in a scratch directory below `root`, which is removed.
+    ///
+    /// `body` gets the directory and its path. `emptying` destroys what in it cannot be unlinked.
+    package static func run(
+        below root: FilePath, driver: String,
+        emptying: (Directory) -> Void = { _ in },
+        _ body: (inout Trials, Directory, FilePath) -> Void
+    ) -> [Requirement] {
+        var trials = Trials()
+        let name = ".\(driver)-probe-" + String(UInt64.random(in: .min ... .max), radix: 16)
+        do throws(SyscallError) {
+            let parent = try Directory(opening: root)
+            try parent.makeDirectory(RawPath(name), permissions: 0o700)
+            do throws(SyscallError) {
+                let scratch = try parent.openDirectory(RawPath(name))
+                body(&trials, scratch, root.appending(name))
+                emptying(scratch)
+            } catch {
+                _ = try? parent.removeTree(RawPath(name))
+                throw error
+            }
+            try parent.removeTree(RawPath(name))
+        } catch {
+            trials.requirements.append(Requirement("scratch directory", refusal: error))
+        }
+        return trials.requirements
+    }
+
+    /// Tries one thing.
+    package mutating func attempt(
+        _ name: String, isOptional: Bool = false, _ call: () throws(SyscallError) -> Void
+    ) {
+        do throws(SyscallError) {
+            try call()
+            requirements.append(Requirement(name, isOptional: isOptional, refusal: nil))
+        } catch {
+            requirements.append(Requirement(name, isOptional: isOptional, refusal: error))
+        }
+    }
+
+    /// Tries what a tree of files needs; `directory` has a file named `file`.
+    package mutating func attemptFiles(in directory: Directory) {
+        // VFS_CAP_REVISION_2 with cap_net_raw permitted.
+        let capability: [UInt8] = [0, 0, 0, 2, 0, 32] + [UInt8](repeating: 0, count: 14)
+        let attributes: [(String, ExtendedAttribute, isOptional: Bool)] = [
+            ("user attributes", ExtendedAttribute(name: "user.graph-probe", value: [1]), false),
+            ("trusted attributes", ExtendedAttribute(name: "trusted.graph-probe", value: [1]), true),
+            (
+                "file capabilities",
+                ExtendedAttribute(name: "security.capability", value: capability), false
+            ),
+        ]
+        for (name, attribute, isOptional) in attributes {
+            attempt(name, isOptional: isOptional) { () throws(SyscallError) in
+                try directory.setAttribute(attribute, of: "file")
+            }
+        }
+        attempt("hard links") { () throws(SyscallError) in
+            try directory.makeHardLink("link", to: "file", in: directory)
+        }
+        attempt("whiteouts (character device 0:0)") { () throws(SyscallError) in
+            try directory.makeSpecial("whiteout", .characterDevice, permissions: 0)
+        }
+        attempt("device nodes", isOptional: true) { () throws(SyscallError) in
+            try directory.makeSpecial(
+                "device", .characterDevice, permissions: 0o600,
+                device: DeviceNumber(major: 1, minor: 3))
+        }
+    }
+}

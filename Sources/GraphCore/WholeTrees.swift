@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+package import GraphArchive
+package import GraphSystem
+import SystemPackage
+
+/// What drivers share whose layers are whole trees.
+///
+/// A layer's tree is `root` in a place of its folder; a layer tar is unpacked into `stage` beside it
+/// and merged by renaming.
+package struct WholeTrees: Sendable {
+    private let folders: LayerFolders
+    /// From a layer's folder to the directory that has the tree; empty for the folder itself.
+    private let place: RawPath
+
+    package static let tree: RawPath = "root"
+    private static let stage: RawPath = "stage"
+
+    /// Describes where trees are.
+    package init(_ folders: LayerFolders, at place: RawPath = "") {
+        (self.folders, self.place) = (folders, place)
+    }
+
+    /// Opens a layer's tree.
+    ///
+    /// - Throws: ``DriverError/Code/layerNotFound`` when there is none.
+    package func open(_ layer: LayerNumber) throws(DriverError) -> Directory {
+        try folders.open(layer, place.appending(Self.tree))
+    }
+
+    /// A bind of the tree.
+    package func mount(
+        _ layer: LayerNumber, _ attributes: MountAttributes, writable: Bool
+    ) throws(DriverError) -> Mount {
+        let tree = place.appending(Self.tree)
+        try folders.require(layer, tree)
+        return Mount(
+            .bind(folders.path(of: layer).appending(tree.description)),
+            attributes: writable ? attributes : attributes.union(.readOnly))
+    }
+
+    /// Measures a tree, by a walk.
+    package func usage(of layer: LayerNumber) throws(DriverError) -> LayerUsage {
+        let tree = try open(layer)
+        return LayerUsage(try attempting("measure layer \(layer)", try tree.treeUsage()))
+    }
+
+    /// Makes an empty stage with the attributes of the tree's root.
+    package func applyTarget(for layer: LayerNumber) throws(DriverError) -> ApplyTarget {
+        let holder = try folders.open(layer, place)
+        let tree = try open(layer)
+        _ = try folders.writableFolder()
+        do throws(SyscallError) {
+            try holder.removeTree(Self.stage)
+            try holder.makeDirectory(Self.stage, permissions: 0o700)
+            let stage = try holder.openDirectory(Self.stage)
+            let namespace = try Self.namespace(of: stage)
+            // What the archive does not say of the root stays as it is.
+            try stage.descriptor.takeMetadata(
+                from: tree.descriptor, try tree.status(), isCopied: isCopiedAttribute)
+            return ApplyTarget(
+                directory: stage, namespace: namespace,
+                lower: LayeredTree(layers: [tree], encoding: .plain))
+        } catch {
+            throw spaceError("make the stage of layer \(layer)", error, on: holder.descriptor)
+        }
+    }
+
+    /// Merges the stage into the tree, and removes it: every layer above a snapshot would carry it.
+    package func finishApply(
+        of layer: LayerNumber, observer: WorkObserver
+    ) throws(DriverError) {
+        let holder = try folders.open(layer, place)
+        let tree = try open(layer)
+        guard try folders.status(of: layer, place.appending(Self.stage)) != nil else {
+            throw DriverError(.wrongKind, "nothing was applied to layer \(layer)")
+        }
+        let stage = try folders.open(layer, place.appending(Self.stage))
+        let namespace = try attempting(
+            "look at the stage of layer \(layer)", try Self.namespace(of: stage))
+        try attempting(
+            archive: "merge the changes of layer \(layer)",
+            try mergeStage(stage, namespace, into: tree, observer: observer))
+        _ = try attempting(
+            "remove the stage of layer \(layer)", try holder.removeTree(Self.stage))
+    }
+
+    /// Where deletions can be recorded: the trusted attributes if they can be set here.
+    private static func namespace(
+        of stage: Directory
+    ) throws(SyscallError) -> OverlayNamespace {
+        let key = OverlayNamespace.trusted.name("probe")
+        do throws(SyscallError) {
+            try stage.descriptor.setAttribute(ExtendedAttribute(name: key, value: [0]))
+        } catch let error where error.errno == .notPermitted || error.errno == .notSupported {
+            return .user
+        }
+        try stage.removeAttribute(key, of: ".")
+        return .trusted
+    }
+
+    /// Two trees to be compared.
+    package func diffSource(
+        of layer: LayerNumber, from base: LayerNumber?
+    ) throws(DriverError) -> DiffSource {
+        let new = try open(layer)
+        guard let base else { return DiffSource(old: .empty, new: Self.plain(new)) }
+        let old = base == layer ? new : try open(base)
+        return DiffSource(old: Self.plain(old), new: Self.plain(new))
+    }
+
+    private static func plain(_ tree: Directory) -> LayeredTree {
+        LayeredTree(layers: [tree], encoding: .plain)
+    }
+}
