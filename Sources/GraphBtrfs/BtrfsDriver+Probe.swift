@@ -8,9 +8,7 @@ public import SystemPackage
 extension BtrfsDriver {
     public static func probe(root: FilePath) -> [Requirement] {
         Trials.run(
-            below: root, driver: name,
-            // What a trial could not destroy is told by its own requirement.
-            emptying: { try? SubvolumeRemoval().empty($0) }
+            below: root, driver: name, emptying: empty
         ) { trials, scratch, _ in
             trials.attempt("subvolume") { () throws(SyscallError) in
                 try scratch.makeSubvolume("subvolume")
@@ -23,6 +21,9 @@ extension BtrfsDriver {
             attemptSnapshots(of: subvolume, in: scratch, &trials)
         }
     }
+
+    /// Destroys what is left; what a trial could not destroy is told by its own requirement.
+    private static func empty(_ scratch: Directory) { try? SubvolumeRemoval().empty(scratch) }
 
     private static func attemptSnapshots(
         of subvolume: Directory, in scratch: Directory, _ trials: inout Trials

@@ -54,7 +54,10 @@ package struct Trials {
         let capability: [UInt8] = [0, 0, 0, 2, 0, 32] + [UInt8](repeating: 0, count: 14)
         let attributes: [(String, ExtendedAttribute, isOptional: Bool)] = [
             ("user attributes", ExtendedAttribute(name: "user.graph-probe", value: [1]), false),
-            ("trusted attributes", ExtendedAttribute(name: "trusted.graph-probe", value: [1]), true),
+            (
+                "trusted attributes", ExtendedAttribute(name: "trusted.graph-probe", value: [1]),
+                true
+            ),
             (
                 "file capabilities",
                 ExtendedAttribute(name: "security.capability", value: capability), false

@@ -32,7 +32,8 @@ struct OverlayTrial {
         trials.attempt("overlay mount") { () throws(SyscallError) in
             try tryMount(namespace, in: directory, at: path)
         }
-        trials.attempt("lower directories one by one", isOptional: true) { () throws(SyscallError) in
+        trials.attempt("lower directories one by one", isOptional: true) {
+            () throws(SyscallError) in
             guard try OverlayLayers.takesLowersOneByOne(lower: path.appending("listed")) else {
                 throw SyscallError(call: "fsconfig(lowerdir+)", errno: .invalidArgument)
             }
