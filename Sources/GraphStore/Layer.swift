@@ -30,10 +30,11 @@ public struct Layer: Hashable, Sendable {
     public let diffID: Digest?
     /// Identity of the chain, as in the OCI image specification; nil until committed.
     public let chainID: Digest?
-    /// Digest of the canonical tar of what is on disk; nil until committed.
+    /// What ``LayerStore/check(deep:observer:)`` compares the layer on disk with; nil until
+    /// committed.
     ///
-    /// Of a layer with a recipe, which vouches for the contents of its files, of that tar without
-    /// those contents.
+    /// The digest of its canonical tar; where it has a recipe, which vouches for the contents of its
+    /// files, of an outline of everything else (`docs/formats/graph-db.md`).
     public let contentDigest: Digest?
     /// Bytes of the uncompressed layer tar; nil until committed.
     public let diffBytes: UInt64?

@@ -130,15 +130,14 @@ extension LayerStore {
         // Before the layer is sealed, whose sync takes the recipe along.
         let recipeBytes = try tar.recipe.finish(durability, layerDevice: device)
         let start = ContinuousClock.now
-        var outlined = start
-        let (sealed, outline) = try concurrently(
+        let (sealed, (outline, outlined)) = try concurrently(
             { [driver] () throws(DriverError) in
                 try driver.seal(intent.number, above: intent.parents, durability: durability)
                 return ContinuousClock.now
             },
             { () throws(DriverError) in
-                defer { outlined = ContinuousClock.now }
-                return try contentOutline(of: content, intent.number, observer)
+                let outline = try contentOutline(of: content, intent.number, observer)
+                return (outline, ContinuousClock.now)
             })
         timings.sync = sealed - start
         timings.verify = outlined - start

@@ -87,7 +87,10 @@ extension LayerStore {
             } else if layer.depth != 1 || layer.kind == .view {
                 report("it has no parent, but should have one")
             }
-            if record.layer.recipeBytes != nil && !withRecipe.contains(record.number) {
+            if layer.recipeBytes != nil && !withRecipe.contains(record.number),
+                // It may have been removed since it was listed.
+                try isCurrent(record)
+            {
                 findings.append(
                     Finding(
                         .recipeMissing, layer.id,
@@ -99,6 +102,15 @@ extension LayerStore {
             }
         }
         return findings
+    }
+
+    private func isCurrent(_ record: LayerRecord) throws(DriverError) -> Bool {
+        do throws(DriverError) {
+            _ = try current(record)
+            return true
+        } catch  where error.code == .layerNotFound {
+            return false
+        }
     }
 
     private func interruptedFindings() throws(DriverError) -> [Finding] {

@@ -35,12 +35,12 @@ public final class FileClosing {
     public func close(_ file: consuming OwnedDescriptor) throws(SyscallError) {
         guard let queue else { return try file.close() }
         let number = file.release()
-        let failure: SyscallError?? = queue.wait { queue in
-            if queue.files.count >= Self.waitingMax { return nil }
+        let failure = queue.wait { queue -> Waiting<SyscallError?> in
+            if queue.files.count >= Self.waitingMax { return .again }
             queue.files.append(number)
-            return .some(queue.failure)
+            return .done(queue.failure)
         }
-        if let failure = failure ?? nil { throw failure }
+        if let failure { throw failure }
     }
 
     /// Waits until all files are closed.
@@ -56,11 +56,11 @@ public final class FileClosing {
 
     private static func run(_ queue: Monitor<Queue>) {
         while true {
-            let files: [CInt] = queue.wait { queue in
-                if queue.files.isEmpty && !queue.isAtEnd { return nil }
+            let files = queue.wait { queue -> Waiting<[CInt]> in
+                if queue.files.isEmpty && !queue.isAtEnd { return .again }
                 let files = queue.files
                 queue.files = []
-                return files
+                return .done(files)
             }
             if files.isEmpty { return }
             for number in files {

@@ -3,6 +3,13 @@
 
 import Glibc
 
+/// What came of a look at a ``Monitor``'s state.
+public enum Waiting<Value> {
+    /// Nothing yet.
+    case again
+    case done(Value)
+}
+
 /// State that several threads share and wait for changes of.
 public final class Monitor<State>: @unchecked Sendable {
     private var state: State
@@ -33,15 +40,16 @@ public final class Monitor<State>: @unchecked Sendable {
         return body(&state)
     }
 
-    /// Waits until `body` makes something of the state, and returns that.
-    public func wait<Value>(_ body: (inout State) -> sending Value?) -> sending Value {
+    /// Looks at the state again after each change until `body` is done, and returns what came of
+    /// it.
+    public func wait<Value>(_ body: (inout State) -> sending Waiting<Value>) -> sending Value {
         pthread_mutex_lock(lock)
         defer {
             pthread_cond_broadcast(changed)
             pthread_mutex_unlock(lock)
         }
         while true {
-            if let value = body(&state) { return value }
+            if case .done(let value) = body(&state) { return value }
             pthread_cond_wait(changed, lock)
         }
     }

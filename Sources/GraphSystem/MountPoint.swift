@@ -94,15 +94,18 @@ extension MountPoint {
         let descriptors = try Directory(opening: "/proc/self/fd")
         let path = try descriptors.readLink(RawPath("\(directory.raw)"))
         let below = path.joined("/")
+        return try all().contains { $0 == path || $0.hasPrefix(below) }
+    }
+
+    /// Where something is mounted in this process's mount namespace, in the order of
+    /// `/proc/self/mountinfo`.
+    public static func all() throws(SyscallError) -> [RawPath] {
         let table = try OwnedDescriptor.open("/proc/self/mountinfo", [.readOnly])
             .readAll(limit: 1 << 28)
-        for line in table.split(separator: UInt8(ascii: "\n")) {
+        return table.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-            guard fields.count > 4 else { continue }
-            let point = unescaped(fields[4])
-            if point == path || point.hasPrefix(below) { return true }
+            return fields.count > 4 ? unescaped(fields[4]) : nil
         }
-        return false
     }
 
     /// Spaces, tabs, line ends and backslashes are written as three digits of base 8.

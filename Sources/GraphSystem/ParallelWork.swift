@@ -70,15 +70,14 @@ public final class ParallelWork<Job: Sendable, Failure: Error>: Sendable {
     }
 
     private func nextJob() -> Job? {
-        let next: Job?? = state.wait { state in
-            if state.failure != nil { return .some(nil) }
+        state.wait { state in
+            if state.failure != nil { return .done(nil) }
             if let job = state.jobs.popLast() {
                 state.running += 1
-                return job
+                return .done(job)
             }
-            return state.running == 0 ? .some(nil) : nil
+            return state.running == 0 ? .done(nil) : .again
         }
-        return next ?? nil
     }
 }
 

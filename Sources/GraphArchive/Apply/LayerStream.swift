@@ -90,8 +90,8 @@ public final class LayerStream: ByteSource {
         let isOwn = block.bytes.count == Self.blockBytes
         if isOwn { blocks.change { $0.used.append(block) } }
         if hasEnded { return Block(bytes: [], count: 0) }
-        let next = blocks.wait { blocks in
-            blocks.full.isEmpty ? nil : blocks.full.removeFirst()
+        let next = blocks.wait { blocks -> Waiting<Block> in
+            blocks.full.isEmpty ? .again : .done(blocks.full.removeFirst())
         }
         if next.count == 0 {
             hasEnded = true
@@ -155,11 +155,10 @@ private struct ReadingThread: @unchecked Sendable {
     }
 
     private func nextEmpty() -> [UInt8]? {
-        let next: [UInt8]?? = blocks.wait { blocks in
-            if blocks.isStopped { return .some(nil) }
-            return blocks.empty.popLast().map { .some($0) }
+        blocks.wait { blocks in
+            if blocks.isStopped { return .done(nil) }
+            return blocks.empty.popLast().map { .done($0) } ?? .again
         }
-        return next ?? nil
     }
 }
 
@@ -188,12 +187,11 @@ private final class HashingThread: @unchecked Sendable {
     }
 
     private func nextUsed() -> Block? {
-        let next: Block?? = blocks.wait { blocks in
-            if blocks.isStopped { return .some(nil) }
-            if !blocks.used.isEmpty { return blocks.used.removeFirst() }
-            return blocks.isConsumed ? .some(nil) : nil
+        blocks.wait { blocks in
+            if blocks.isStopped { return .done(nil) }
+            if !blocks.used.isEmpty { return .done(blocks.used.removeFirst()) }
+            return blocks.isConsumed ? .done(nil) : .again
         }
-        return next ?? nil
     }
 }
 

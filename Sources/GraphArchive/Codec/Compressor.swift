@@ -10,8 +10,7 @@ public final class Compressor: ByteSink {
     private let sink: any ByteSink
     private let encoder: (any StreamEncoder)?
     // Encoders may decide by the portions they get, so they get all of one size.
-    private var buffer: [UInt8] = []
-    private var used = 0
+    private var block = PartialBlock()
 
     /// Writes to `sink`, which ``finish()`` ends.
     ///
@@ -33,7 +32,7 @@ public final class Compressor: ByteSink {
                 level: Self.clamp(level ?? ZstdEncoder.defaultLevel, ZstdEncoder.levels),
                 threads: threads)
         }
-        if encoder != nil { buffer = [UInt8](repeating: 0, count: TarLimits.bufferBytes) }
+        if encoder != nil { block = PartialBlock(bytes: TarLimits.bufferBytes) }
     }
 
     private static func clamp(_ level: Int, _ range: ClosedRange<Int>) -> Int {
@@ -47,11 +46,8 @@ public final class Compressor: ByteSink {
         }
         var start = 0
         while start < bytes.count {
-            let count = min(bytes.count - start, buffer.count - used)
-            copy(bytes.extracting(start..<(start + count)), into: &buffer, at: used)
-            used += count
-            start += count
-            if used == buffer.count { try encode(isLast: false) }
+            start += block.append(bytes, from: start)
+            if block.isFull { try encode(isLast: false) }
         }
     }
 
@@ -61,13 +57,12 @@ public final class Compressor: ByteSink {
     }
 
     private func encode(isLast: Bool) throws(ArchiveError) {
-        let count = used
-        used = 0
         // A class's property cannot be lent itself; an array that shares its storage can.
-        let portion = buffer
-        try encoder?.encode(portion.span.extracting(0..<count), isLast: isLast) {
+        let portion = block.bytes
+        try encoder?.encode(portion.span.extracting(0..<block.count), isLast: isLast) {
             (bytes: Span<UInt8>) throws(ArchiveError) in
             try sink.write(bytes)
         }
+        block.clear()
     }
 }

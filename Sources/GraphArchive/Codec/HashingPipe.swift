@@ -12,8 +12,7 @@ final class HashingPipe: ByteSink {
     private let blocks: Monitor<Blocks>
     private let side: PipeThread
     private let thread: WorkerThread
-    private var block = [UInt8](repeating: 0, count: TarLimits.bufferBytes)
-    private var used = 0
+    private var block = PartialBlock(bytes: TarLimits.bufferBytes)
     private var hasEnded = false
     private let start = ContinuousClock.now
     private var waited = Duration.zero
@@ -39,11 +38,8 @@ final class HashingPipe: ByteSink {
     func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
         var start = 0
         while start < bytes.count {
-            let count = min(bytes.count - start, block.count - used)
-            copy(bytes.extracting(start..<(start + count)), into: &block, at: used)
-            used += count
-            start += count
-            if used == block.count { try pass() }
+            start += block.append(bytes, from: start)
+            if block.isFull { try pass() }
         }
     }
 
@@ -52,15 +48,12 @@ final class HashingPipe: ByteSink {
     func fill(
         _ limit: UInt64, _ body: (inout [UInt8], Range<Int>) throws(ArchiveError) -> Int
     ) throws(ArchiveError) -> Int {
-        if used == block.count { try pass() }
-        let room = block.count - used
-        let count = try body(&block, used..<(used + Int(min(limit, UInt64(room)))))
-        used += count
-        return count
+        if block.isFull { try pass() }
+        return try block.fill(limit, body)
     }
 
     func finish() throws(ArchiveError) {
-        if used > 0 { try pass() }
+        if block.count > 0 { try pass() }
         end()
         if let failure = blocks.change({ $0.failure }) { throw failure }
         try side.sink.finish()
@@ -83,16 +76,16 @@ final class HashingPipe: ByteSink {
 
     /// Hands the block on and takes an empty one.
     private func pass() throws(ArchiveError) {
-        let full = (block, used)
-        (block, used) = ([], 0)
+        let full = block
+        block = PartialBlock()
         let start = ContinuousClock.now
         defer { waited += ContinuousClock.now - start }
-        let next: Result<[UInt8], ArchiveError> = blocks.wait { blocks in
-            if let failure = blocks.failure { return .failure(failure) }
-            return blocks.empty.popLast().map { .success($0) }
+        let next = blocks.wait { blocks -> Waiting<Result<[UInt8], ArchiveError>> in
+            if let failure = blocks.failure { return .done(.failure(failure)) }
+            return blocks.empty.popLast().map { .done(.success($0)) } ?? .again
         }
         blocks.change { $0.full.append(full) }
-        block = try next.get()
+        block = PartialBlock(in: try next.get())
     }
 }
 
@@ -106,7 +99,7 @@ public struct WrittenTar: Hashable, Sendable {
 
 private struct Blocks: Sendable {
     var empty: [[UInt8]]
-    var full: [([UInt8], Int)] = []
+    var full: [PartialBlock] = []
     var isAtEnd = false
     var failure: ArchiveError?
 
@@ -128,16 +121,16 @@ private final class PipeThread: @unchecked Sendable {
     }
 
     func run() {
-        while let (block, count) = nextFull() {
+        while let block = nextFull() {
             do throws(ArchiveError) {
                 let start = ContinuousClock.now
-                hasher.update(block, count)
-                byteCount += UInt64(count)
+                hasher.update(block.bytes, block.count)
+                byteCount += UInt64(block.count)
                 let hashed = ContinuousClock.now
                 timings.hash += hashed - start
-                try sink.write(block.span.extracting(0..<count))
+                try sink.write(block.bytes.span.extracting(0..<block.count))
                 timings.write += ContinuousClock.now - hashed
-                blocks.change { $0.empty.append(block) }
+                blocks.change { $0.empty.append(block.bytes) }
             } catch {
                 blocks.change { $0.failure = error }
                 return
@@ -145,11 +138,10 @@ private final class PipeThread: @unchecked Sendable {
         }
     }
 
-    private func nextFull() -> ([UInt8], Int)? {
-        let next: ([UInt8], Int)?? = blocks.wait { blocks in
-            if !blocks.full.isEmpty { return .some(blocks.full.removeFirst()) }
-            return blocks.isAtEnd ? .some(nil) : nil
+    private func nextFull() -> PartialBlock? {
+        blocks.wait { blocks in
+            if !blocks.full.isEmpty { return .done(blocks.full.removeFirst()) }
+            return blocks.isAtEnd ? .done(nil) : .again
         }
-        return next ?? nil
     }
 }

@@ -109,7 +109,7 @@ extension RecipeWriter {
         in recipe: any ByteSource, to sink: any ByteSink
     ) throws(ArchiveError) {
         var reader = try RecipeReader(recipe)
-        let output = Compressor(sink, .zstd, level: 1, threads: 0)
+        let output = Self.compressor(sink)
         var number: UInt64 = 0
         while var piece = try reader.next() {
             if case .file(let path, let offset) = piece.source {

@@ -27,9 +27,13 @@ public final class RecipeWriter {
     public init(
         _ sink: any ByteSink, makeKept: @escaping () throws(SyscallError) -> OwnedDescriptor
     ) {
-        // Level 1 makes recipes two hundredths larger than level 3, in half the time.
-        output = Compressor(sink, .zstd, level: 1, threads: 0)
+        output = Self.compressor(sink)
         self.makeKept = makeKept
+    }
+
+    /// A recipe is small: threads of its own would cost more than they give.
+    static func compressor(_ sink: any ByteSink) -> Compressor {
+        Compressor(sink, .zstd, threads: 0)
     }
 
     /// Takes bytes of the tar that no file holds.
