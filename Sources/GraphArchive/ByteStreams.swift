@@ -19,6 +19,14 @@ public protocol ByteSink: AnyObject {
     func finish() throws(ArchiveError)
 }
 
+/// A source that knows the digest of its bytes.
+public protocol VerifiedSource: ByteSource {
+    /// Reads what is left, so that all bytes are verified.
+    ///
+    /// - Throws: ``ArchiveError/Code/digestMismatch`` when they are not those that were meant.
+    func drain() throws(ArchiveError)
+}
+
 /// The bytes of an open file, from its current position.
 public final class FileSource: ByteSource {
     private let descriptor: OwnedDescriptor

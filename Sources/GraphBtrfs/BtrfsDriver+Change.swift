@@ -14,7 +14,7 @@ extension BtrfsDriver {
             try attempting(
                 "lift the limit of layer \(layer)", try Self.setLimit(nil, of: subvolume))
         }
-        return try trees.applyTarget(for: layer)
+        return try trees.applyTarget(for: layer, above: parents)
     }
 
     public func finishApply(

@@ -33,16 +33,24 @@ public struct DriverCapabilities: Hashable, Sendable {
     public var hasQuota: Bool
     /// Whether copies share blocks until they are written.
     public var hasReflink: Bool
+    /// Whether a layer can be written while its parents still are.
+    ///
+    /// Then ``Driver/create(_:above:limits:observer:)`` and ``Driver/applyTarget(for:above:)`` need
+    /// no more than that the parents were created; the root of the layer may then have other
+    /// attributes than theirs, which whoever unpacks it sets in the end.
+    public var appliesIndependently: Bool
     /// Facts for `graphctl info`, in the order in which to print them.
     public var details: [Detail]
 
     /// Describes a driver.
     public init(
         depthMax: Int? = nil, hasNativeDiff: Bool = false, hasQuota: Bool = false,
-        hasReflink: Bool = false, details: KeyValuePairs<String, String> = [:]
+        hasReflink: Bool = false, appliesIndependently: Bool = false,
+        details: KeyValuePairs<String, String> = [:]
     ) {
         (self.depthMax, self.hasNativeDiff) = (depthMax, hasNativeDiff)
         (self.hasQuota, self.hasReflink) = (hasQuota, hasReflink)
+        self.appliesIndependently = appliesIndependently
         self.details = details.map { Detail(key: $0.key, value: $0.value) }
     }
 

@@ -47,7 +47,9 @@ package struct WholeTrees: Sendable {
     }
 
     /// Makes an empty stage with the attributes of the tree's root.
-    package func applyTarget(for layer: LayerNumber) throws(DriverError) -> ApplyTarget {
+    package func applyTarget(
+        for layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> ApplyTarget {
         let holder = try folders.open(layer, place)
         let tree = try open(layer)
         _ = try folders.writableFolder()
@@ -61,7 +63,7 @@ package struct WholeTrees: Sendable {
                 from: tree.descriptor, try tree.status(), isCopied: isCopiedAttribute)
             return ApplyTarget(
                 directory: stage, namespace: namespace,
-                lower: LayeredTree(layers: [tree], encoding: .plain))
+                lower: parents.isEmpty ? .empty : Self.plain(tree))
         } catch {
             throw spaceError("make the stage of layer \(layer)", error, on: holder.descriptor)
         }

@@ -4,7 +4,7 @@
 import GraphArchive
 
 /// The bytes of a layer's blob, whose reader hears of a wrong digest before it hears of the end.
-final class BlobSource: ByteSource {
+final class BlobSource: VerifiedSource {
     private let source: HashingSource
     private let expected: Digest?
     private let passed: (Int) throws(ArchiveError) -> Void
@@ -36,7 +36,6 @@ final class BlobSource: ByteSource {
         return count
     }
 
-    /// Reads what is left, so that the digest of all bytes is verified.
     func drain() throws(ArchiveError) {
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         while try read(into: &buffer) > 0 {}

@@ -4,6 +4,7 @@
 public import GraphArchive
 public import GraphCore
 public import GraphStore
+import Synchronization
 
 /// Labels that an import puts on an image's top layer.
 public enum ImageLabel {
@@ -41,16 +42,17 @@ public func importImage(
     var labels = [ImageLabel.configuration: image.configurationDigest.description]
     labels[ImageLabel.manifest] = image.manifestDigest?.description
     labels[ImageLabel.name] = name ?? image.name
+    let work = ImageImport(
+        image: image, files: source.files, labels: labels, store: store, observer: observer)
     // Somebody else's failed import may take back a layer that this one has found: look again.
     for _ in 0..<3 {
-        let work = ImageImport(image, files: source.files, labels: labels, store, observer)
         do throws(DriverError) {
             return try work.run()
         } catch  where error.code == .layerNotFound {
             continue
         }
     }
-    return try ImageImport(image, files: source.files, labels: labels, store, observer).run()
+    return try work.run()
 }
 
 /// An image that is in a store.
@@ -62,99 +64,81 @@ public struct ImportedImage: Hashable, Sendable {
 }
 
 /// One pass over an image's layers.
-private final class ImageImport {
-    private let image: Image
-    private let files: ImageFiles
-    private let labels: [String: String]
-    private let store: LayerStore
-    private let observer: WorkObserver
-    private var added: [Layer] = []
-    private var completedBytes: UInt64 = 0
-    private var totalBytes: UInt64 = 0
-    private var timings = WorkTimings()
-
-    init(
-        _ image: Image, files: ImageFiles, labels: [String: String], _ store: LayerStore,
-        _ observer: WorkObserver
-    ) {
-        (self.image, self.files, self.labels) = (image, files, labels)
-        (self.store, self.observer) = (store, observer)
-    }
+private struct ImageImport {
+    let image: Image
+    let files: ImageFiles
+    let labels: [String: String]
+    let store: LayerStore
+    let observer: WorkObserver
 
     func run() throws(DriverError) -> ImportedImage {
-        do throws(DriverError) {
-            return ImportedImage(top: try applyChain(), timings: timings)
-        } catch {
-            takeBack()
-            throw error
+        let (found, missing) = try topmostFound()
+        var timings = WorkTimings()
+        var top = found
+        if missing > 0 {
+            let applied = try store.apply(
+                chain: try chain(of: image.layers.suffix(missing)), parent: found?.id,
+                // The store's own reports count the bytes of one layer; these count those of the
+                // image.
+                observer: WorkObserver(isCancelled: { [observer] in observer.isCancelled }))
+            for layer in applied { timings += layer.timings }
+            top = applied.last?.layer
         }
+        guard let top else { preconditionFailure("an image with layers has a top one") }
+        let wanted = labels.filter { top.labels[$0.key] != $0.value }
+        if wanted.isEmpty { return ImportedImage(top: top, timings: timings) }
+        let labelled = try store.setLabels(of: top.id, wanted.mapValues { Optional($0) })
+        return ImportedImage(top: labelled, timings: timings)
     }
 
-    private func applyChain() throws(DriverError) -> Layer {
+    /// The topmost layer that the store has, and how many are above it.
+    ///
+    /// A layer's parents are in the store when it is, so this is all to look for.
+    private func topmostFound() throws(DriverError) -> (layer: Layer?, missing: Int) {
         var chainIDs: [Digest] = []
         for layer in image.layers {
             chainIDs.append(Digest.chain(parent: chainIDs.last, diff: layer.diffID))
         }
-        // A layer's parents are in the store when it is, so the topmost found is all to look for.
-        var top: Layer?
-        var missing = image.layers.count
-        while missing > 0 {
-            top = try store.findCommitted(chainID: chainIDs[missing - 1])
-            if top != nil { break }
-            missing -= 1
+        for (missing, chainID) in chainIDs.reversed().enumerated() {
+            if let found = try store.findCommitted(chainID: chainID) { return (found, missing) }
         }
-        let rest = image.layers[missing...]
-        // Says what is missing before anything is unpacked.
-        for layer in rest { totalBytes += try layer.range(in: files).count }
-        for (index, layer) in zip(rest.indices, rest) {
-            let isLast = index == image.layers.count - 1
-            top = try apply(layer, above: top, labels: isLast ? labels : [:])
-        }
-        guard let top else { preconditionFailure("an image with layers has a top one") }
-        let wanted = labels.filter { top.labels[$0.key] != $0.value }
-        if wanted.isEmpty { return top }
-        return try store.setLabels(of: top.id, wanted.mapValues { Optional($0) })
+        return (nil, chainIDs.count)
     }
 
-    private func apply(
-        _ layer: ImageLayer, above parent: Layer?, labels: [String: String]
-    ) throws(DriverError) -> Layer {
-        let blob = BlobSource(try layer.range(in: files), expected: layer.blobDigest) {
-            [self] count throws(ArchiveError) in
-            completedBytes += UInt64(count)
-            try observer.report(progress)
+    /// What the store is to apply; says what the image lacks before anything is unpacked.
+    private func chain(
+        of layers: ArraySlice<ImageLayer>
+    ) throws(DriverError) -> [ChainLayer] {
+        var ranges: [FileRange] = []
+        for layer in layers { ranges.append(try layer.range(in: files)) }
+        let progress = ImportProgress(
+            totalBytes: ranges.reduce(0) { $0 + $1.count }, observer: observer)
+        return zip(layers, ranges).enumerated().map { index, pair in
+            let (layer, range) = pair
+            return ChainLayer(
+                diffID: layer.diffID, labels: index == layers.count - 1 ? labels : [:]
+            ) { () throws(DriverError) in
+                BlobSource(range, expected: layer.blobDigest) { count throws(ArchiveError) in
+                    try progress.add(count)
+                }
+            }
         }
-        let watcher = observer
-        // The store's own reports count the bytes of one layer; these count those of the image.
-        let stopper = WorkObserver(isCancelled: { watcher.isCancelled })
-        let applied: AppliedLayer
-        do throws(DriverError) {
-            applied = try store.apply(
-                blob, parent: parent?.id, diffID: layer.diffID, labels: labels, observer: stopper)
-        } catch  where error.code == .invalidArchive {
-            // Damaged bytes break the archive in them mostly before their end is reached. That they
-            // are not the bytes that were meant says more.
-            try attempting(archive: "unpack layer \(layer.diffID)", try blob.drain())
-            throw error
-        }
-        if !applied.wasPresent { added.append(applied.layer) }
-        timings += applied.timings
-        return applied.layer
+    }
+}
+
+/// Counts the bytes that are read of all layers.
+private final class ImportProgress: Sendable {
+    private let completedBytes = Atomic<UInt64>(0)
+    private let totalBytes: UInt64
+    private let observer: WorkObserver
+
+    init(totalBytes: UInt64, observer: WorkObserver) {
+        (self.totalBytes, self.observer) = (totalBytes, observer)
     }
 
-    private var progress: WorkProgress {
-        WorkProgress(
-            phase: "importing", completedBytes: completedBytes, totalBytes: totalBytes)
-    }
-
-    /// Removes the layers that this import added, the topmost first, as far as nothing uses them.
-    private func takeBack() {
-        do throws(DriverError) {
-            while let layer = added.popLast() { _ = try store.remove(layer.id) }
-        } catch {
-            // Somebody has built on it by now, or it is gone: what lies below it stays.
-        }
-        // With what the failed layer itself had unpacked.
-        _ = try? store.reclaim(observer: .none)
+    func add(_ count: Int) throws(ArchiveError) {
+        let completed = completedBytes.add(UInt64(count), ordering: .relaxed).newValue
+        try observer.report(
+            WorkProgress(phase: "importing", completedBytes: completed, totalBytes: totalBytes))
     }
 }

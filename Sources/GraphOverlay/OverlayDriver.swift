@@ -51,6 +51,7 @@ public final class OverlayDriver: Driver {
     public var capabilities: DriverCapabilities {
         DriverCapabilities(
             depthMax: Self.lowersMax, hasNativeDiff: true, hasReflink: folders.supportsReflink,
+            appliesIndependently: true,
             details: [
                 "xattrs": namespace.rawValue + "*",
                 "mount": usesOptionString

@@ -98,8 +98,10 @@ struct LayerQueries {
             "WHERE l.parent = ? ORDER BY l.number LIMIT ?", [number.rawValue, limit])
     }
 
-    /// The unfinished: a few rows at most, found by their own index.
-    func unfinished() throws -> [LayerRecord] { try records("WHERE l.state <> 'ready'", []) }
+    /// The unfinished, children before parents: a few rows at most, found by their own index.
+    func unfinished() throws -> [LayerRecord] {
+        try records("WHERE l.state <> 'ready' ORDER BY l.number DESC", [])
+    }
 
     /// All layers that callers see, oldest first.
     func visible() throws -> [LayerRecord] {

@@ -24,19 +24,22 @@ extension LayerStore {
             return AppliedLayer(
                 layer: present, wasPresent: true, streamBytes: bytes, timings: WorkTimings())
         }
-        let intent = try begin(.committed, id: id, parent: parent, labels: labels, limits: .none)
+        let intent = try begin(
+            .committed, id: id, parent: NewParent(parent), labels: labels, limits: .none)
         do throws(DriverError) {
-            var timings = WorkTimings()
-            let tar = try unpack(stream, intent, &timings, observer)
-            if let diffID, tar.digest != diffID { throw mismatch(diffID, tar.digest) }
+            try driver.create(
+                intent.number, above: intent.parents, limits: .none, observer: observer)
+            var tar = try unpack(stream, intent, observer)
+            if let diffID { try tar.require(diffID) }
             let chainID = Self.chain(intent.parent, tar.digest)
             if id == nil, let chainID, let present = try findCommitted(chainID: chainID) {
                 abandon(intent)
                 return AppliedLayer(
-                    layer: present, wasPresent: true, streamBytes: tar.byteCount, timings: timings)
+                    layer: present, wasPresent: true, streamBytes: tar.byteCount,
+                    timings: tar.timings)
             }
-            let content = try keep(intent, tar, chainID, &timings, observer)
-            return try record(intent, content, timings)
+            let content = try keep(intent, &tar, chainID, observer)
+            return try record(intent, content, tar.timings)
         } catch {
             abandon(intent, after: error)
             throw withResource(error)
@@ -88,21 +91,31 @@ extension LayerStore {
             }())
     }
 
-    /// What is known of a tar that has been unpacked.
-    private struct UnpackedTar {
-        let digest: Digest
-        let byteCount: UInt64
-        let recipe: PendingRecipe
-    }
-
-    /// Puts a tar's content where the driver wants it.
-    private func unpack(
-        _ source: any ByteSource, _ intent: LayerIntent, _ timings: inout WorkTimings,
+    /// Puts a tar's content where the driver wants it; the layer has been created.
+    ///
+    /// `parents` is given where the layers below are written at the same time.
+    func unpack(
+        _ source: any ByteSource, _ intent: LayerIntent, parents: TreeCompletion? = nil,
         _ observer: WorkObserver
     ) throws(DriverError) -> UnpackedTar {
-        try driver.create(
-            intent.number, above: intent.parents, limits: .none, observer: observer)
-        let target = try driver.applyTarget(for: intent.number, above: intent.parents)
+        do throws(DriverError) {
+            var target = try driver.applyTarget(for: intent.number, above: intent.parents)
+            target.lowerCompletion = parents
+            return try unpack(source, intent, target, observer)
+        } catch  where error.code == .invalidArchive {
+            // Damaged bytes break the archive in them mostly before their end is reached. That they
+            // are not the bytes that were meant says more.
+            if let source = source as? any VerifiedSource {
+                try attempting(archive: "read the layer", try source.drain())
+            }
+            throw error
+        }
+    }
+
+    private func unpack(
+        _ source: any ByteSource, _ intent: LayerIntent, _ target: ApplyTarget,
+        _ observer: WorkObserver
+    ) throws(DriverError) -> UnpackedTar {
         let recipe = try recipes.begin(intent.number)
         let stream = try attempting(archive: "read the layer", try LayerStream(source))
         defer { stream.stop() }
@@ -114,15 +127,16 @@ extension LayerStore {
                 startsWriteback: configuration.durability == .durable, observer: observer))
         try driver.finishApply(of: intent.number, above: intent.parents, observer: observer)
         let (digest, byteCount) = stream.finish()
-        timings = stream.timings
+        var timings = stream.timings
         timings.write = ContinuousClock.now - start
-        return UnpackedTar(digest: digest, byteCount: byteCount, recipe: recipe)
+        return UnpackedTar(
+            digest: digest, byteCount: byteCount, recipe: recipe, timings: timings)
     }
 
     /// Makes the bytes durable, and meanwhile computes what is recorded about them.
-    private func keep(
-        _ intent: LayerIntent, _ tar: UnpackedTar, _ chainID: Digest?,
-        _ timings: inout WorkTimings, _ observer: WorkObserver
+    func keep(
+        _ intent: LayerIntent, _ tar: inout UnpackedTar, _ chainID: Digest?,
+        _ observer: WorkObserver
     ) throws(DriverError) -> CommittedContent {
         let durability = configuration.durability
         let content = try content(of: intent.number)
@@ -139,8 +153,8 @@ extension LayerStore {
                 let outline = try contentOutline(of: content, intent.number, observer)
                 return (outline, ContinuousClock.now)
             })
-        timings.sync = sealed - start
-        timings.verify = outlined - start
+        tar.timings.sync = sealed - start
+        tar.timings.verify = outlined - start
         return CommittedContent(
             diffID: tar.digest, chainID: chainID, contentDigest: outline.digest,
             diffBytes: tar.byteCount, recipeBytes: recipeBytes,
@@ -185,10 +199,6 @@ extension LayerStore {
         }
     }
 
-    private func mismatch(_ wanted: Digest, _ found: Digest) -> DriverError {
-        DriverError(.digestMismatch, "the layer's digest is \(found), not \(wanted)")
-    }
-
     /// Digest and size of a layer's canonical tar, made from what is on disk.
     func canonicalDiff(
         of number: LayerNumber, above parents: [LayerNumber], _ observer: WorkObserver
@@ -198,6 +208,24 @@ extension LayerStore {
         return try attempting(
             archive: "read layer number \(number)",
             try writeHashedTreeDiff(source, to: NullSink(), observer: observer))
+    }
+}
+
+/// What is known of a tar that has been unpacked.
+///
+/// It goes from the thread that unpacked to the one that records, and is never at both.
+struct UnpackedTar: @unchecked Sendable {
+    let digest: Digest
+    let byteCount: UInt64
+    let recipe: PendingRecipe
+    var timings: WorkTimings
+
+    /// Refuses a tar that is not the one that was meant.
+    func require(_ wanted: Digest) throws(DriverError) {
+        if digest != wanted {
+            throw DriverError(
+                .digestMismatch, "the layer's digest is \(digest), not \(wanted)")
+        }
     }
 }
 

@@ -30,6 +30,20 @@ struct LayerIntent {
     }
 }
 
+/// What a new layer is put on.
+enum NewParent {
+    /// A committed layer, by id or a part of it.
+    case layer(String)
+    /// A layer that is still being made, and the id that it will have.
+    case intent(LayerIntent, id: String)
+
+    /// Nothing, where there is no reference.
+    init?(_ reference: String?) {
+        guard let reference else { return nil }
+        self = .layer(reference)
+    }
+}
+
 extension LayerStore {
     /// Makes a writable layer on top of a committed one, or an empty one.
     ///
@@ -42,7 +56,8 @@ extension LayerStore {
         limits: LayerLimits = .none, observer: WorkObserver = .none
     ) throws(DriverError) -> Layer {
         let intent = try begin(
-            .active, id: id ?? LayerID.random(), parent: parent, labels: labels, limits: limits)
+            .active, id: id ?? LayerID.random(), parent: NewParent(parent), labels: labels,
+            limits: limits)
         do throws(DriverError) {
             try driver.create(
                 intent.number, above: intent.parents, limits: limits, observer: observer)
@@ -60,13 +75,14 @@ extension LayerStore {
         id: String? = nil, parent: String, labels: [String: String] = [:]
     ) throws(DriverError) -> Layer {
         let intent = try begin(
-            .view, id: id ?? LayerID.random(), parent: parent, labels: labels, limits: .none)
+            .view, id: id ?? LayerID.random(), parent: NewParent(parent), labels: labels,
+            limits: .none)
         return intent.layer(intent.id ?? "", at: intent.created)
     }
 
     /// Records that a layer is being made; a view is made by that alone.
     func begin(
-        _ kind: Layer.Kind, id: String?, parent: String?, labels: [String: String],
+        _ kind: Layer.Kind, id: String?, parent: NewParent?, labels: [String: String],
         limits: LayerLimits
     ) throws(DriverError) -> LayerIntent {
         try checkWritable("make a layer")
@@ -85,7 +101,7 @@ extension LayerStore {
     }
 
     private func record(
-        _ kind: Layer.Kind, id: String?, parent: String?, labels: [String: String],
+        _ kind: Layer.Kind, id: String?, parent: NewParent?, labels: [String: String],
         limits: LayerLimits, owner: Int64
     ) throws(DriverError) -> LayerIntent {
         let isDone = kind == .view
@@ -99,13 +115,7 @@ extension LayerStore {
             if let id, try queries.layer(id: id) != nil {
                 throw DriverError(.layerExists, "there is a layer \(id) already")
             }
-            let below = try parent.map { try queries.layer($0) }
-            if let below, below.layer.kind != .committed {
-                throw DriverError(
-                    .wrongKind,
-                    "layer \(below.layer.id) is \(below.layer.kind.described) and cannot be a parent;"
-                        + " commit it first")
-            }
+            let below = try parent.map { try Self.find($0, queries) }
             let depth = (below?.layer.depth ?? 0) + 1
             if let depthMax, depth > depthMax {
                 throw DriverError(
@@ -116,15 +126,31 @@ extension LayerStore {
             let number = try LayerChanges(connection).insert(
                 NewLayer(
                     id: id, kind: kind, state: isDone ? .ready : .creating,
-                    owner: isDone ? nil : owner, parent: below?.number, depth: depth,
+                    owner: isDone ? nil : owner, parent: below?.layer.number, depth: depth,
                     limits: limits, created: created, labels: labels))
-            var parents: [LayerNumber] = []
-            if let below {
-                parents = try [below.number] + queries.parents(of: below.number)
-            }
+            let parents = below.map { [$0.layer.number] + $0.parents } ?? []
             return LayerIntent(
                 number: number, kind: kind, id: id, parent: below?.layer, parents: parents,
                 depth: depth, limits: limits, created: created, labels: labels, owner: owner)
+        }
+    }
+
+    /// The layer that a new one is put on, and those below it.
+    private static func find(
+        _ parent: NewParent, _ queries: LayerQueries
+    ) throws -> (layer: Layer, parents: [LayerNumber]) {
+        switch parent {
+        case .intent(let intent, let id):
+            return (intent.layer(id, at: intent.created), intent.parents)
+        case .layer(let reference):
+            let below = try queries.layer(reference)
+            if below.layer.kind != .committed {
+                throw DriverError(
+                    .wrongKind,
+                    "layer \(below.layer.id) is \(below.layer.kind.described) and cannot be a parent;"
+                        + " commit it first")
+            }
+            return (below.layer, try queries.parents(of: below.number))
         }
     }
 

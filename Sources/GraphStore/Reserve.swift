@@ -55,11 +55,14 @@ struct Reserve {
             let room = try file.filesystem().availableBytes
             // Taking the last room would only make the disk full again.
             if room < 8 * Self.bytes { return }
-            // Not zeros: a filesystem that compresses would keep nothing of them.
-            var generator = SystemRandomNumberGenerator()
+            // Not zeros: a filesystem that compresses would keep nothing of them. No call of the
+            // kernel for each word either: these are xorshift64's.
+            var word = UInt64.random(in: 1...(.max))
             var block: [UInt8] = []
             while block.count < 65_536 {
-                let word: UInt64 = generator.next()
+                word ^= word << 13
+                word ^= word >> 7
+                word ^= word << 17
                 for shift in 0..<8 { block.append(UInt8(truncatingIfNeeded: word >> (shift * 8))) }
             }
             do throws(SyscallError) {

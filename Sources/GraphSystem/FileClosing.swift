@@ -7,6 +7,8 @@
 public final class FileClosing {
     private let queue: Monitor<Queue>?
     private let thread: WorkerThread?
+    /// Handed over together: waking the thread for each file would cost more than closing it.
+    private var complete: [CInt] = []
 
     private struct Queue {
         var files: [CInt] = []
@@ -15,6 +17,7 @@ public final class FileClosing {
     }
 
     private static let waitingMax = 256
+    private static let batchCount = 32
 
     /// Closes files at once, or on another thread that starts write-back.
     public init(startsWriteback: Bool) throws(SyscallError) {
@@ -34,10 +37,13 @@ public final class FileClosing {
     /// - Throws: What `close(2)` says of this file or an earlier one.
     public func close(_ file: consuming OwnedDescriptor) throws(SyscallError) {
         guard let queue else { return try file.close() }
-        let number = file.release()
+        complete.append(file.release())
+        if complete.count < Self.batchCount { return }
+        let files = complete
+        complete = []
         let failure = queue.wait { queue -> Waiting<SyscallError?> in
             if queue.files.count >= Self.waitingMax { return .again }
-            queue.files.append(number)
+            queue.files += files
             return .done(queue.failure)
         }
         if let failure { throw failure }
@@ -50,7 +56,12 @@ public final class FileClosing {
     }
 
     private func end() {
-        queue?.change { $0.isAtEnd = true }
+        let files = complete
+        complete = []
+        queue?.change { queue in
+            queue.files += files
+            queue.isAtEnd = true
+        }
         thread?.join()
     }
 

@@ -8,7 +8,7 @@ extension VFSDriver {
     public func applyTarget(
         for layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
-        try trees.applyTarget(for: layer)
+        try trees.applyTarget(for: layer, above: parents)
     }
 
     public func finishApply(

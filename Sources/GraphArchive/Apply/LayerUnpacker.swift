@@ -78,6 +78,7 @@ struct LayerUnpacker {
     var cache = UnpackDirectoryCache()
     var summary = UnpackSummary()
     private var deferred = DeferredDeletions()
+    private var namesRoot = false
     /// The directory of the member before: most members share it.
     var recent: (parent: [RawPath], directory: UnpackDirectory)?
 
@@ -87,12 +88,14 @@ struct LayerUnpacker {
         (self.target, self.recipe) = (target, recipe)
         (self.closing, self.isWithoutMask) = (closing, isWithoutMask)
         root = try attempting(
-            "open the layer", try UnpackDirectory(root: target.directory, lower: target.lower))
+            "open the layer", try UnpackDirectory(root: target))
     }
 
     mutating func unpack(
         _ entry: ArchiveEntry, data: inout TarReader
     ) throws(ArchiveError) {
+        // As any directory that neither the archive nor the parents have.
+        if summary.entries == 0 && target.lower.layers.isEmpty { root.modified = entry.modified }
         summary.entries += 1
         switch try EntryName(entry.path) {
         case .ignored:
@@ -103,10 +106,10 @@ struct LayerUnpacker {
             }
             try checkAttributes(entry)
             try setMetadata(of: root, entry)
+            namesRoot = true
         case .opaque(let parent), .whiteout(let parent, _):
-            if try !delete(entry.path, .existing) {
-                deferred.append(entry.path, depth: parent.count)
-            }
+            let isDone = try canSeeParents() ? delete(entry.path, .existing) : false
+            if !isDone { deferred.append(entry.path, depth: parent.count) }
         case .entry(let parent, let name):
             try checkAttributes(entry)
             let directory = try findOrMake(parent, modified: entry.modified)
@@ -121,6 +124,7 @@ struct LayerUnpacker {
         try deletions.visit { (path) throws(ArchiveError) in
             _ = try delete(path, .makingMerged)
         }
+        if target.lowerCompletion != nil && !namesRoot { try takeRootFromParents() }
         do throws(SyscallError) {
             try cache.removeAll()
             try root.restoreTime()
@@ -130,7 +134,31 @@ struct LayerUnpacker {
         }
     }
 
+    /// Gives the root what the parents' has, which was not complete when the layer was made.
+    private mutating func takeRootFromParents() throws(ArchiveError) {
+        try attempting("wait for the layers below", try target.lowerCompletion?.wait())
+        guard let below = target.lower.layers.first else { return }
+        let attributes = try target.lower.encoding.contentAttributes(of: ".", in: below)
+        do throws(SyscallError) {
+            let status = try below.status()
+            try root.handle.descriptor.setOwner(uid: status.uid, gid: status.gid)
+            try root.handle.descriptor.setPermissions(status.permissions)
+            for attribute in attributes { try root.handle.descriptor.setAttribute(attribute) }
+            root.modified = status.modified
+        } catch {
+            throw ArchiveError(.system, "could not set the attributes of /", cause: error)
+        }
+    }
+
     // MARK: Deletions
+
+    /// Whether the parents are complete; waited for once many deletions wait for them.
+    private func canSeeParents() throws(ArchiveError) -> Bool {
+        guard let completion = target.lowerCompletion, !completion.isComplete() else { return true }
+        if deferred.byteCount < DeferredDeletions.waitingBytesMax { return false }
+        try attempting("wait for the layers below", try completion.wait())
+        return true
+    }
 
     /// Carries out the deletion that a marker's path tells.
     ///

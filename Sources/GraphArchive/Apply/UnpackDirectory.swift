@@ -22,20 +22,25 @@ final class UnpackDirectory {
     var knownPassesListsOn: Bool?
     private var knownOwnerOfNew: FileOwner?
     private var knownLower: MergedDirectory??
+    /// For the root alone: opens the parents' tree, once it is complete.
+    private let openLower: (() throws(SyscallError) -> MergedDirectory?)?
 
     init(
         path: RawPath, handle: Directory, parent: UnpackDirectory?, modified: Timestamp,
         isOpaque: Bool
     ) {
         (self.path, self.handle, self.parent) = (path, handle, parent)
-        (self.modified, self.isOpaque) = (modified, isOpaque)
+        (self.modified, self.isOpaque, openLower) = (modified, isOpaque, nil)
     }
 
-    /// The root of a layer above `lower`.
-    init(root handle: Directory, lower: LayeredTree) throws(SyscallError) {
-        (path, self.handle, parent, isOpaque) = ("", handle, nil, false)
+    /// The root of a layer.
+    init(root target: ApplyTarget) throws(SyscallError) {
+        (path, handle, parent, isOpaque) = ("", target.directory, nil, false)
         modified = try handle.status().modified
-        knownLower = .some(MergedDirectory(root: lower))
+        openLower = { () throws(SyscallError) in
+            try target.lowerCompletion?.wait()
+            return MergedDirectory(root: target.lower)
+        }
     }
 
     /// What shows through of the parents' directory under this path.
@@ -47,8 +52,12 @@ final class UnpackDirectory {
     /// asked for, since most directories of most archives never need it.
     func inParents() throws(SyscallError) -> MergedDirectory? {
         if let knownLower { return knownLower }
-        let name = path.components.last ?? ""
-        let found = try parent?.inParents()?.lookup(name)?.directory
+        let found: MergedDirectory?
+        if let openLower {
+            found = try openLower()
+        } else {
+            found = try parent?.inParents()?.lookup(path.components.last ?? "")?.directory
+        }
         knownLower = .some(found)
         return found
     }

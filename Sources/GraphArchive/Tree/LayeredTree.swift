@@ -56,10 +56,26 @@ public struct ApplyTarget: Sendable {
     /// What lies below: looked into for links, for the attributes of directories that the archive
     /// does not name, and for targets of hard links.
     public let lower: LayeredTree
+    /// Set while `lower` is still being written, and nothing in it may be looked at.
+    public var lowerCompletion: TreeCompletion?
 
     /// Describes a place.
     public init(directory: Directory, namespace: OverlayNamespace, lower: LayeredTree) {
         (self.directory, self.namespace, self.lower) = (directory, namespace, lower)
+    }
+}
+
+/// When a tree that others write is complete.
+public struct TreeCompletion: Sendable {
+    let isComplete: @Sendable () -> Bool
+    let wait: @Sendable () throws(SyscallError) -> Void
+
+    /// Asks with two closures; `wait` throws `ECANCELED` when the tree will not be complete.
+    public init(
+        isComplete: @escaping @Sendable () -> Bool,
+        wait: @escaping @Sendable () throws(SyscallError) -> Void
+    ) {
+        (self.isComplete, self.wait) = (isComplete, wait)
     }
 }
 
