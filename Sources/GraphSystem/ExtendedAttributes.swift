@@ -25,11 +25,23 @@ public struct ExtendedAttribute: Hashable, Comparable, Sendable {
 extension Directory {
     /// All attributes of a name, sorted; `llistxattr(2)`, `lgetxattr(2)`.
     public func attributes(of name: RawPath) throws(SyscallError) -> [ExtendedAttribute] {
+        var found: [ExtendedAttribute] = []
+        for key in try attributeNames(of: name) {
+            // An attribute that went away between the two calls is no attribute.
+            if let value = try attribute(key, of: name) {
+                found.append(ExtendedAttribute(name: key, value: value))
+            }
+        }
+        return found.sorted()
+    }
+
+    /// The names of the attributes of a name; `llistxattr(2)`.
+    public func attributeNames(of name: RawPath) throws(SyscallError) -> [String] {
         let path = procPath(of: name)
         let names = try growing("llistxattr(\(name))") { buffer in
             path.withCString { llistxattr($0, buffer.baseAddress, buffer.count) }
         }
-        var found: [ExtendedAttribute] = []
+        var found: [String] = []
         for part in names.split(separator: 0) {
             guard let key = String(validating: part.map { UInt8(bitPattern: $0) }, as: UTF8.self)
             else {
@@ -38,12 +50,9 @@ extension Directory {
                     call: "llistxattr(\(name))", errno: .illegalByteSequence,
                     detail: "an attribute's name is not UTF-8")
             }
-            // An attribute that went away between the two calls is no attribute.
-            if let value = try attribute(key, of: name) {
-                found.append(ExtendedAttribute(name: key, value: value))
-            }
+            found.append(key)
         }
-        return found.sorted()
+        return found
     }
 
     /// One attribute of a name, or nil when it has none so named; `lgetxattr(2)`.
