@@ -52,8 +52,10 @@ struct DiffWalk {
     func run(
         _ body: (Difference) throws(ArchiveError) -> Void
     ) throws(ArchiveError) {
-        let groups = try changedGroups()
+        var groups = try changedGroups(lookingAtShared: false)
+        if groups.mayMissNames { groups = try changedGroups(lookingAtShared: true) }
         var comparison = TreeComparison(observer: observer)
+        comparison.looksAtShared = groups.lookedAtShared
         if content == .outline { comparison.comparedFiles = .none }
         // Directories entered and not yet handed over.
         var entered: [(path: RawPath, entry: MergedEntry, isGiven: Bool)] = []
@@ -67,7 +69,7 @@ struct DiffWalk {
                 entered.removeLast()
                 return
             case .equalLink(let path, let entry, _):
-                guard groups.contains(entry.status.identity) else { return }
+                guard groups.changed.contains(entry.status.identity) else { return }
                 difference = Difference(kind: .modified, path: path, entry: entry)
             case .added(let path, let entry):
                 difference = Difference(kind: .added, path: path, entry: entry)
@@ -85,29 +87,55 @@ struct DiffWalk {
         }
     }
 
+    /// The files with several names that belong into a diff with all of them.
+    private struct LinkGroups {
+        let lookedAtShared: Bool
+        var changed: Set<FileIdentity> = []
+        /// For each file of a layer that both sides have, the names that have not been met.
+        var unmetNames: [FileIdentity: Int] = [:]
+
+        /// Whether a name may lie where nothing was looked at.
+        var mayMissNames: Bool { changed.contains { unmetNames[$0, default: 0] > 0 } }
+
+        mutating func meet(_ entry: MergedEntry, _ sharedLayers: Set<ObjectIdentifier>) {
+            guard !lookedAtShared, sharedLayers.contains(ObjectIdentifier(entry.part.layer)) else {
+                return
+            }
+            let links = Int(entry.status.links)
+            unmetNames[entry.status.identity, default: links] -= 1
+        }
+    }
+
     /// The files with several names of which a name is new, changed, or was another file before.
     ///
     /// All names of such a file go into the diff, also those that are equal by themselves: only
-    /// then does it say that they are one file.
-    private func changedGroups() throws(ArchiveError) -> Set<FileIdentity> {
-        guard old != nil else { return [] }
-        var changed: Set<FileIdentity> = []
+    /// then does it say that they are one file. Where a layer that both sides have shows a file under
+    /// a new name (its directory was renamed, or a deletion is gone), the others may be anywhere in
+    /// it: such files alone make a comparison look at everything.
+    private func changedGroups(lookingAtShared: Bool) throws(ArchiveError) -> LinkGroups {
+        var groups = LinkGroups(lookedAtShared: lookingAtShared)
+        guard let old, let new else { return groups }
+        let sharedLayers = Set(old.roots.map { ObjectIdentifier($0.layer) })
+            .intersection(new.roots.map { ObjectIdentifier($0.layer) })
         var oldIdentities: [FileIdentity: FileIdentity] = [:]
         var comparison = TreeComparison(observer: observer)
+        comparison.looksAtShared = lookingAtShared
         comparison.comparedFiles = content == .outline ? .none : .linked
         try comparison.compare(old, new) { (event) throws(ArchiveError) in
             switch event {
             case .added(_, let entry), .modified(_, let entry):
                 if entry.status.type != .directory && entry.status.links > 1 {
-                    changed.insert(entry.status.identity)
+                    groups.changed.insert(entry.status.identity)
+                    groups.meet(entry, sharedLayers)
                 }
             case .equalLink(_, let entry, let before):
                 let known = oldIdentities.updateValue(before, forKey: entry.status.identity)
-                if let known, known != before { changed.insert(entry.status.identity) }
+                if let known, known != before { groups.changed.insert(entry.status.identity) }
+                groups.meet(entry, sharedLayers)
             case .enter, .leave, .deleted:
                 break
             }
         }
-        return changed
+        return groups
     }
 }
