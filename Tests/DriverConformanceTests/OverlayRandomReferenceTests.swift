@@ -220,7 +220,12 @@ private struct ReferenceChains {
             .filter { line in
                 let isLink = line.contains(": linked to ")
                 let path = line.prefix(upTo: line.range(of: ": ")?.lowerBound ?? line.endIndex)
-                return !line.hasPrefix(".: mtime") && !(isLink && unchanged.contains("/" + path))
+                // Over a directory that is there, tar only adds attributes.
+                let isOldAttribute =
+                    line.hasSuffix(", not none")
+                    && (line.contains(": user.x is ") || line.contains(": trusted.y is "))
+                return !line.hasPrefix(".: mtime") && !isOldAttribute
+                    && !(isLink && unchanged.contains("/" + path))
             }
         return lines.isEmpty ? nil : "extracted by tar: " + lines.joined(separator: "\n")
     }

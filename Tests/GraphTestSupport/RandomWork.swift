@@ -98,7 +98,9 @@ public struct RandomWork {
     /// A path's directory, open, and its name there.
     private func split(_ path: RawPath) throws -> (Directory, RawPath) {
         let names = path.components
-        guard let last = names.last else { throw SyscallError(call: "root", errno: .invalidArgument) }
+        guard let last = names.last else {
+            throw SyscallError(call: "the root", errno: .invalidArgument)
+        }
         return (try open(RawPath(joining: Array(names.dropLast()))), last)
     }
 
