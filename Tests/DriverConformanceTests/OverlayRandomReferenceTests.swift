@@ -18,9 +18,9 @@ import Testing
 struct OverlayRandomReferenceTests {
     private static var layers: Int {
         #if DEBUG
-            return SeededGenerator.isSoak ? 2_500 : 120
+            return SeededGenerator.isSoak ? 2_500 : 90
         #else
-            return SeededGenerator.isSoak ? 10_000 : 400
+            return SeededGenerator.isSoak ? 10_000 : 200
         #endif
     }
 

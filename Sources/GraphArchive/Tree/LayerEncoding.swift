@@ -88,30 +88,34 @@ extension LayerEncoding {
     func contentAttributes(
         of name: RawPath, in directory: Directory, _ type: FileType, mayRefer: Bool
     ) throws(ArchiveError) -> [ExtendedAttribute] {
-        let all = try attempting("read attributes of \(name)", try directory.attributes(of: name))
-        guard case .overlay(let namespace) = self else {
-            return all.filter { !isHostAttribute($0.name) }
+        do throws(SyscallError) {
+            var kept: [ExtendedAttribute] = []
+            for attribute in try directory.attributeNames(of: name)
+            where !isHostAttribute(attribute) {
+                guard let shown = try contentName(attribute, of: name, type, mayRefer),
+                    let value = try directory.attribute(attribute, of: name)
+                else { continue }
+                kept.append(ExtendedAttribute(name: shown, value: value))
+            }
+            return kept.sorted()
+        } catch {
+            throw ArchiveError(.system, "could not read attributes of \(name)", cause: error)
         }
-        var kept: [ExtendedAttribute] = []
-        for attribute in all where !isHostAttribute(attribute.name) {
-            guard attribute.name.hasPrefix(namespace.rawValue) else {
-                kept.append(attribute)
-                continue
-            }
-            let key = String(attribute.name.dropFirst(namespace.rawValue.count))
-            if !mayRefer && type.isReference(key) {
-                throw ArchiveError(
-                    .system, "could not read attributes of \(name)",
-                    cause: .damage("\(key) of \(name)", "the layer must not have it"))
-            }
-            // overlayfs keeps a user's own `trusted.overlay.X` as `trusted.overlay.overlay.X`.
-            if key.hasPrefix("overlay.") {
-                kept.append(
-                    ExtendedAttribute(
-                        name: namespace.rawValue + key.dropFirst(8), value: attribute.value))
-            }
+    }
+
+    /// What an attribute is called in the layer's content; nil for one that serves overlayfs alone.
+    private func contentName(
+        _ attribute: String, of name: RawPath, _ type: FileType, _ mayRefer: Bool
+    ) throws(SyscallError) -> String? {
+        guard case .overlay(let namespace) = self, attribute.hasPrefix(namespace.rawValue) else {
+            return attribute
         }
-        return kept.sorted()
+        let key = String(attribute.dropFirst(namespace.rawValue.count))
+        if !mayRefer && type.isReference(key) {
+            throw SyscallError.damage("\(key) of \(name)", "the layer must not have it")
+        }
+        // overlayfs keeps a user's own `trusted.overlay.X` as `trusted.overlay.overlay.X`.
+        return key.hasPrefix("overlay.") ? namespace.rawValue + key.dropFirst(8) : nil
     }
 }
 

@@ -12,11 +12,7 @@ import GraphSystem
 public func treeChanges(
     _ source: DiffSource, _ content: DiffContent = .complete, observer: WorkObserver = .none
 ) throws(ArchiveError) -> [Change] {
-    var changes: [Change] = []
-    try DiffWalk(source, content, observer).run { (difference) throws(ArchiveError) in
-        changes.append(Change(difference.kind, difference.path))
-    }
-    return changes.sorted()
+    try DiffWalk(source, content, observer).changes().sorted()
 }
 
 /// How much of two trees a diff looks at.
@@ -52,14 +48,11 @@ struct DiffWalk {
     func run(
         _ body: (Difference) throws(ArchiveError) -> Void
     ) throws(ArchiveError) {
-        var groups = try changedGroups(lookingAtShared: false)
-        if groups.mayMissNames { groups = try changedGroups(lookingAtShared: true) }
-        var comparison = TreeComparison(observer: observer)
-        comparison.looksAtShared = groups.lookedAtShared
-        if content == .outline { comparison.comparedFiles = .none }
+        var groups = try groups(lookingAtShared: false)
+        if groups.mayMissNames { groups = try self.groups(lookingAtShared: true) }
         // Directories entered and not yet handed over.
         var entered: [(path: RawPath, entry: MergedEntry, isGiven: Bool)] = []
-        try comparison.compare(old, new) { (event) throws(ArchiveError) in
+        try compare(.all, lookingAtShared: groups.lookedAtShared) { (event) throws(ArchiveError) in
             let difference: Difference
             switch event {
             case .enter(let path, let entry):
@@ -87,55 +80,72 @@ struct DiffWalk {
         }
     }
 
-    /// The files with several names that belong into a diff with all of them.
-    private struct LinkGroups {
-        let lookedAtShared: Bool
-        var changed: Set<FileIdentity> = []
-        /// For each file of a layer that both sides have, the names that have not been met.
-        var unmetNames: [FileIdentity: Int] = [:]
-
-        /// Whether a name may lie where nothing was looked at.
-        var mayMissNames: Bool { changed.contains { unmetNames[$0, default: 0] > 0 } }
-
-        mutating func meet(_ entry: MergedEntry, _ sharedLayers: Set<ObjectIdentifier>) {
-            guard !lookedAtShared, sharedLayers.contains(ObjectIdentifier(entry.part.layer)) else {
-                return
-            }
-            let links = Int(entry.status.links)
-            unmetNames[entry.status.identity, default: links] -= 1
-        }
+    /// The paths of all differences, from one comparison: which names of a file belong together is
+    /// known at its end.
+    func changes() throws(ArchiveError) -> [Change] {
+        if let found = try changes(LinkGroups(old, new)) { return found }
+        return try changes(LinkGroups(old, new, lookingAtShared: true)) ?? []
     }
 
-    /// The files with several names of which a name is new, changed, or was another file before.
-    ///
-    /// All names of such a file go into the diff, also those that are equal by themselves: only
-    /// then does it say that they are one file. Where a layer that both sides have shows a file under
-    /// a new name (its directory was renamed, or a deletion is gone), the others may be anywhere in
-    /// it: such files alone make a comparison look at everything.
-    private func changedGroups(lookingAtShared: Bool) throws(ArchiveError) -> LinkGroups {
-        var groups = LinkGroups(lookedAtShared: lookingAtShared)
-        guard let old, let new else { return groups }
-        let sharedLayers = Set(old.roots.map { ObjectIdentifier($0.layer) })
-            .intersection(new.roots.map { ObjectIdentifier($0.layer) })
-        var oldIdentities: [FileIdentity: FileIdentity] = [:]
-        var comparison = TreeComparison(observer: observer)
-        comparison.looksAtShared = lookingAtShared
-        comparison.comparedFiles = content == .outline ? .none : .linked
-        try comparison.compare(old, new) { (event) throws(ArchiveError) in
+    /// The same; nil when a name may lie where nothing was looked at.
+    private func changes(_ start: LinkGroups) throws(ArchiveError) -> [Change]? {
+        var groups = start
+        var changes: [Change] = []
+        var entered: [(path: RawPath, isGiven: Bool)] = []
+        var equalLinks: [(path: RawPath, identity: FileIdentity)] = []
+        try compare(.all, lookingAtShared: groups.lookedAtShared) { (event) throws(ArchiveError) in
+            groups.take(event)
+            let change: Change
             switch event {
-            case .added(_, let entry), .modified(_, let entry):
-                if entry.status.type != .directory && entry.status.links > 1 {
-                    groups.changed.insert(entry.status.identity)
-                    groups.meet(entry, sharedLayers)
-                }
-            case .equalLink(_, let entry, let before):
-                let known = oldIdentities.updateValue(before, forKey: entry.status.identity)
-                if let known, known != before { groups.changed.insert(entry.status.identity) }
-                groups.meet(entry, sharedLayers)
-            case .enter, .leave, .deleted:
-                break
+            case .enter(let path, _):
+                entered.append((path, false))
+                return
+            case .leave:
+                entered.removeLast()
+                return
+            case .equalLink(let path, let entry, _):
+                equalLinks.append((path, entry.status.identity))
+                return
+            case .added(let path, _): change = Change(.added, path)
+            case .modified(let path, _): change = Change(.modified, path)
+            case .deleted(let path): change = Change(.deleted, path)
+            }
+            for index in entered.indices where !entered[index].isGiven {
+                changes.append(Change(.modified, entered[index].path))
+                entered[index].isGiven = true
+            }
+            changes.append(change)
+        }
+        if groups.mayMissNames { return nil }
+        equalLinks.removeAll { !groups.changed.contains($0.identity) }
+        if equalLinks.isEmpty { return changes }
+        var listed = Set(changes.map(\.path))
+        for link in equalLinks {
+            // A name, and the directories on the way to it that were equal.
+            let names = link.path.components
+            for count in 1...names.count {
+                let path = RawPath(joining: Array(names.prefix(count)))
+                if listed.insert(path).inserted { changes.append(Change(.modified, path)) }
             }
         }
+        return changes
+    }
+
+    private func compare(
+        _ comparedFiles: TreeComparison.ComparedFiles, lookingAtShared: Bool,
+        _ visit: TreeComparison.Visitor
+    ) throws(ArchiveError) {
+        var comparison = TreeComparison(observer: observer)
+        comparison.comparedFiles = content == .outline ? .none : comparedFiles
+        comparison.looksAtShared = lookingAtShared
+        try comparison.compare(old, new, visit)
+    }
+
+    /// Finds the groups of names before anything is handed over.
+    private func groups(lookingAtShared: Bool) throws(ArchiveError) -> LinkGroups {
+        var groups = LinkGroups(old, new, lookingAtShared: lookingAtShared)
+        if old == nil { return groups }
+        try compare(.linked, lookingAtShared: lookingAtShared) { groups.take($0) }
         return groups
     }
 }
