@@ -3,11 +3,11 @@
 # SPDX-FileCopyrightText: The graphctl authors
 """overlay-changes.py [--rounds N] [FOLDER]: what `changes` of an overlay layer costs, by the size of its parent.
 
-A layer changes 200 files of a parent of 10,000 and of 100,000 files, in four ways: it writes to them, it
-changes their mode with and without metacopy, and it renames the two directories that hold them with
-redirect_dir. Everything happens on a fresh ext4 filesystem in a file below FOLDER (default /var/tmp), on a
+A layer changes 200 files of a parent of 10,000 and of 100,000 files with 100 in a directory: it writes to them
+or changes their mode, with and without metacopy, in 2 or in up to 200 directories; or it renames 2 directories
+with redirect_dir. Everything happens on a fresh ext4 filesystem in a file below FOLDER (default /var/tmp), on a
 loop device with direct I/O. `compare` is the time inside graphctl (`changes --timings`), `process` that of the
-whole command, for containers-storage too where it is installed; its layer writes to the same files. Each
+whole command, for containers-storage too where it is installed; its layer writes to files in 200 directories. Each
 round runs every contender once, in turn. Needs root.
 """
 import argparse, io, os, pathlib, re, shutil, statistics, subprocess, sys, tarfile, tempfile, time
@@ -36,24 +36,27 @@ def parent_tar(path, count):
             tar.addfile(file, io.BytesIO(b"x" * 100))
 
 
-def files(root):
-    """Two hundred, of two hundred directories if there are as many."""
+def files(root, folder_count):
+    """Two hundred, of that many directories if there are as many."""
     folders = sorted(path for path in root.iterdir() if path.name.startswith("folder-"))
-    step = max(1, len(folders) // CHANGED)
-    chosen = folders[::step][:CHANGED]
-    each = CHANGED // len(chosen)
-    return [file for folder in chosen for file in sorted(folder.iterdir())[:each]]
+    step = max(1, len(folders) // folder_count)
+    chosen = folders[::step][:folder_count]
+    return [file for folder in chosen for file in sorted(folder.iterdir())[:CHANGED // len(chosen)]]
 
 
-def write(root):
-    for file in files(root):
-        with open(file, "a") as opened:
-            opened.write("changed")
+def write(folder_count):
+    def change(root):
+        for file in files(root, folder_count):
+            with open(file, "a") as opened:
+                opened.write("changed")
+    return change
 
 
-def change_modes(root):
-    for file in files(root):
-        file.chmod(0o600)
+def change_modes(folder_count):
+    def change(root):
+        for file in files(root, folder_count):
+            file.chmod(0o600)
+    return change
 
 
 def rename(root):
@@ -61,10 +64,13 @@ def rename(root):
         (root / f"folder-{index:04}").rename(root / f"renamed-{index:04}")
 
 
+METACOPY = ("--storage-opt", "overlay.metacopy=on")
 WAYS = {
-    "write": ((), write),
-    "mode": ((), change_modes),
-    "mode, metacopy": (("--storage-opt", "overlay.metacopy=on"), change_modes),
+    "write, 2 directories": ((), write(2)),
+    "write, 200 directories": ((), write(200)),
+    "mode, 2 directories": ((), change_modes(2)),
+    "mode, 2 directories, metacopy": (METACOPY, change_modes(2)),
+    "mode, 200 directories, metacopy": (METACOPY, change_modes(200)),
     "rename, redirect_dir": (("--storage-opt", "overlay.redirect_dir=on"), rename),
 }
 
@@ -87,7 +93,7 @@ class Bench:
         parent_tar(tar, self.count)
         run(*self.graph("--durability", "unsynced", "apply", "--id", "parent", tar), stdout=subprocess.DEVNULL)
         for way, (options, change) in WAYS.items():
-            layer = re.sub("[^a-z]+", "-", way)
+            layer = re.sub("[^a-z0-9]+", "-", way)
             run(*self.graph("create", "--id", layer, "--parent", "parent", *options), stdout=subprocess.DEVNULL)
             change(pathlib.Path(output(*self.graph("mount", layer, *options))))
             run(*self.graph("unmount", layer), stdout=subprocess.DEVNULL)
@@ -95,14 +101,14 @@ class Bench:
             parent = output(*self.peer("create-layer"))
             run(*self.peer("applydiff", "--file", tar, parent), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             self.peer_layer = output(*self.peer("create-layer", parent))
-            write(pathlib.Path(output(*self.peer("mount", self.peer_layer))))
+            write(200)(pathlib.Path(output(*self.peer("mount", self.peer_layer))))
             run(*self.peer("unmount", self.peer_layer), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         run("sync", "-f", self.bed)
 
     def round(self):
         for way in WAYS:
             start = time.monotonic()
-            done = run(*self.graph("changes", "--timings", re.sub("[^a-z]+", "-", way)), stdout=subprocess.PIPE,
+            done = run(*self.graph("changes", "--timings", re.sub("[^a-z0-9]+", "-", way)), stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE, text=True)
             process = time.monotonic() - start
             compare = int(re.search(r"compare (\d+) us", done.stderr)[1]) / 1000
@@ -111,8 +117,8 @@ class Bench:
         if self.peer_layer:
             start = time.monotonic()
             done = run(*self.peer("changes", self.peer_layer), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            self.samples.setdefault("containers-storage, write", []).append((None, (time.monotonic() - start) * 1000))
-            self.lines["containers-storage, write"] = len(done.stdout.splitlines())
+            self.samples.setdefault("containers-storage, write, 200 directories", []).append((None, (time.monotonic() - start) * 1000))
+            self.lines["containers-storage, write, 200 directories"] = len(done.stdout.splitlines())
 
     def report(self):
         for name, values in self.samples.items():

@@ -26,20 +26,20 @@ struct MergedDirectory {
         /// How many directories are held open for this one, `base` included.
         let heldCount: Int
 
-        /// Whether the layer is the tree's topmost, which may be changing while it is read.
-        private var isLive: Bool { index == 0 }
+        /// Whether the layer may be changing while it is read.
+        private let isLive: Bool
 
         /// The root of the layer at a place in a tree.
-        fileprivate init(root index: Int, of tree: LayeredTree) {
+        fileprivate init(root index: Int, of tree: LayeredTree, isLive: Bool) {
             layer = tree.layers[index]
-            self.index = index
+            (self.index, self.isLive) = (index, isLive)
             mayRefer = tree.mayRefer(index)
             isBottom = index + 1 == tree.layers.count
             (base, path, location, heldCount) = (layer, "", "", 1)
         }
 
         private init(_ name: RawPath, in parent: Part, isHeld: Bool) throws(SyscallError) {
-            (layer, index) = (parent.layer, parent.index)
+            (layer, index, isLive) = (parent.layer, parent.index, parent.isLive)
             (mayRefer, isBottom) = (parent.mayRefer, parent.isBottom)
             let way = parent.path.appending(name)
             location = parent.base === layer ? way : parent.location.appending(name)
@@ -94,9 +94,11 @@ struct MergedDirectory {
     let encoding: LayerEncoding
 
     /// The root of a tree; nil for the empty tree.
-    init?(root tree: LayeredTree) {
+    ///
+    /// Its topmost layer may be changing while it is read, unless somebody knows better.
+    init?(root tree: LayeredTree, isLive: Bool = true) {
         if tree.layers.isEmpty { return nil }
-        roots = tree.layers.indices.map { Part(root: $0, of: tree) }
+        roots = tree.layers.indices.map { Part(root: $0, of: tree, isLive: isLive && $0 == 0) }
         parts = roots
         encoding = tree.encoding
     }

@@ -39,8 +39,10 @@ struct DiffWalk {
 
     init(_ source: DiffSource, _ content: DiffContent, _ observer: WorkObserver) {
         self.content = content
-        old = MergedDirectory(root: source.old)
         new = MergedDirectory(root: source.new)
+        // A layer that others lie upon changes no more.
+        let isLive = !source.new.layers.dropFirst().contains { $0 === source.old.layers.first }
+        old = MergedDirectory(root: source.old, isLive: isLive)
         self.observer = observer
     }
 
