@@ -32,6 +32,12 @@ const int CGRAPH_RESOLVE_NO_SYMLINKS = RESOLVE_NO_SYMLINKS;
 const int CGRAPH_FS_IMMUTABLE_FL = FS_IMMUTABLE_FL;
 const int CGRAPH_FS_APPEND_FL = FS_APPEND_FL;
 
+// The same on every architecture.
+#ifndef SYS_getxattrat
+#define SYS_getxattrat 464
+#define SYS_listxattrat 465
+#endif
+
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0x1000U
 #endif
@@ -83,6 +89,21 @@ int cgraph_statx(int directory, const char *path, int flags, unsigned extra,
     out->special_major = raw.stx_rdev_major;
     out->special_minor = raw.stx_rdev_minor;
     return 0;
+}
+
+long cgraph_getxattrat(int directory, const char *path, const char *key, void *value,
+                       unsigned long size) {
+    // struct xattr_args of linux/xattr.h, which is newer than glibc's headers here.
+    struct {
+        uint64_t value __attribute__((aligned(8)));
+        uint32_t size, flags;
+    } arguments = {(uint64_t)(uintptr_t)value, (uint32_t)size, 0};
+    return syscall(SYS_getxattrat, directory, path, AT_SYMLINK_NOFOLLOW, key, &arguments,
+                   sizeof arguments);
+}
+
+long cgraph_listxattrat(int directory, const char *path, char *names, unsigned long size) {
+    return syscall(SYS_listxattrat, directory, path, AT_SYMLINK_NOFOLLOW, names, size);
 }
 
 int cgraph_mknodat(int directory, const char *path, unsigned mode, unsigned major,

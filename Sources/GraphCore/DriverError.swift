@@ -73,6 +73,10 @@ public struct DriverError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// Describes the failure of a system call, with the code that its error number stands for.
     public init(_ action: String, _ cause: SyscallError) {
+        if cause.isDamage {
+            self.init(.storeDamaged, "could not \(action)", cause: cause)
+            return
+        }
         switch cause.errno {
         case .noSpace:
             self.init(.noSpace, "could not \(action)", cause: cause, resource: .bytes)

@@ -14,7 +14,7 @@ extension OverlayDriver {
             throw DriverError(.wrongKind, "layer \(layer) is not empty any more")
         }
         return ApplyTarget(
-            directory: diff, namespace: namespace, lower: tree(try open(parents)))
+            directory: diff, namespace: namespace, lower: try tree(parents, try open(parents)))
     }
 
     public func finishApply(
@@ -30,11 +30,13 @@ extension OverlayDriver {
     ) throws(DriverError) -> DiffSource {
         let chain = [layer] + parents
         let opened = try open(chain)
-        guard let base else { return DiffSource(old: .empty, new: tree(opened)) }
+        let new = try tree(chain, opened)
+        guard let base else { return DiffSource(old: .empty, new: new) }
         // A layer that both chains have has the same parents in both: they share all from there on.
         let shared = Dictionary(zip(chain, opened)) { first, _ in first }
-        let old = try open([base] + baseParents, shared)
-        return DiffSource(old: tree(old), new: tree(opened))
+        let baseChain = [base] + baseParents
+        let old = try tree(baseChain, try open(baseChain, shared))
+        return DiffSource(old: old, new: new)
     }
 
     private func open(
@@ -52,7 +54,10 @@ extension OverlayDriver {
         return opened
     }
 
-    private func tree(_ layers: [Directory]) -> LayeredTree {
-        LayeredTree(layers: layers, encoding: .overlay(namespace))
+    private func tree(
+        _ chain: [LayerNumber], _ layers: [Directory]
+    ) throws(DriverError) -> LayeredTree {
+        LayeredTree(
+            layers: layers, encoding: .overlay(namespace), referring: try referring(chain))
     }
 }

@@ -20,7 +20,7 @@ extension OverlayDriver {
         if writable && !parents.isEmpty {
             try restoreWorkDirectory(of: layer)
         }
-        return [mount(layer, parents, writable: writable)]
+        return [try mount(layer, parents, writable: writable)]
     }
 
     /// Makes the work directory of a layer that was sealed but not recorded as such, so that it is
@@ -38,19 +38,20 @@ extension OverlayDriver {
     /// A base layer needs no merging: where there is nothing to hide, no deletion is recorded.
     private func mount(
         _ layer: LayerNumber, _ parents: [LayerNumber], writable: Bool
-    ) -> Mount {
+    ) throws(DriverError) -> Mount {
         let attributes = writable ? options.attributes : options.attributes.union(.readOnly)
         if parents.isEmpty { return Mount(.bind(layout.diff(layer)), attributes: attributes) }
         let lowers = parents.map { layout.diff($0) }
+        let mark = try references(of: layer, writable: writable)
+        let kernelOptions = options.kernelOptions(namespace, mark, writable: writable)
         if writable {
             let layers = OverlayLayers(
                 lowers: lowers, upper: layout.diff(layer), work: layout.work(layer),
-                options: OverlayOptions.kernelOptions(namespace),
-                usesOptionString: usesOptionString)
+                options: kernelOptions, usesOptionString: usesOptionString)
             return Mount(.overlay(layers), attributes: attributes)
         }
         let layers = OverlayLayers(
-            lowers: [layout.diff(layer)] + lowers, options: OverlayOptions.kernelOptions(namespace),
+            lowers: [layout.diff(layer)] + lowers, options: kernelOptions,
             usesOptionString: usesOptionString)
         return Mount(.overlay(layers), attributes: attributes)
     }

@@ -27,15 +27,47 @@ extension OverlayDriver {
     static func recordedNamespace(
         _ folders: LayerFolders
     ) throws(DriverError) -> OverlayNamespace? {
-        guard let folder = folders.openFolder else { return nil }
         for namespace in [OverlayNamespace.trusted, .user] {
-            do throws(SyscallError) {
-                if try folder.attribute(namespace.name(mark), of: ".") != nil { return namespace }
-            } catch {
-                throw DriverError("read the mark of the overlay folder", error)
-            }
+            if try recordedTrials(namespace, folders) != nil { return namespace }
         }
         return nil
+    }
+
+    /// The mark's value: what has been tried here.
+    private static func recordedTrials(
+        _ namespace: OverlayNamespace, _ folders: LayerFolders
+    ) throws(DriverError) -> [UInt8]? {
+        try attempting(
+            "read the mark of the overlay folder",
+            try folders.openFolder?.attribute(namespace.name(mark), of: "."))
+    }
+
+    /// Makes sure that the kernel makes the references that the options ask for.
+    ///
+    /// Tried once a store, which the mark of the driver's folder then says.
+    func requireReferences(tries: Bool) throws(DriverError) {
+        if namespace == .user {
+            throw DriverError(
+                .unsupported,
+                "driver overlay: overlayfs has neither metacopy nor redirect_dir in a user "
+                    + "namespace (mount option userxattr)")
+        }
+        guard tries else { return }
+        let tried = try Self.recordedTrials(namespace, folders) ?? []
+        let wanted = options.references
+        if wanted.letters.allSatisfy(tried.contains) { return }
+        let mark = ReferenceMark(own: wanted)
+        let kernelOptions = options.kernelOptions(namespace, mark, writable: true)
+        let requirements = Trials.run(below: folders.root, driver: Self.name) {
+            trials, directory, path in
+            trials.attempt(wanted.contains(.metacopies) ? "metacopy" : "redirect_dir") {
+                () throws(SyscallError) in
+                try ReferenceTrial(directory: directory, path: path, namespace: namespace)
+                    .run(wanted, kernelOptions)
+            }
+        }
+        try require(requirements, driver: Self.name)
+        try Self.record(namespace, wanted, in: folders)
     }
 
     /// Tries everything, and refuses when something that is needed does not work.
@@ -47,10 +79,11 @@ extension OverlayDriver {
 
     /// Marks the driver's folder with what was found when the store was begun.
     static func record(
-        _ namespace: OverlayNamespace, in folders: LayerFolders
+        _ namespace: OverlayNamespace, _ references: References = [], in folders: LayerFolders
     ) throws(DriverError) {
         let folder = try folders.writableFolder()
-        let attribute = ExtendedAttribute(name: namespace.name(mark), value: [UInt8(ascii: "y")])
+        let attribute = ExtendedAttribute(
+            name: namespace.name(mark), value: [UInt8(ascii: "y")] + references.letters)
         try attempting("mark the overlay folder", try folder.descriptor.setAttribute(attribute))
         try attempting("sync the overlay folder", try folder.sync())
     }

@@ -46,6 +46,9 @@ public final class OverlayDriver: Driver {
             namespace = if let tried { tried } else { try Self.requireAll(root: folders.root) }
             try Self.record(namespace, in: folders)
         }
+        if !self.options.references.isEmpty {
+            try requireReferences(tries: !readOnly)
+        }
     }
 
     public var capabilities: DriverCapabilities {
@@ -56,8 +59,10 @@ public final class OverlayDriver: Driver {
                 "xattrs": namespace.rawValue + "*",
                 "mount": usesOptionString
                     ? "mount(2), one option string" : "fsconfig(2), lowerdir+",
-                "options": OverlayOptions.kernelOptions(namespace)
-                    .map { $0.key + ($0.value.map { "=" + $0 } ?? "") }.joined(separator: ","),
+                "options": options.kernelOptions(
+                    namespace, ReferenceMark(own: options.references), writable: true
+                )
+                .map { $0.key + ($0.value.map { "=" + $0 } ?? "") }.joined(separator: ","),
             ])
     }
 
@@ -83,13 +88,16 @@ public final class OverlayDriver: Driver {
             throw DriverError(.unsupported, "driver overlay cannot limit the size of a layer")
         }
         let parent: Directory?
+        var mark: ReferenceMark?
         if let nearest = parents.first {
             parent = try folders.open(nearest, OverlayLayout.diff)
+            mark = try referenceMark(of: nearest).map { ReferenceMark(chain: $0.chain) }
         } else {
             parent = nil
         }
         try folders.create(layer) { folder throws(DriverError) in
             do throws(SyscallError) {
+                if let mark { try write(mark, to: folder) }
                 let diff = try folder.makeOrOpenDirectory(OverlayLayout.diff, permissions: 0o755)
                 if let parent {
                     try folder.makeDirectory(OverlayLayout.work, permissions: 0o700)

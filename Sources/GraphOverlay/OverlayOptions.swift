@@ -9,6 +9,8 @@ import GraphSystem
 struct OverlayOptions: Hashable, Sendable {
     /// What every mount forbids, from `mountopt`.
     var attributes: MountAttributes = []
+    /// What layers may hold that are changed from now on, from `metacopy` and `redirect_dir`.
+    var references: References = []
 
     private static let attributeNames: [String: MountAttributes] = [
         "nodev": .noDevices, "nosuid": .noSetID, "noexec": .noExecution,
@@ -21,10 +23,22 @@ struct OverlayOptions: Hashable, Sendable {
 
     /// Reads options.
     ///
-    /// - Throws: ``DriverError/Code/invalidArgument`` for a key or a mount option that is not
-    ///   known, or that the driver does not let be changed.
+    /// - Throws: ``DriverError/Code/invalidArgument`` for a key, a value or a mount option that is
+    ///   not known, or that the driver does not let be changed.
     init(_ options: DriverOptions) throws(DriverError) {
-        try options.check(known: ["mountopt"], driver: OverlayLayout.driver)
+        try options.check(
+            known: ["metacopy", "mountopt", "redirect_dir"], driver: OverlayLayout.driver)
+        let redirects = try Self.isOn("redirect_dir", options)
+        if try Self.isOn("metacopy", options) == true {
+            if redirects == false {
+                throw DriverError(
+                    .invalidArgument,
+                    "driver overlay: metacopy=on needs redirect_dir=on, which it sets by itself")
+            }
+            references = [.metacopies, .redirects]
+        } else if redirects == true {
+            references = .redirects
+        }
         for option in (options.values["mountopt"] ?? "").split(separator: ",") {
             if let attribute = Self.attributeNames[String(option)] {
                 attributes.insert(attribute)
@@ -34,20 +48,63 @@ struct OverlayOptions: Hashable, Sendable {
                     .invalidArgument,
                     "driver overlay: mountopt does not take \(option); it takes "
                         + known.joined(separator: ", "))
+            } else {
+                try checkAgreement(of: option)
             }
         }
     }
 
+    private static func isOn(
+        _ key: String, _ options: DriverOptions
+    ) throws(DriverError) -> Bool? {
+        switch options.values[key] {
+        case nil: return nil
+        case "on": return true
+        case "off": return false
+        case let value?:
+            throw DriverError(
+                .invalidArgument, "driver overlay: \(key) does not take \(value); it takes on, off")
+        }
+    }
+
+    /// Refuses a mount option that holds by default when another option has changed that.
+    private func checkAgreement(of option: Substring) throws(DriverError) {
+        let isRefused =
+            option.hasPrefix("metacopy") && references.contains(.metacopies)
+            || option.hasPrefix("redirect_dir") && references.contains(.redirects)
+        if isRefused {
+            throw DriverError(
+                .invalidArgument,
+                "driver overlay: mountopt has \(option), and another option the contrary")
+        }
+    }
+
     /// What is set at every mount, so that no module parameter of the host changes how a layer is
-    /// recorded: each upper directory holds all that its layer changes, in whiteouts and opaque
-    /// directories alone.
+    /// recorded: whiteouts, opaque directories, and only those references that are in `mark`.
     ///
-    /// `nofollow` is the only value of `redirect_dir` that the kernel takes beside `userxattr`.
-    static func kernelOptions(_ namespace: OverlayNamespace) -> [MountOption] {
+    /// A layer that may hold metacopies, or lies above one, must be mounted with `metacopy=on`, which
+    /// the kernel takes only with `redirect_dir=on`. Redirects below are followed in any case, and
+    /// new ones are made where the options say so. `nofollow` is the only value of `redirect_dir`
+    /// that the kernel takes beside `userxattr`.
+    func kernelOptions(
+        _ namespace: OverlayNamespace, _ mark: ReferenceMark, writable: Bool
+    ) -> [MountOption] {
+        let hasMetacopies = mark.chain.contains(.metacopies)
+        let makesRedirects =
+            hasMetacopies || writable && references.contains(.redirects)
+        let redirects =
+            makesRedirects ? "on" : mark.chain.contains(.redirects) ? "follow" : "nofollow"
         let options = [
-            MountOption("index", "off"), MountOption("metacopy", "off"),
-            MountOption("redirect_dir", "nofollow"), MountOption("xino", "off"),
+            MountOption("index", "off"), MountOption("metacopy", hasMetacopies ? "on" : "off"),
+            MountOption("redirect_dir", redirects), MountOption("xino", "off"),
         ]
         return namespace == .user ? options + [MountOption("userxattr")] : options
     }
+
+    /// What is set at the mounts of layers without references.
+    static func plainKernelOptions(_ namespace: OverlayNamespace) -> [MountOption] {
+        OverlayOptions().kernelOptions(namespace, ReferenceMark(), writable: true)
+    }
+
+    private init() {}
 }

@@ -81,35 +81,11 @@ struct OverlayTrial {
         try middle.setAttribute(
             ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")]),
             of: "opaque")
-        func layers(usesOptionString: Bool) -> OverlayLayers {
-            OverlayLayers(
-                lowers: [path.appending("middle"), path.appending("base")],
-                upper: path.appending("upper"), work: path.appending("work"),
-                options: OverlayOptions.kernelOptions(namespace),
-                usesOptionString: usesOptionString)
-        }
-        if (try? OverlayLayers.takesLowersOneByOne(lower: path.appending("base"))) == true {
-            try layers(usesOptionString: false).withDetachedTree(checkMerged)
-        } else {
-            try tryAttached(layers(usesOptionString: true), in: directory, at: path)
-        }
-    }
-
-    /// The way of kernels that cannot mount without a place.
-    private static func tryAttached(
-        _ layers: OverlayLayers, in directory: Directory, at path: FilePath
-    ) throws(SyscallError) {
-        try directory.makeDirectory("target", permissions: 0o700)
-        let target = path.appending("target")
-        try Mount(.overlay(layers)).attach(at: target)
-        let outcome: Result<Void, SyscallError>
-        do throws(SyscallError) {
-            outcome = .success(try checkMerged(try directory.openDirectory("target")))
-        } catch {
-            outcome = .failure(error)
-        }
-        try MountPoint(target).unmount(detaching: true)
-        try outcome.get()
+        let layers = OverlayLayers(
+            lowers: [path.appending("middle"), path.appending("base")],
+            upper: path.appending("upper"), work: path.appending("work"),
+            options: OverlayOptions.plainKernelOptions(namespace))
+        try layers.withTrialTree(in: directory, at: path, checkMerged)
     }
 
     private static func checkMerged(_ root: Directory) throws(SyscallError) {
@@ -125,5 +101,35 @@ struct OverlayTrial {
                     detail: "\(name) is \(found ? "shown" : "hidden")")
             }
         }
+    }
+}
+
+extension OverlayLayers {
+    /// Merges layers in the way that this kernel has, and lends the root.
+    ///
+    /// `directory`, which is at `path`, is a scratch place.
+    func withTrialTree(
+        in directory: Directory, at path: FilePath,
+        _ body: (Directory) throws(SyscallError) -> Void
+    ) throws(SyscallError) {
+        if let lower = lowers.first,
+            (try? OverlayLayers.takesLowersOneByOne(lower: lower)) == true
+        {
+            return try withDetachedTree(body)
+        }
+        // Old kernels cannot mount without a place.
+        let old = OverlayLayers(
+            lowers: lowers, upper: upper, work: work, options: options, usesOptionString: true)
+        try directory.makeDirectory("target", permissions: 0o700)
+        let target = path.appending("target")
+        try Mount(.overlay(old)).attach(at: target)
+        let outcome: Result<Void, SyscallError>
+        do throws(SyscallError) {
+            outcome = .success(try body(try directory.openDirectory("target")))
+        } catch {
+            outcome = .failure(error)
+        }
+        try MountPoint(target).unmount(detaching: true)
+        try outcome.get()
     }
 }

@@ -19,7 +19,9 @@ extension LayerStore {
             } catch {
                 // One that was removed meanwhile is of no interest.
                 guard (try? current(record)) != nil else { continue }
-                findings.append(Finding(.notChecked, record.layer.id, error.description))
+                let kind: Finding.Kind =
+                    error.code == .storeDamaged ? .contentChanged : .notChecked
+                findings.append(Finding(kind, record.layer.id, error.description))
             }
         }
         return findings

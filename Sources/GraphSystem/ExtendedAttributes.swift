@@ -3,6 +3,7 @@
 
 import CGraphLinux
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// A name and a value attached to an inode; xattr(7).
@@ -20,24 +21,13 @@ public struct ExtendedAttribute: Hashable, Comparable, Sendable {
     }
 }
 
-// O_PATH descriptors and names have no f…xattr call on all kernels, so names go by
-// /proc/self/fd/N/NAME and the l…xattr calls, which do not follow a link at the end.
+// Names have calls of their own since Linux 6.13; before, they go by /proc/self/fd/N/NAME and the
+// l…xattr calls, which do not follow a link at the end either.
 extension Directory {
-    /// All attributes of a name, sorted; `llistxattr(2)`, `lgetxattr(2)`.
+    /// All attributes of a name, sorted.
     public func attributes(of name: RawPath) throws(SyscallError) -> [ExtendedAttribute] {
-        let path = procPath(of: name)
-        let names = try growing("llistxattr(\(name))") { buffer in
-            path.withCString { llistxattr($0, buffer.baseAddress, buffer.count) }
-        }
         var found: [ExtendedAttribute] = []
-        for part in names.split(separator: 0) {
-            guard let key = String(validating: part.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            else {
-                // Kept nowhere, it would be lost; no tar can spell it either.
-                throw SyscallError(
-                    call: "llistxattr(\(name))", errno: .illegalByteSequence,
-                    detail: "an attribute's name is not UTF-8")
-            }
+        for key in try attributeNames(of: name) {
             // An attribute that went away between the two calls is no attribute.
             if let value = try attribute(key, of: name) {
                 found.append(ExtendedAttribute(name: key, value: value))
@@ -46,13 +36,57 @@ extension Directory {
         return found.sorted()
     }
 
-    /// One attribute of a name, or nil when it has none so named; `lgetxattr(2)`.
-    public func attribute(_ key: String, of name: RawPath) throws(SyscallError) -> [UInt8]? {
+    /// The names of the attributes of a name; `listxattrat(2)` or `llistxattr(2)`.
+    public func attributeNames(of name: RawPath) throws(SyscallError) -> [String] {
+        let found = try AttributeCalls.atNames { () throws(SyscallError) in
+            try growing("listxattrat(\(name))") { buffer in
+                name.withCString {
+                    cgraph_listxattrat(raw, $0, buffer.baseAddress, UInt(buffer.count))
+                }
+            }
+        }
+        if let found { return try attributeNames(found, of: name) }
         let path = procPath(of: name)
+        let names = try growing("llistxattr(\(name))") { buffer in
+            path.withCString { llistxattr($0, buffer.baseAddress, buffer.count) }
+        }
+        return try attributeNames(names, of: name)
+    }
+
+    /// Splits a list of names, each with a NUL behind it.
+    private func attributeNames(
+        _ names: [CChar], of name: RawPath
+    ) throws(SyscallError) -> [String] {
+        var found: [String] = []
+        for part in names.split(separator: 0) {
+            guard let key = String(validating: part.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            else {
+                // Kept nowhere, it would be lost; no tar can spell it either.
+                throw SyscallError(
+                    call: "listxattrat(\(name))", errno: .illegalByteSequence,
+                    detail: "an attribute's name is not UTF-8")
+            }
+            found.append(key)
+        }
+        return found
+    }
+
+    /// One attribute of a name, or nil when it has none so named; `getxattrat(2)` or `lgetxattr(2)`.
+    public func attribute(_ key: String, of name: RawPath) throws(SyscallError) -> [UInt8]? {
         do throws(SyscallError) {
-            return try growing("lgetxattr(\(name), \(key))") { buffer in
+            let found = try AttributeCalls.atNames { () throws(SyscallError) in
+                try growing("getxattrat(\(name), \(key))") { buffer in
+                    name.withCString {
+                        cgraph_getxattrat(raw, $0, key, buffer.baseAddress, UInt(buffer.count))
+                    }
+                }
+            }
+            if let found { return found.map { UInt8(bitPattern: $0) } }
+            let path = procPath(of: name)
+            let value = try growing("lgetxattr(\(name), \(key))") { buffer in
                 path.withCString { lgetxattr($0, key, buffer.baseAddress, buffer.count) }
-            }.map { UInt8(bitPattern: $0) }
+            }
+            return value.map { UInt8(bitPattern: $0) }
         } catch  where error.errno == .noData || error.errno == .notSupported {
             return nil
         }
@@ -120,6 +154,25 @@ extension OwnedDescriptor {
     public func setAttribute(_ attribute: ExtendedAttribute) throws(SyscallError) {
         try checked("fsetxattr(\(attribute.name))") {
             fsetxattr(rawValue, attribute.name, attribute.value, attribute.value.count, 0)
+        }
+    }
+}
+
+/// The attribute calls that take a directory and a name (Linux 6.13).
+private enum AttributeCalls {
+    private static let areMissing = Atomic(false)
+
+    /// Makes such a call; nil where the kernel, or a filter of system calls that knows no newer ones,
+    /// does not have it.
+    static func atNames<Value>(
+        _ call: () throws(SyscallError) -> Value
+    ) throws(SyscallError) -> Value? {
+        if areMissing.load(ordering: .relaxed) { return nil }
+        do throws(SyscallError) {
+            return try call()
+        } catch let error where error.errno == .noFunction || error.errno == .notPermitted {
+            if error.errno == .noFunction { areMissing.store(true, ordering: .relaxed) }
+            return nil
         }
     }
 }

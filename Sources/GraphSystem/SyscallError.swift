@@ -23,6 +23,18 @@ public struct SyscallError: Error, Hashable, Sendable, CustomStringConvertible {
         let text = "\(call): \(errno) (errno \(errno.rawValue))"
         return detail.map { "\(text): \($0)" } ?? text
     }
+
+    /// The number that filesystems give for structures on disk that make no sense.
+    private static let damageNumber = Errno(rawValue: EUCLEAN)
+
+    /// Describes data on disk that nobody can make sense of, as a filesystem describes its own
+    /// (`EUCLEAN`).
+    package static func damage(_ place: String, _ detail: String) -> SyscallError {
+        SyscallError(call: place, errno: damageNumber, detail: detail)
+    }
+
+    /// Whether what is on disk makes no sense.
+    public var isDamage: Bool { errno == Self.damageNumber }
 }
 
 /// Makes one system call, and makes it again while signals interrupt it (`EINTR`).

@@ -20,14 +20,21 @@ struct ChangesCommand: GraphCommand {
         completion: .layer)
     var from: String?
 
+    @Flag(help: "Tell how long the comparison took.")
+    var timings = false
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var attempt: String { "changes \(layer)" }
 
     func run(_ session: Session) throws(DriverError) {
         let observer = session.observer
-        let changes = try session.store().changes(of: layer, from: from, observer: observer)
+        let store = try session.store()
+        let start = ContinuousClock.now
+        let changes = try store.changes(of: layer, from: from, observer: observer)
+        let taken = ContinuousClock.now - start
         session.progress?.erase()
+        if timings { Failure.printLine("compare \(taken.microseconds) us") }
         if global.json {
             try session.output.print(JSON(changes, Self.json))
             return

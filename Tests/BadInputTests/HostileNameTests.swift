@@ -71,7 +71,8 @@ import Testing
         arguments: DriverUnderTest.usableBelowTestBase,
         [
             "trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy",
-            "user.overlay.opaque", "user.overlay.whiteout", "trusted.overlay.overlay.opaque",
+            "user.overlay.opaque", "user.overlay.redirect", "user.overlay.metacopy",
+            "user.overlay.whiteout", "trusted.overlay.overlay.opaque",
         ])
     func `attributes by which an archive would steer overlayfs are refused`(
         _ subject: DriverUnderTest, attribute: String

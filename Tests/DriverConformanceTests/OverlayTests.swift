@@ -155,4 +155,25 @@ import Testing
             #expect(target.namespace == .user)
         }
     }
+
+    @Test func `metacopy and redirect_dir are refused where a user namespace keeps its attributes`()
+        throws
+    {
+        try withScratchRoot { root in
+            _ = try subject.open(root)
+            if Machine.isRoot {
+                let folder = try Directory(opening: root.appending("overlay"))
+                try folder.removeAttribute("trusted.overlay.store", of: ".")
+                try folder.setAttribute(
+                    ExtendedAttribute(name: "user.overlay.store", value: [UInt8(ascii: "y")]),
+                    of: ".")
+            }
+            for key in ["metacopy", "redirect_dir"] {
+                let error = #expect(throws: DriverError.self) {
+                    try subject.open(root, options: [key: "on"])
+                }
+                #expect(error?.code == .unsupported)
+            }
+        }
+    }
 }

@@ -45,6 +45,11 @@ int cgraph_renameat2(int from, const char *old, int to, const char *name, unsign
 long cgraph_getdents64(int directory, void *buffer, unsigned long size);
 int cgraph_statx(int directory, const char *path, int flags, unsigned extra,
     struct cgraph_status *out);
+/// getxattrat(2) and listxattrat(2) of Linux 6.13, which follow no link at the end of the path and fail
+/// with ENOSYS before.
+long cgraph_getxattrat(int directory, const char *path, const char *key, void *value,
+    unsigned long size);
+long cgraph_listxattrat(int directory, const char *path, char *names, unsigned long size);
 int cgraph_mknodat(int directory, const char *path, unsigned mode, unsigned major, unsigned minor);
 int cgraph_ficlone(int target, int source);
 /// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS: the immutable and append-only flags among others.

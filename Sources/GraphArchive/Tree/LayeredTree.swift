@@ -3,26 +3,6 @@
 
 public import GraphSystem
 
-/// Where overlayfs keeps its own extended attributes.
-public enum OverlayNamespace: String, Hashable, Sendable {
-    /// `trusted.overlay.`, for root of the initial user namespace.
-    case trusted = "trusted.overlay."
-    /// `user.overlay.`, in other user namespaces (mount option `userxattr`).
-    case user = "user.overlay."
-
-    /// The full name of an attribute, such as `trusted.overlay.opaque`.
-    public func name(_ key: String) -> String { rawValue + key }
-}
-
-/// How a directory of a ``LayeredTree`` records what its layer deletes.
-public enum LayerEncoding: Hashable, Sendable {
-    /// It records nothing: the directory is a whole tree.
-    case plain
-    /// As overlayfs does: a character device 0:0 for a deleted name, the attribute `opaque` on a
-    /// directory that hides those below it.
-    case overlay(OverlayNamespace)
-}
-
 /// A filesystem tree made of directories, each hiding or merging with those below it.
 ///
 /// A reading view: nothing is mounted to look at it.
@@ -35,10 +15,21 @@ public struct LayeredTree: Sendable {
     /// look into what both share at their bottom.
     public let layers: [Directory]
     public let encoding: LayerEncoding
+    /// The places in `layers` of those that may hold redirects, files without their data and
+    /// whiteouts that are attributes; nil when any may.
+    ///
+    /// In the others nothing is looked for beyond whiteout devices and opaque directories, which
+    /// saves a call a name; what is found all the same is damage.
+    public let referring: Set<Int>?
 
     /// Describes a tree.
-    public init(layers: [Directory], encoding: LayerEncoding) {
-        (self.layers, self.encoding) = (layers, encoding)
+    public init(layers: [Directory], encoding: LayerEncoding, referring: Set<Int>? = nil) {
+        (self.layers, self.encoding, self.referring) = (layers, encoding, referring)
+    }
+
+    /// Whether a layer may refer to names in others.
+    func mayRefer(_ index: Int) -> Bool {
+        encoding != .plain && referring?.contains(index) ?? true
     }
 
     /// The tree with nothing in it, not even attributes of its root.

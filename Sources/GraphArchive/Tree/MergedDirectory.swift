@@ -9,14 +9,47 @@ struct MergedDirectory {
     struct Part {
         /// The layer's root, which tells layers apart.
         let layer: Directory
+        /// The layer's place in the tree, 0 for the topmost.
+        let index: Int
+        /// Whether the layer may hold redirects, files without their data and whiteouts that are
+        /// attributes.
+        let mayRefer: Bool
+        /// Whether no layer of the tree is below this one.
+        let isBottom: Bool
+        /// The way from the layer's root, which is not the way in the merged tree where a
+        /// directory was renamed.
+        let location: RawPath
         /// The directory from which `path` leads: the layer's root or a directory below it.
         let base: Directory
         /// The way from `base` to this directory; empty for `base` itself.
         let path: RawPath
-        /// Whether the layer is the tree's topmost, which may be changing while it is read.
-        let isLive: Bool
         /// How many directories are held open for this one, `base` included.
         let heldCount: Int
+
+        /// Whether the layer may be changing while it is read.
+        private let isLive: Bool
+
+        /// The root of the layer at a place in a tree.
+        fileprivate init(root index: Int, of tree: LayeredTree, isLive: Bool) {
+            layer = tree.layers[index]
+            (self.index, self.isLive) = (index, isLive)
+            mayRefer = tree.mayRefer(index)
+            isBottom = index + 1 == tree.layers.count
+            (base, path, location, heldCount) = (layer, "", "", 1)
+        }
+
+        private init(_ name: RawPath, in parent: Part, isHeld: Bool) throws(SyscallError) {
+            (layer, index, isLive) = (parent.layer, parent.index, parent.isLive)
+            (mayRefer, isBottom) = (parent.mayRefer, parent.isBottom)
+            let way = parent.path.appending(name)
+            location = parent.base === layer ? way : parent.location.appending(name)
+            if isHeld {
+                base = Directory(owning: try parent.base.openBeneath(way, .directory))
+                (path, heldCount) = ("", parent.heldCount + 1)
+            } else {
+                (base, path, heldCount) = (parent.base, way, parent.heldCount)
+            }
+        }
 
         /// Opens the directory for listing.
         ///
@@ -39,15 +72,15 @@ struct MergedDirectory {
         ///
         /// Held open near the root of the topmost layer, where most lookups are, and where the path
         /// would become long; elsewhere reached by path, which costs no descriptor.
-        fileprivate func child(_ name: RawPath) throws(SyscallError) -> Part {
-            let path = path.appending(name)
-            guard isLive && heldCount < Self.heldMax || path.count > Self.pathBytesMax else {
-                return Part(
-                    layer: layer, base: base, path: path, isLive: isLive, heldCount: heldCount)
-            }
-            return Part(
-                layer: layer, base: Directory(owning: try base.openBeneath(path, .directory)),
-                path: "", isLive: isLive, heldCount: heldCount + 1)
+        func child(_ name: RawPath) throws(SyscallError) -> Part {
+            let isLong = path.count + name.count >= Self.pathBytesMax
+            return try Part(
+                name, in: self, isHeld: isLive && heldCount < Self.heldMax || isLong)
+        }
+
+        /// Whether both are the same directory of the same layer.
+        func isSame(as other: Part) -> Bool {
+            layer === other.layer && location == other.location
         }
 
         private static let heldMax = 32
@@ -56,48 +89,40 @@ struct MergedDirectory {
 
     /// Topmost first.
     let parts: [Part]
+    /// The roots of all layers, from which absolute redirects lead.
+    let roots: [Part]
     let encoding: LayerEncoding
 
     /// The root of a tree; nil for the empty tree.
-    init?(root tree: LayeredTree) {
+    ///
+    /// Its topmost layer may be changing while it is read, unless somebody knows better.
+    init?(root tree: LayeredTree, isLive: Bool = true) {
         if tree.layers.isEmpty { return nil }
-        parts = tree.layers.enumerated().map { index, layer in
-            Part(layer: layer, base: layer, path: "", isLive: index == 0, heldCount: 1)
-        }
+        roots = tree.layers.indices.map { Part(root: $0, of: tree, isLive: isLive && $0 == 0) }
+        parts = roots
         encoding = tree.encoding
     }
 
-    private init(parts: [Part], encoding: LayerEncoding) {
-        (self.parts, self.encoding) = (parts, encoding)
+    /// The directories that a lookup found under one name.
+    init(parts: [Part], roots: [Part], encoding: LayerEncoding) {
+        (self.parts, self.roots, self.encoding) = (parts, roots, encoding)
     }
 
     /// What the merged tree has under a name.
     ///
     /// As overlayfs decides it: the topmost layer with the name wins; directories merge downwards
-    /// until one is opaque or something else is in the way.
+    /// until one is opaque or something else is in the way. Redirects are followed, and a file
+    /// whose data lie in another layer is told with them.
+    ///
+    /// - Throws: ``SyscallError/isDamage`` for what overlayfs refuses to show, too.
     func lookup(_ name: RawPath) throws(SyscallError) -> MergedEntry? {
-        var found: (part: Part, status: FileStatus)?
-        var merged: [Part] = []
-        for (index, part) in parts.enumerated() {
-            let place = try part.place(of: name)
-            guard let status = try place.directory.statusIfPresent(of: place.path) else { continue }
-            if encoding.isWhiteout(status) { break }
-            if found == nil { found = (part, status) }
-            guard status.type == .directory else { break }
-            merged.append(try part.child(name))
-            if index + 1 == parts.count { break }
-            if try encoding.isOpaque(place.path, in: place.directory) { break }
-        }
-        guard let found else { return nil }
-        let directory = merged.isEmpty ? nil : MergedDirectory(parts: merged, encoding: encoding)
-        return MergedEntry(
-            name: name, status: found.status, part: found.part, directory: directory,
-            encoding: encoding)
+        var lookup = MergedLookup(name, in: self)
+        return try lookup.run()
     }
 
-    /// How many parts at the bottom are the same layers in both directories.
+    /// How many parts at the bottom are the same directories in both.
     func sharedCount(with other: MergedDirectory) -> Int {
-        zip(parts.reversed(), other.parts.reversed()).prefix { $0.layer === $1.layer }.count
+        zip(parts.reversed(), other.parts.reversed()).prefix { $0.isSame(as: $1) }.count
     }
 
     /// The names in each of the parts above the lowest `skipped`, whiteouts included.
@@ -106,84 +131,4 @@ struct MergedDirectory {
         for part in parts.dropLast(skipped) { listings.append(try part.open().listing()) }
         return listings
     }
-}
-
-/// One name of a merged tree.
-struct MergedEntry {
-    let name: RawPath
-    let status: FileStatus
-    /// Where the topmost layer with this name has its directory.
-    let part: MergedDirectory.Part
-    /// The merged content, for a directory.
-    let directory: MergedDirectory?
-    let encoding: LayerEncoding
-
-    /// The attributes that belong to the layer's content.
-    ///
-    /// Left out are overlayfs's own, and SELinux labels, which belong to the host.
-    func attributes() throws(ArchiveError) -> [ExtendedAttribute] {
-        let place = try attempting("look at \(name)", try part.place(of: name))
-        return try encoding.contentAttributes(of: place.path, in: place.directory)
-    }
-
-    func readLink() throws(SyscallError) -> RawPath {
-        let place = try part.place(of: name)
-        return try place.directory.readLink(place.path)
-    }
-
-    /// Opens a regular file for reading; no link is followed.
-    func openFile() throws(SyscallError) -> OwnedDescriptor {
-        let place = try part.place(of: name)
-        return try place.directory.openBeneath(place.path, [.readOnly, .nonBlocking])
-    }
-}
-
-extension LayerEncoding {
-    /// Whether a name so recorded is a deletion.
-    func isWhiteout(_ status: FileStatus) -> Bool {
-        self != .plain && status.isWhiteoutDevice
-    }
-
-    /// Whether a directory hides those below it.
-    func isOpaque(_ name: RawPath, in directory: Directory) throws(SyscallError) -> Bool {
-        guard case .overlay(let namespace) = self else { return false }
-        return try directory.attribute(namespace.name("opaque"), of: name) == [UInt8(ascii: "y")]
-    }
-
-    /// The attributes of a name without those that only serve overlayfs or the host.
-    ///
-    /// - Throws: ``ArchiveError/Code/unsupported`` for a file whose data or a directory whose
-    ///   content lies elsewhere (`metacopy`, `redirect`).
-    func contentAttributes(
-        of name: RawPath, in directory: Directory
-    ) throws(ArchiveError) -> [ExtendedAttribute] {
-        let all = try attempting("read attributes of \(name)", try directory.attributes(of: name))
-        guard case .overlay(let namespace) = self else {
-            return all.filter { !isHostAttribute($0.name) }
-        }
-        var kept: [ExtendedAttribute] = []
-        for attribute in all where !isHostAttribute(attribute.name) {
-            guard attribute.name.hasPrefix(namespace.rawValue) else {
-                kept.append(attribute)
-                continue
-            }
-            let key = String(attribute.name.dropFirst(namespace.rawValue.count))
-            if key == "metacopy" || key == "redirect" {
-                throw ArchiveError(.unsupported, "/\(name) has overlayfs's attribute \(key)")
-            }
-            // overlayfs keeps a user's own `trusted.overlay.X` as `trusted.overlay.overlay.X`.
-            if key.hasPrefix("overlay.") {
-                kept.append(
-                    ExtendedAttribute(
-                        name: namespace.rawValue + key.dropFirst(8), value: attribute.value))
-            }
-        }
-        return kept.sorted()
-    }
-}
-
-/// Whether an attribute is the host's and not the layer's: labels are given by the host's policy,
-/// and EVM's value is bound to the host's key.
-func isHostAttribute(_ name: String) -> Bool {
-    name == "security.selinux" || name == "security.evm"
 }

@@ -34,6 +34,8 @@ struct TreeComparison {
     }
 
     var comparedFiles = ComparedFiles.all
+    /// Whether names are looked at, too, that only layers have that both sides share.
+    var looksAtShared = false
     let observer: WorkObserver
     private var buffers = ContentBuffers()
 
@@ -75,7 +77,7 @@ struct TreeComparison {
         _ old: MergedDirectory?, _ new: MergedDirectory?, at path: RawPath, isEntered: Bool
     ) throws(ArchiveError) -> Level {
         try observer.report(WorkProgress(phase: "comparing", completedBytes: buffers.comparedBytes))
-        let shared = if let old, let new { new.sharedCount(with: old) } else { 0 }
+        let shared = if let old, let new, !looksAtShared { new.sharedCount(with: old) } else { 0 }
         let after = try attempting("list /\(path)", try new?.listings(above: shared) ?? [])
         let before = try attempting("list /\(path)", try old?.listings(above: shared) ?? [])
         return Level(

@@ -12,11 +12,7 @@ import GraphSystem
 public func treeChanges(
     _ source: DiffSource, _ content: DiffContent = .complete, observer: WorkObserver = .none
 ) throws(ArchiveError) -> [Change] {
-    var changes: [Change] = []
-    try DiffWalk(source, content, observer).run { (difference) throws(ArchiveError) in
-        changes.append(Change(difference.kind, difference.path))
-    }
-    return changes.sorted()
+    try DiffWalk(source, content, observer).changes().sorted()
 }
 
 /// How much of two trees a diff looks at.
@@ -43,8 +39,10 @@ struct DiffWalk {
 
     init(_ source: DiffSource, _ content: DiffContent, _ observer: WorkObserver) {
         self.content = content
-        old = MergedDirectory(root: source.old)
         new = MergedDirectory(root: source.new)
+        // A layer that others lie upon changes no more.
+        let isLive = !source.new.layers.dropFirst().contains { $0 === source.old.layers.first }
+        old = MergedDirectory(root: source.old, isLive: isLive)
         self.observer = observer
     }
 
@@ -52,12 +50,11 @@ struct DiffWalk {
     func run(
         _ body: (Difference) throws(ArchiveError) -> Void
     ) throws(ArchiveError) {
-        let groups = try changedGroups()
-        var comparison = TreeComparison(observer: observer)
-        if content == .outline { comparison.comparedFiles = .none }
+        var groups = try groups(lookingAtShared: false)
+        if groups.mayMissNames { groups = try self.groups(lookingAtShared: true) }
         // Directories entered and not yet handed over.
         var entered: [(path: RawPath, entry: MergedEntry, isGiven: Bool)] = []
-        try comparison.compare(old, new) { (event) throws(ArchiveError) in
+        try compare(.all, lookingAtShared: groups.lookedAtShared) { (event) throws(ArchiveError) in
             let difference: Difference
             switch event {
             case .enter(let path, let entry):
@@ -67,7 +64,7 @@ struct DiffWalk {
                 entered.removeLast()
                 return
             case .equalLink(let path, let entry, _):
-                guard groups.contains(entry.status.identity) else { return }
+                guard groups.changed.contains(entry.status.identity) else { return }
                 difference = Difference(kind: .modified, path: path, entry: entry)
             case .added(let path, let entry):
                 difference = Difference(kind: .added, path: path, entry: entry)
@@ -85,29 +82,72 @@ struct DiffWalk {
         }
     }
 
-    /// The files with several names of which a name is new, changed, or was another file before.
-    ///
-    /// All names of such a file go into the diff, also those that are equal by themselves: only
-    /// then does it say that they are one file.
-    private func changedGroups() throws(ArchiveError) -> Set<FileIdentity> {
-        guard old != nil else { return [] }
-        var changed: Set<FileIdentity> = []
-        var oldIdentities: [FileIdentity: FileIdentity] = [:]
-        var comparison = TreeComparison(observer: observer)
-        comparison.comparedFiles = content == .outline ? .none : .linked
-        try comparison.compare(old, new) { (event) throws(ArchiveError) in
+    /// The paths of all differences, from one comparison: which names of a file belong together is
+    /// known at its end.
+    func changes() throws(ArchiveError) -> [Change] {
+        if let found = try changes(LinkGroups(old, new)) { return found }
+        return try changes(LinkGroups(old, new, lookingAtShared: true)) ?? []
+    }
+
+    /// The same; nil when a name may lie where nothing was looked at.
+    private func changes(_ start: LinkGroups) throws(ArchiveError) -> [Change]? {
+        var groups = start
+        var changes: [Change] = []
+        var entered: [(path: RawPath, isGiven: Bool)] = []
+        var equalLinks: [(path: RawPath, identity: FileIdentity)] = []
+        try compare(.all, lookingAtShared: groups.lookedAtShared) { (event) throws(ArchiveError) in
+            groups.take(event)
+            let change: Change
             switch event {
-            case .added(_, let entry), .modified(_, let entry):
-                if entry.status.type != .directory && entry.status.links > 1 {
-                    changed.insert(entry.status.identity)
-                }
-            case .equalLink(_, let entry, let before):
-                let known = oldIdentities.updateValue(before, forKey: entry.status.identity)
-                if let known, known != before { changed.insert(entry.status.identity) }
-            case .enter, .leave, .deleted:
-                break
+            case .enter(let path, _):
+                entered.append((path, false))
+                return
+            case .leave:
+                entered.removeLast()
+                return
+            case .equalLink(let path, let entry, _):
+                equalLinks.append((path, entry.status.identity))
+                return
+            case .added(let path, _): change = Change(.added, path)
+            case .modified(let path, _): change = Change(.modified, path)
+            case .deleted(let path): change = Change(.deleted, path)
+            }
+            for index in entered.indices where !entered[index].isGiven {
+                changes.append(Change(.modified, entered[index].path))
+                entered[index].isGiven = true
+            }
+            changes.append(change)
+        }
+        if groups.mayMissNames { return nil }
+        equalLinks.removeAll { !groups.changed.contains($0.identity) }
+        if equalLinks.isEmpty { return changes }
+        var listed = Set(changes.map(\.path))
+        for link in equalLinks {
+            // A name, and the directories on the way to it that were equal.
+            let names = link.path.components
+            for count in 1...names.count {
+                let path = RawPath(joining: Array(names.prefix(count)))
+                if listed.insert(path).inserted { changes.append(Change(.modified, path)) }
             }
         }
-        return changed
+        return changes
+    }
+
+    private func compare(
+        _ comparedFiles: TreeComparison.ComparedFiles, lookingAtShared: Bool,
+        _ visit: TreeComparison.Visitor
+    ) throws(ArchiveError) {
+        var comparison = TreeComparison(observer: observer)
+        comparison.comparedFiles = content == .outline ? .none : comparedFiles
+        comparison.looksAtShared = lookingAtShared
+        try comparison.compare(old, new, visit)
+    }
+
+    /// Finds the groups of names before anything is handed over.
+    private func groups(lookingAtShared: Bool) throws(ArchiveError) -> LinkGroups {
+        var groups = LinkGroups(old, new, lookingAtShared: lookingAtShared)
+        if old == nil { return groups }
+        try compare(.linked, lookingAtShared: lookingAtShared) { groups.take($0) }
+        return groups
     }
 }

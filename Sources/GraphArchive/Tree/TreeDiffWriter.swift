@@ -48,13 +48,15 @@ private struct TreeDiffWriter: ~Copyable {
     mutating func writeRoot(_ source: DiffSource) throws(ArchiveError) {
         guard let top = source.new.layers.first else { return }
         let status = try attempting("look at /", try top.status())
-        let attributes = try source.new.encoding.contentAttributes(of: ".", in: top)
+        let attributes = try source.new.encoding.contentAttributes(
+            of: ".", in: top, .directory, mayRefer: true)
         if let below = source.old.layers.first {
             let before = try attempting("look at /", try below.status())
             let same =
                 before.permissions == status.permissions && before.uid == status.uid
                 && before.gid == status.gid
-            let old = try source.old.encoding.contentAttributes(of: ".", in: below)
+            let old = try source.old.encoding.contentAttributes(
+                of: ".", in: below, .directory, mayRefer: true)
             if same && old == attributes { return }
         }
         try writeWithoutData(
@@ -117,7 +119,9 @@ private struct TreeDiffWriter: ~Copyable {
     ) throws(ArchiveError) {
         let file = try attempting("open /\(path)", try entry.openFile())
         // The file may have changed since it was looked at; what is open now is what is written.
-        let status = try attempting("look at /\(path)", try file.status())
+        let status =
+            entry.dataElsewhere == nil
+            ? try attempting("look at /\(path)", try file.status()) : entry.status
         try tar.begin(
             ArchiveEntry(path, .file(size: status.size), status: status, attributes: attributes))
         // Moved out, since a span of it may not lie in `self` while `self` is changed.

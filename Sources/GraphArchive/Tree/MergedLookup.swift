@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphSystem
+
+import struct SystemPackage.Errno
+
+/// One name looked up in the layers that merge in a directory, topmost first.
+///
+/// Step by step what the kernel does (fs/overlayfs/namei.c, `ovl_lookup`): what a layer says about where to
+/// go on holds for the layers below it alone, so a lookup ends at the bottom whatever the layers say.
+struct MergedLookup {
+    private typealias Part = MergedDirectory.Part
+
+    /// Something found in one layer.
+    private struct Found {
+        /// The directory that has it.
+        let part: Part
+        let name: RawPath
+        let status: FileStatus
+        /// The directory itself, if it is one.
+        let directory: Part?
+    }
+
+    private let name: RawPath
+    private let start: MergedDirectory
+    /// What is looked for in the layers to come.
+    private var target: Redirect
+    private var parents: [Part]
+    /// Whether `parents` are the roots, which absolute redirects lead to.
+    private var isFromRoots = false
+    private var position = 0
+    private var isStopped = false
+    private var isDirectory = false
+    /// Whether the file found last is without its data.
+    private var lacksData = false
+
+    private var encoding: LayerEncoding { start.encoding }
+
+    init(_ name: RawPath, in directory: MergedDirectory) {
+        (self.name, start, target, parents) = (name, directory, .name(name), directory.parts)
+    }
+
+    /// What is there; nil when there is nothing.
+    mutating func run() throws(SyscallError) -> MergedEntry? {
+        var top: Found?
+        var data: Found?
+        var merged: [Part] = []
+        while !isStopped && position < parents.count {
+            let parent = parents[position]
+            let found = try find(in: parent)
+            position += 1
+            guard let found else { continue }
+            if top == nil { top = found } else { data = found }
+            if let directory = found.directory { merged.append(directory) }
+            if case .path = target, !isFromRoots {
+                (parents, isFromRoots) = (start.roots, true)
+                position = parent.index + 1
+            }
+        }
+        guard let top else { return nil }
+        if lacksData { throw SyscallError.damage("metacopy of \(name)", "no layer has its data") }
+        let isFile = top.directory == nil
+        return MergedEntry(
+            name: name, status: top.status, part: top.part,
+            directory: isFile
+                ? nil : MergedDirectory(parts: merged, roots: start.roots, encoding: encoding),
+            dataElsewhere: isFile
+                ? data.map { MergedEntry.DataPlace(part: $0.part, name: $0.name) } : nil,
+            encoding: encoding)
+    }
+
+    /// Looks into one layer.
+    private mutating func find(in parent: Part) throws(SyscallError) -> Found? {
+        guard case .path(let names) = target else {
+            guard case .name(let name) = target else { return nil }
+            return try step(to: name, in: parent, before: 0)
+        }
+        var current = parent
+        var found: Found?
+        for (index, name) in names.enumerated() {
+            found = try step(to: name, in: current, before: names.count - index - 1)
+            guard let directory = found?.directory else { break }
+            current = directory
+        }
+        return found
+    }
+
+    /// Looks at one name, with `restCount` others to follow behind it in this layer.
+    private mutating func step(
+        to name: RawPath, in parent: Part, before restCount: Int
+    ) throws(SyscallError) -> Found? {
+        let place = try parent.place(of: name)
+        guard let status = try status(of: place.path, in: place.directory) else { return nil }
+        let isLast = restCount == 0
+        if try isWhiteout(status, place, parent) || isLast && lacksData && status.type != .regular {
+            isStopped = true
+            return nil
+        }
+        guard status.type == .directory else {
+            if isDirectory || !isLast {
+                isStopped = true
+                return nil
+            }
+            lacksData = try hasDataElsewhere(status, place, parent)
+            isStopped = !lacksData
+            if lacksData && !parent.isBottom {
+                let value = try encoding.value(of: "redirect", place.path, in: place.directory)
+                try follow(value, of: name, before: 0)
+            }
+            return Found(part: parent, name: name, status: status, directory: nil)
+        }
+        if isLast { isDirectory = true }
+        let directory = try parent.child(name)
+        try readMarks(of: name, place, parent, before: restCount)
+        return Found(part: parent, name: name, status: status, directory: directory)
+    }
+
+    /// A name that is too long for the filesystem is nowhere, as in the kernel.
+    private func status(
+        of path: RawPath, in directory: Directory
+    ) throws(SyscallError) -> FileStatus? {
+        do throws(SyscallError) {
+            return try directory.statusIfPresent(of: path)
+        } catch let error where error.errno == .fileNameTooLong && target != .name(name) {
+            return nil
+        }
+    }
+
+    /// Reads whether a directory hides those below it, and where they are.
+    private mutating func readMarks(
+        of name: RawPath, _ place: (directory: Directory, path: RawPath), _ parent: Part,
+        before restCount: Int
+    ) throws(SyscallError) {
+        if parent.isBottom { return }
+        guard parent.mayRefer else {
+            // Nothing below has the name: no need to know.
+            if restCount == 0 && position + 1 == parents.count { return }
+            if try encoding.isOpaque(place.path, in: place.directory) { isStopped = true }
+            return
+        }
+        guard let marks = try encoding.directoryMarks(of: place.path, in: place.directory) else {
+            return
+        }
+        if marks.isOpaque {
+            isStopped = true
+        } else {
+            try follow(marks.redirect, of: name, before: restCount)
+        }
+    }
+
+    /// Changes what is looked for in the layers below, if a redirect says so.
+    private mutating func follow(
+        _ value: [UInt8]?, of name: RawPath, before restCount: Int
+    ) throws(SyscallError) {
+        guard let value else { return }
+        switch (try Redirect(parsing: value, of: name), target) {
+        case (.name(let new), .name):
+            target = .name(new)
+        case (.name(let new), .path(var names)):
+            // What is before the name may itself have been changed by now.
+            names[names.count - restCount - 1] = new
+            target = .path(names)
+        case (.path(let names), .name):
+            target = .path(names)
+            isStopped = false
+        case (.path(let way), .path(let names)):
+            target = .path(way + names.suffix(restCount))
+            // An opaque directory on the way hides what is below it, but not this place.
+            isStopped = false
+        }
+    }
+
+    private func isWhiteout(
+        _ status: FileStatus, _ place: (directory: Directory, path: RawPath), _ parent: Part
+    ) throws(SyscallError) -> Bool {
+        if encoding.isWhiteout(status) { return true }
+        guard parent.mayRefer, status.type == .regular, status.size == 0 else { return false }
+        return try encoding.value(of: "whiteout", place.path, in: place.directory) != nil
+    }
+
+    private func hasDataElsewhere(
+        _ status: FileStatus, _ place: (directory: Directory, path: RawPath), _ parent: Part
+    ) throws(SyscallError) -> Bool {
+        guard parent.mayRefer, status.type == .regular else { return false }
+        return try encoding.isMetacopy(place.path, in: place.directory)
+    }
+}

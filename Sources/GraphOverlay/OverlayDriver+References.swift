@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+import GraphCore
+import GraphSystem
+
+extension OverlayDriver {
+    /// The attribute of a layer's folder that holds its ``ReferenceMark``.
+    private static let referenceMark = "refers"
+
+    /// What is recorded of the references in a layer and below it; nil when there are none.
+    func referenceMark(of layer: LayerNumber) throws(DriverError) -> ReferenceMark? {
+        let value = try attempting(
+            "read what layer \(layer) refers to",
+            try folders.openFolder?.attribute(
+                namespace.name(Self.referenceMark), of: layer.name))
+        guard let value else { return nil }
+        guard let mark = ReferenceMark(value) else {
+            throw DriverError(
+                .unsupported,
+                "layer \(layer) refers to others in a way that this version does not know")
+        }
+        return mark
+    }
+
+    /// Records what a layer may refer to from now on; not synced.
+    func write(
+        _ mark: ReferenceMark, to folder: Directory
+    ) throws(SyscallError) {
+        try folder.descriptor.setAttribute(
+            ExtendedAttribute(name: namespace.name(Self.referenceMark), value: mark.bytes))
+    }
+
+    /// What a layer and those below it may refer to once it has been mounted, recorded on disk
+    /// before it is.
+    func references(
+        of layer: LayerNumber, writable: Bool
+    ) throws(DriverError) -> ReferenceMark {
+        let known = try referenceMark(of: layer) ?? ReferenceMark()
+        guard writable else { return known }
+        // A file that is changed may be one whose data are below already.
+        let isMetacopying = known.chain.contains(.metacopies)
+        let own = isMetacopying ? [.metacopies, .redirects] : options.references
+        if known.own.isSuperset(of: own) { return known }
+        _ = try folders.writableFolder()
+        let mark = ReferenceMark(own: known.own.union(own), chain: known.chain)
+        let folder = try folders.open(layer)
+        try attempting("record what layer \(layer) refers to", try write(mark, to: folder))
+        try attempting("sync layer \(layer)", try folder.sync())
+        return mark
+    }
+
+    /// The places in a chain of the layers that may refer to those below them.
+    func referring(_ chain: [LayerNumber]) throws(DriverError) -> Set<Int> {
+        var found: Set<Int> = []
+        for (index, layer) in chain.enumerated() {
+            guard let mark = try referenceMark(of: layer) else { break }
+            if !mark.own.isEmpty { found.insert(index) }
+        }
+        return found
+    }
+}

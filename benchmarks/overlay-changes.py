@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The graphctl authors
+"""overlay-changes.py [--rounds N] [FOLDER]: what `changes` of an overlay layer costs, by the size of its parent.
+
+A layer changes 200 files of a parent of 10,000 and of 100,000 files with 100 in a directory: it writes to them
+or changes their mode, with and without metacopy, in 2 or in up to 200 directories; or it renames 2 directories
+with redirect_dir. Everything happens on a fresh ext4 filesystem in a file below FOLDER (default /var/tmp), on a
+loop device with direct I/O. `compare` is the time inside graphctl (`changes --timings`), `process` that of the
+whole command, for containers-storage too where it is installed; its layer writes to files in 200 directories. Each
+round runs every contender once, in turn. Needs root.
+"""
+import argparse, io, os, pathlib, re, shutil, statistics, subprocess, sys, tarfile, tempfile, time
+
+here = pathlib.Path(__file__).resolve().parent
+CHANGED, PER_FOLDER = 200, 100
+
+
+def run(*command, **options):
+    return subprocess.run([str(word) for word in command], check=True, **options)
+
+
+def output(*command):
+    return run(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True).stdout.split()[0]
+
+
+def parent_tar(path, count):
+    with tarfile.open(path, "w") as tar:
+        for index in range(count):
+            if index % PER_FOLDER == 0:
+                folder = tarfile.TarInfo(f"folder-{index // PER_FOLDER:04}")
+                folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+                tar.addfile(folder)
+            file = tarfile.TarInfo(f"folder-{index // PER_FOLDER:04}/file-{index:06}")
+            file.size = 100
+            tar.addfile(file, io.BytesIO(b"x" * 100))
+
+
+def files(root, folder_count):
+    """Two hundred, of that many directories if there are as many."""
+    folders = sorted(path for path in root.iterdir() if path.name.startswith("folder-"))
+    step = max(1, len(folders) // folder_count)
+    chosen = folders[::step][:folder_count]
+    return [file for folder in chosen for file in sorted(folder.iterdir())[:CHANGED // len(chosen)]]
+
+
+def write(folder_count):
+    def change(root):
+        for file in files(root, folder_count):
+            with open(file, "a") as opened:
+                opened.write("changed")
+    return change
+
+
+def change_modes(folder_count):
+    def change(root):
+        for file in files(root, folder_count):
+            file.chmod(0o600)
+    return change
+
+
+def rename(root):
+    for index in range(CHANGED // PER_FOLDER):
+        (root / f"folder-{index:04}").rename(root / f"renamed-{index:04}")
+
+
+METACOPY = ("--storage-opt", "overlay.metacopy=on")
+WAYS = {
+    "write, 2 directories": ((), write(2)),
+    "write, 200 directories": ((), write(200)),
+    "mode, 2 directories": ((), change_modes(2)),
+    "mode, 2 directories, metacopy": (METACOPY, change_modes(2)),
+    "mode, 200 directories, metacopy": (METACOPY, change_modes(200)),
+    "rename, redirect_dir": (("--storage-opt", "overlay.redirect_dir=on"), rename),
+}
+
+
+class Bench:
+    def __init__(self, work, graphctl, count):
+        self.bed, self.work, self.graphctl, self.count = work / f"bed/{count}", work, graphctl, count
+        self.samples, self.lines, self.peer_layer = {}, {}, None
+        self.bed.mkdir()
+
+    def graph(self, *words):
+        return (self.graphctl, "--root", self.bed / "root", "--run-root", self.work / "run", "--driver", "overlay") + words
+
+    def peer(self, *words):
+        return ("containers-storage", "--graph", self.bed / "peer", "--run", self.bed / "peer-run",
+                "--storage-driver", "overlay") + words
+
+    def build(self, has_peer):
+        tar = self.work / "parent.tar"
+        parent_tar(tar, self.count)
+        run(*self.graph("--durability", "unsynced", "apply", "--id", "parent", tar), stdout=subprocess.DEVNULL)
+        for way, (options, change) in WAYS.items():
+            layer = re.sub("[^a-z0-9]+", "-", way)
+            run(*self.graph("create", "--id", layer, "--parent", "parent", *options), stdout=subprocess.DEVNULL)
+            change(pathlib.Path(output(*self.graph("mount", layer, *options))))
+            run(*self.graph("unmount", layer), stdout=subprocess.DEVNULL)
+        if has_peer:
+            parent = output(*self.peer("create-layer"))
+            run(*self.peer("applydiff", "--file", tar, parent), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.peer_layer = output(*self.peer("create-layer", parent))
+            write(200)(pathlib.Path(output(*self.peer("mount", self.peer_layer))))
+            run(*self.peer("unmount", self.peer_layer), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run("sync", "-f", self.bed)
+
+    def round(self):
+        for way in WAYS:
+            start = time.monotonic()
+            done = run(*self.graph("changes", "--timings", re.sub("[^a-z0-9]+", "-", way)), stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, text=True)
+            process = time.monotonic() - start
+            compare = int(re.search(r"compare (\d+) us", done.stderr)[1]) / 1000
+            self.lines[way] = len(done.stdout.splitlines())
+            self.samples.setdefault(way, []).append((compare, process * 1000))
+        if self.peer_layer:
+            start = time.monotonic()
+            done = run(*self.peer("changes", self.peer_layer), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            self.samples.setdefault("containers-storage, write, 200 directories", []).append((None, (time.monotonic() - start) * 1000))
+            self.lines["containers-storage, write, 200 directories"] = len(done.stdout.splitlines())
+
+    def report(self):
+        for name, values in self.samples.items():
+            processes = [value[1] for value in values]
+            inside = sorted(value[0] for value in values if value[0] is not None)
+            text = f"{statistics.median(inside):.2f} ({inside[0]:.2f} to {inside[-1]:.2f})" if inside else ""
+            print(f"| {self.count:,} | {name} | {self.lines[name]} | {text} | "
+                  f"{statistics.median(processes):.1f} ({min(processes):.1f} to {max(processes):.1f}) |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("folder", nargs="?", default="/var/tmp")
+    arguments = parser.parse_args()
+    if "GRAPH_BENCH_INSIDE" not in os.environ:
+        # Mounts of its own, which end with it.
+        os.environ["GRAPH_BENCH_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
+    run("make", "--no-print-directory", "-C", here.parent, "build", stdout=subprocess.DEVNULL)
+    work = pathlib.Path(tempfile.mkdtemp(prefix="overlay-changes.", dir=arguments.folder))
+    loop, benches = None, []
+    try:
+        run("truncate", "-s", "6G", work / "ext4.img")
+        run("mkfs.ext4", "-q", "-F", "-i", "4096", work / "ext4.img")
+        loop = output("losetup", "--find", "--show", "--direct-io=on", work / "ext4.img")
+        (work / "bed").mkdir()
+        run("mount", loop, work / "bed")
+        has_peer = shutil.which("containers-storage") is not None
+        print(f"machine: {os.cpu_count()} processors, Linux {os.uname().release}, ext4 on a loop device with direct I/O")
+        if has_peer:
+            print("peer:", " ".join(run("dpkg-query", "-W", "containers-storage", stdout=subprocess.PIPE, text=True).stdout.split()))
+        for count in (10_000, 100_000):
+            benches.append(Bench(work, here.parent / ".build/static/release/graphctl", count))
+            benches[-1].build(has_peer)
+        for _ in range(arguments.rounds):
+            for bench in benches:
+                bench.round()
+        print(f"{arguments.rounds} rounds; median (least to most), milliseconds\n")
+        print("| parent's files | layer | changes told | compare | process |\n|---|---|---|---|---|")
+        for bench in benches:
+            bench.report()
+    finally:
+        for bench in benches:
+            # containers-storage binds a folder of its own onto itself.
+            subprocess.run(["umount", bench.bed / "peer/overlay"], stderr=subprocess.DEVNULL)
+        subprocess.run(["umount", work / "bed"], stderr=subprocess.DEVNULL)
+        if loop:
+            subprocess.run(["losetup", "--detach", loop])
+        shutil.rmtree(work, ignore_errors=True)
+
+
+main()
