@@ -38,6 +38,7 @@ struct Difference {
 struct DiffWalk {
     private let old: MergedDirectory?
     private let new: MergedDirectory?
+    private let changed: ChangedPaths?
     private let content: DiffContent
     private let observer: WorkObserver
 
@@ -45,6 +46,7 @@ struct DiffWalk {
         self.content = content
         old = MergedDirectory(root: source.old)
         new = MergedDirectory(root: source.new)
+        changed = source.changedPaths
         self.observer = observer
     }
 
@@ -57,7 +59,7 @@ struct DiffWalk {
         if content == .outline { comparison.comparedFiles = .none }
         // Directories entered and not yet handed over.
         var entered: [(path: RawPath, entry: MergedEntry, isGiven: Bool)] = []
-        try comparison.compare(old, new) { (event) throws(ArchiveError) in
+        try comparison.compare(old, new, changed: self.changed) { (event) throws(ArchiveError) in
             let difference: Difference
             switch event {
             case .enter(let path, let entry):
@@ -95,7 +97,7 @@ struct DiffWalk {
         var oldIdentities: [FileIdentity: FileIdentity] = [:]
         var comparison = TreeComparison(observer: observer)
         comparison.comparedFiles = content == .outline ? .none : .linked
-        try comparison.compare(old, new) { (event) throws(ArchiveError) in
+        try comparison.compare(old, new, changed: self.changed) { (event) throws(ArchiveError) in
             switch event {
             case .added(_, let entry), .modified(_, let entry):
                 if entry.status.type != .directory && entry.status.links > 1 {
