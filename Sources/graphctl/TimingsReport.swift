@@ -37,7 +37,8 @@ extension WorkTimings {
 }
 
 extension Duration {
-    fileprivate var microseconds: Int64 {
+    /// Rounded down.
+    var microseconds: Int64 {
         components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
     }
 }

@@ -60,7 +60,7 @@ import Testing
     @Test func `what the kernel tells and what a comparison finds are the same, at random`() throws
     {
         let seed = SeededGenerator.runSeed
-        let rounds = SeededGenerator.isSoak ? 10_000 : 60
+        let rounds = SeededGenerator.isSoak ? 10_000 : 120
         print("changes on btrfs: GRAPH_TEST_SEED=\(seed), \(rounds) rounds")
         try subject.withDriver { store in
             var random = SeededGenerator(seed: seed)
@@ -76,7 +76,7 @@ import Testing
                 try store.create(layer, above: chain)
                 var changes = try RandomChanges(below: tree(store, layer), random: random)
                 let count = Int.random(in: 1...(round % 5 == 0 ? 60 : 12), using: &random)
-                if chain.isEmpty { try changes.fill(count: 300) }
+                if chain.isEmpty { try changes.fill(count: 200) }
                 random = try changes.change(times: count)
                 try check(store, layer, chain, &random, seed: "seed \(seed) round \(round):")
                 chain.insert(layer, at: 0)

@@ -125,14 +125,14 @@ public struct RandomChanges {
     }
 
     private mutating func size() -> Int {
-        Int.random(in: 0...(random.chance(20) ? 200_000 : 6_000), using: &random)
+        Int.random(in: 0...(random.chance(5) ? 140_000 : 600), using: &random)
     }
 
     private mutating func makeFile() throws {
         let (directory, name) = try place(newPath())
         let file = try directory.open(
             name, [.create, .writeOnly, .truncate, .nonBlocking], permissions: 0o640)
-        if random.chance(15) { try file.seek(to: 1 << 18) }
+        if random.chance(5) { try file.seek(to: 1 << 15) }
         try file.write(bytes(size()).span)
     }
 
