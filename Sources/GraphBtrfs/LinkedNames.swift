@@ -10,6 +10,11 @@ final class LinkedNames {
     private let tree: Directory
     /// The files whose names have been told.
     private var told: Set<UInt64> = []
+    private var toldCount = 0
+    /// Whether none of the files looked at has several names.
+    var isEmpty: Bool { told.isEmpty }
+    /// Whether there are more names than are worth to be told; then some are left out.
+    var isTooMuch: Bool { toldCount > SendDifferences.namesMax }
     /// The paths in the tree of directories; nil for those outside of it.
     private var directories: [UInt64: RawPath?] = [:]
 
@@ -67,12 +72,13 @@ final class LinkedNames {
     ]
 
     private func tell(_ status: FileStatus, _ found: inout [RawPath]) throws(SyscallError) {
-        guard status.type != .directory, status.links > 1, told.insert(status.inode).inserted else {
-            return
-        }
+        guard status.type != .directory, status.links > 1, !isTooMuch,
+            told.insert(status.inode).inserted
+        else { return }
         for name in try tree.subvolumeNames(ofInode: status.inode) {
             guard let directory = try path(of: name.directory) else { continue }
             found.append(directory.appending(name.name))
+            toldCount += 1
         }
     }
 

@@ -42,7 +42,7 @@ struct SendRefusal: Error {
 /// nothing is asked about others.
 struct SendDifferences {
     /// More names than these, or bytes in them, are a reason to compare everything.
-    private static let namesMax = 100_000
+    static let namesMax = 100_000
     private static let nameBytesMax = 16 << 20
 
     private(set) var paths = ChangedPaths()
@@ -89,9 +89,11 @@ struct SendDifferences {
 
     private mutating func check() {
         if paths.count > Self.namesMax || paths.nameBytes > Self.nameBytesMax {
-            failure = SendRefusal("more than \(Self.namesMax) names may differ")
+            failure = Self.tooMuch
         }
     }
+
+    private static let tooMuch = SendRefusal("more than \(namesMax) names may differ")
 
     /// Adds all names of the files with several that have one among those found.
     mutating func addLinkedNames(in trees: [LinkedNames]) throws(SendRefusal) {
@@ -103,6 +105,8 @@ struct SendDifferences {
             if let failure { throw failure }
             for tree in trees { added += try asking(try tree.names(at: path)) }
         }
+        if trees.contains(where: \.isTooMuch) { throw Self.tooMuch }
+        paths.mayHaveLinks = trees.contains { !$0.isEmpty }
     }
 }
 

@@ -19,7 +19,7 @@ extension Directory {
         from base: UInt64, _ take: (Span<UInt8>) -> Bool
     ) throws(SyscallError) {
         var ends: [CInt] = [-1, -1]
-        try checked("pipe2") { cgraph_pipe(&ends) }
+        try checked("pipe2") { cgraph_pipe(&ends, 1 << 20) }
         let output = OwnedDescriptor(owning: ends[0])
         let input = ends[1]
         let (subvolume, outcome) = (self, Monitor<SyscallError?>(nil))
@@ -64,6 +64,9 @@ extension Directory {
                 let count = try output.read(into: &buffer)
                 if count == 0 { return .success(true) }
                 if !take(buffer.span.extracting(0..<count)) { return .success(false) }
+                // The kernel writes each command by itself, some hundred a millisecond: a reader that
+                // waits for the next one costs it a wake-up each.
+                if count < buffer.count { usleep(200) }
             }
         } catch {
             return .failure(error)

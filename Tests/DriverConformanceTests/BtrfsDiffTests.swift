@@ -147,6 +147,11 @@ import Testing
             try store.build(1) { try $0.appending("kept").write("one") }
             try store.create(2, above: [1])
             try tree(store, 2).appending("fresh").write("two")
+            // As a container that runs: a file that has no name any more, and is still written.
+            let passing = tree(store, 2).appending("passing")
+            let file = try OwnedDescriptor.open(passing, [.create, .writeOnly], permissions: 0o600)
+            try passing.remove()
+            defer { try? file.write("x") }
             let before = try subvolumes(store)
             let source = try checked(store, 2, [1], from: 1, [])
             #expect(source.changedPaths?.count == 1)

@@ -20,6 +20,10 @@ public struct ChangedPaths: Sendable {
     /// The bytes of these names.
     public private(set) var nameBytes = 0
 
+    /// Whether a file with several names may be among them; if not, no group of names has to be
+    /// looked for.
+    public var mayHaveLinks = true
+
     /// No path but the root.
     public init() {}
 

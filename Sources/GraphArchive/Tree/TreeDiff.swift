@@ -92,7 +92,7 @@ struct DiffWalk {
     /// All names of such a file go into the diff, also those that are equal by themselves: only
     /// then does it say that they are one file.
     private func changedGroups() throws(ArchiveError) -> Set<FileIdentity> {
-        guard old != nil else { return [] }
+        guard old != nil, changed?.mayHaveLinks != false else { return [] }
         var changed: Set<FileIdentity> = []
         var oldIdentities: [FileIdentity: FileIdentity] = [:]
         var comparison = TreeComparison(observer: observer)
