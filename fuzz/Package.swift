@@ -9,7 +9,11 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "fuzz",
-            dependencies: [.product(name: "GraphCore", package: "graph-storage")],
+            dependencies: [
+                .product(name: "GraphCore", package: "graph-storage"),
+                // For the drivers.
+                .product(name: "GraphStore", package: "graph-storage"),
+            ],
             path: "Fuzz",
             swiftSettings: [.unsafeFlags(["-parse-as-library"])])
     ],

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -77,6 +78,118 @@ int cgraph_btrfs_first_child(int subvolume, char *path, char *name) {
     memcpy(path, place.path, sizeof place.path);
     memcpy(name, place.name, sizeof place.name);
     return 1;
+}
+
+int cgraph_btrfs_has_child(int subvolume) {
+    struct btrfs_ioctl_get_subvol_rootref_args references = {0};
+    if (ioctl(subvolume, BTRFS_IOC_GET_SUBVOL_ROOTREF, &references) == -1)
+        return errno == EOVERFLOW ? 1 : -1;
+    return references.num_items != 0;
+}
+
+int cgraph_btrfs_subvolume_info(int file, struct cgraph_btrfs_subvolume *info) {
+    struct btrfs_ioctl_get_subvol_info_args arguments = {0};
+    if (ioctl(file, BTRFS_IOC_GET_SUBVOL_INFO, &arguments) == -1) return -1;
+    info->id = arguments.treeid;
+    // That of the item on disk, BTRFS_ROOT_SUBVOL_RDONLY, which is not that of the ioctls.
+    info->is_read_only = (arguments.flags & 1) != 0;
+    memcpy(info->uuid, arguments.uuid, sizeof info->uuid);
+    memcpy(info->parent_uuid, arguments.parent_uuid, sizeof info->parent_uuid);
+    info->changed = arguments.ctransid;
+    info->made = arguments.otransid;
+    return 0;
+}
+
+int cgraph_btrfs_send(int subvolume, int output, uint64_t parent) {
+    struct btrfs_ioctl_send_args arguments = {
+        .send_fd = output, .parent_root = parent, .flags = BTRFS_SEND_FLAG_NO_FILE_DATA};
+    return ioctl(subvolume, BTRFS_IOC_SEND, &arguments);
+}
+
+/// Copies one name behind those before it: how many bytes it took, 0 when the item is broken.
+static size_t copy_name(uint64_t directory, const uint8_t *name, uint16_t length, size_t rest,
+    uint8_t *target) {
+    if (length > rest) return 0;
+    memcpy(target, &directory, 8);
+    memcpy(target + 8, &length, 2);
+    memcpy(target + 10, name, length);
+    return 10 + (size_t)length;
+}
+
+/// Copies the names that an item holds: how many bytes they took, 0 when the item is broken.
+static size_t copy_names(
+    const struct btrfs_ioctl_search_header *header, const uint8_t *item, uint8_t *target) {
+    size_t filled = 0, position = 0;
+    while (position < header->len) {
+        uint64_t directory = header->offset;
+        uint16_t length;
+        size_t fixed;
+        if (header->type == BTRFS_INODE_REF_KEY) {
+            struct btrfs_inode_ref reference;
+            fixed = sizeof reference;
+            if (header->len - position < fixed) return 0;
+            memcpy(&reference, item + position, fixed);
+            length = le16toh(reference.name_len);
+        } else {
+            struct btrfs_inode_extref reference;
+            fixed = sizeof reference;
+            if (header->len - position < fixed) return 0;
+            memcpy(&reference, item + position, fixed);
+            directory = le64toh(reference.parent_objectid);
+            length = le16toh(reference.name_len);
+        }
+        position += fixed;
+        size_t taken =
+            copy_name(directory, item + position, length, header->len - position, target + filled);
+        if (taken == 0) return 0;
+        position += length;
+        filled += taken;
+    }
+    return filled;
+}
+
+int cgraph_btrfs_names(int file, uint64_t inode, struct cgraph_btrfs_cursor *cursor, uint8_t *names) {
+    // Names take no more room than their items, which are at most as large as a block of metadata.
+    enum { room = 128 << 10 };
+    struct btrfs_ioctl_search_args_v2 *search = calloc(1, sizeof *search + room);
+    if (search == NULL) return -1;
+    struct btrfs_ioctl_search_key *key = &search->key;
+    key->min_objectid = key->max_objectid = inode;
+    key->min_type = cursor->type == 0 ? BTRFS_INODE_REF_KEY : cursor->type;
+    key->max_type = BTRFS_INODE_EXTREF_KEY;
+    key->min_offset = cursor->offset;
+    key->max_offset = UINT64_MAX;
+    key->max_transid = UINT64_MAX;
+    key->nr_items = UINT32_MAX;
+    search->buf_size = room;
+    int result = ioctl(file, BTRFS_IOC_TREE_SEARCH_V2, search);
+    size_t filled = 0, position = 0;
+    for (uint32_t index = 0; result == 0 && index < key->nr_items; index++) {
+        struct btrfs_ioctl_search_header header;
+        const uint8_t *item = (const uint8_t *)search->buf + position;
+        memcpy(&header, item, sizeof header);
+        position += sizeof header + header.len;
+        size_t taken = copy_names(&header, item + sizeof header, names + filled);
+        if (taken == 0) {
+            errno = EUCLEAN;
+            result = -1;
+        }
+        filled += taken;
+        // No directory has the last number, and where a hash is that, the next type is none.
+        cursor->type = header.type;
+        cursor->offset = header.offset + 1;
+        if (cursor->offset == 0) cursor->type += 1;
+    }
+    free(search);
+    return result == 0 ? (int)filled : -1;
+}
+
+int cgraph_btrfs_directory_path(int file, uint64_t inode, char *path) {
+    struct btrfs_ioctl_ino_lookup_args arguments = {.objectid = inode};
+    if (ioctl(file, BTRFS_IOC_INO_LOOKUP, &arguments) == -1) return -1;
+    _Static_assert(sizeof arguments.name <= 4096, "it fits");
+    memcpy(path, arguments.name, sizeof arguments.name);
+    return 0;
 }
 
 int cgraph_btrfs_sync(int file) { return ioctl(file, BTRFS_IOC_SYNC); }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 int cgraph_terminal_columns(int file) {
     struct winsize size;
@@ -15,3 +16,10 @@ int cgraph_terminal_columns(int file) {
 int cgraph_get_descriptor_flags(int file) { return fcntl(file, F_GETFD); }
 
 int cgraph_unshare_fs(void) { return unshare(CLONE_FS); }
+
+int cgraph_pipe(int ends[2], int size) {
+    if (pipe2(ends, O_CLOEXEC) == -1) return -1;
+    // Where there can be no larger one the smaller does.
+    (void)fcntl(ends[1], F_SETPIPE_SZ, size);
+    return 0;
+}

@@ -23,10 +23,4 @@ extension BtrfsDriver {
         try trees.finishApply(of: layer, observer: observer)
     }
 
-    public func diffSource(
-        of layer: LayerNumber, above parents: [LayerNumber],
-        from base: LayerNumber?, above baseParents: [LayerNumber]
-    ) throws(DriverError) -> DiffSource {
-        try trees.diffSource(of: layer, from: base)
-    }
 }

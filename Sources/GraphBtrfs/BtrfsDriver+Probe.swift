@@ -36,6 +36,15 @@ extension BtrfsDriver {
             try snapshot.setReadOnlySubvolume(true)
             try snapshot.setReadOnlySubvolume(false)
         }
+        trials.attempt("differences by send", isOptional: true) { () throws(SyscallError) in
+            let snapshot = try scratch.openDirectory("snapshot")
+            for side in [subvolume, snapshot] { try side.setReadOnlySubvolume(true) }
+            let result = Result { () throws(SyscallError) in
+                try snapshot.sendSubvolume(from: try subvolume.subvolumeID()) { _ in true }
+            }
+            for side in [subvolume, snapshot] { try side.setReadOnlySubvolume(false) }
+            try result.get()
+        }
         trials.attempt("quotas", isOptional: true) { () throws(SyscallError) in
             try subvolume.setSubvolumeLimit(exclusiveBytes: nil)
         }

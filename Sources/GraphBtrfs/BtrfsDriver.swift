@@ -35,8 +35,12 @@ public final class BtrfsDriver: Driver {
         let quotas = quotaState
         let kind = quotas.map { !$0.isOn ? "off" : $0.isSimple ? "simple" : "quota groups" }
         return DriverCapabilities(
-            hasQuota: quotas?.isOn ?? false, hasReflink: true,
-            details: ["quotas": kind ?? "not for this user"])
+            // Whoever may ask for quotas may ask for differences.
+            hasNativeDiff: quotas != nil, hasQuota: quotas?.isOn ?? false, hasReflink: true,
+            details: [
+                "quotas": kind ?? "not for this user",
+                "diffs": quotas == nil ? "by comparing whole trees" : "by send",
+            ])
     }
 
     /// Whether and how the filesystem counts; nil where this user cannot ask.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import GraphCore
 import GraphSystem
 
 /// Where the btrfs driver keeps what.
@@ -16,4 +17,13 @@ import GraphSystem
 enum BtrfsLayout {
     static let driver = "btrfs"
     static let subvolume: RawPath = "tree"
+
+    private static let prefix = WholeTrees.tree.joined("/")
+
+    /// The path in a layer's tree of one in its subvolume, empty for the tree itself; nil for what
+    /// lies elsewhere in the subvolume.
+    static func pathInTree(_ path: RawPath) -> RawPath? {
+        if path == WholeTrees.tree { return "" }
+        return path.hasPrefix(prefix) ? path.dropFirst(prefix.count) : nil
+    }
 }

@@ -2,7 +2,7 @@
 // Part of the graph-storage project.
 
 package import GraphArchive
-import GraphSystem
+package import GraphSystem
 import SystemPackage
 
 extension LayerFolders {
@@ -52,7 +52,7 @@ extension LayerFolders {
         }
     }
 
-    /// Frees what this driver has in the trash, and what killed probes left.
+    /// Frees what this driver has in the trash, and what killed probes and diffs left.
     ///
     /// One item that cannot be freed does not keep the others: the first failure is thrown at the
     /// end.
@@ -63,7 +63,7 @@ extension LayerFolders {
         let root = try attempting("open the store's root", try Directory(opening: root))
         let trash = try attempting("open the trash", try openTrash(making: false))
         for (folder, names) in [
-            (root, try abandonedProbes()), (trash ?? root, try trashNames(trash)),
+            (root, try abandonedScratch()), (trash ?? root, try trashNames(trash)),
         ] {
             for name in names {
                 let before = freed
@@ -90,19 +90,44 @@ extension LayerFolders {
             .filter { $0.description.hasPrefix(trashPrefix) }
     }
 
-    /// Where probes tried things that were killed before they could clean up.
+    /// Lends an empty directory beside the driver's folder, for what is needed for a moment.
     ///
-    /// A probe takes a moment, and has no lock: one that began within the last minute is left
-    /// alone.
-    private func abandonedProbes() throws(DriverError) -> [RawPath] {
+    /// What the body leaves in it is destroyed, here or, where the process dies, by
+    /// ``reclaim(observer:)``.
+    package func withScratch<Value>(
+        _ body: (Directory) throws(DriverError) -> Value
+    ) throws(DriverError) -> Value {
+        _ = try writableFolder()
+        let token = String(UInt64.random(in: .min ... .max), radix: 16)
+        let name = RawPath(scratchPrefixes[0] + token)
         let root = try attempting("open the store's root", try Directory(opening: root))
-        let prefix = ".\(driver)-probe-"
+        try attempting("make \(name)", try root.makeDirectory(name, permissions: 0o700))
+        let result: Result<Value, DriverError> = Result { () throws(DriverError) in
+            try body(try attempting("open \(name)", try root.openDirectory(name)))
+        }
+        // What cannot be destroyed now is in the inventory, and no reason to lose the result.
+        try? empty(name, in: root)
+        _ = try? root.removeTree(name)
+        return try result.get()
+    }
+
+    /// What names of directories begin with in which this driver does something for a moment.
+    private var scratchPrefixes: [String] { [".\(driver)-diff-", ".\(driver)-probe-"] }
+
+    /// Where probes and diffs were killed before they could clean up.
+    ///
+    /// They take a moment, and have no lock: one that began within the last minute is left alone.
+    private func abandonedScratch() throws(DriverError) -> [RawPath] {
+        let root = try attempting("open the store's root", try Directory(opening: root))
+        let prefixes = scratchPrefixes
         let minuteAgo = Timestamp.now.seconds - 60
         return try attempting(
             "list the store's root",
             try { () throws(SyscallError) in
                 var names: [RawPath] = []
-                for entry in try root.listing() where entry.name.description.hasPrefix(prefix) {
+                for entry in try root.listing() {
+                    let text = entry.name.description
+                    if !prefixes.contains(where: { text.hasPrefix($0) }) { continue }
                     let status = try root.statusIfPresent(of: entry.name)
                     if let status, status.modified.seconds < minuteAgo { names.append(entry.name) }
                 }
@@ -136,7 +161,7 @@ extension LayerFolders {
         for name in try trashNames(trash) {
             items.append(InventoryItem(.trash, location: "\(Self.trash)/\(name)"))
         }
-        for name in try abandonedProbes() {
+        for name in try abandonedScratch() {
             items.append(InventoryItem(.trash, location: name.description))
         }
         return items

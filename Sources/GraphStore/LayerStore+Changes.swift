@@ -11,12 +11,23 @@ extension LayerStore {
     public func changes(
         of reference: String, from base: String? = nil, observer: WorkObserver = .none
     ) throws(DriverError) -> [Change] {
+        try timedChanges(of: reference, from: base, observer: observer).changes
+    }
+
+    /// The same, with what the time went into.
+    public func timedChanges(
+        of reference: String, from base: String? = nil, observer: WorkObserver = .none
+    ) throws(DriverError) -> TimedChanges {
         let diff = try diff(of: reference, from: base)
         return try reading(diff.records) { () throws(DriverError) in
+            let start = ContinuousClock.now
             let source = try source(of: diff)
-            return try attempting(
+            let found = ContinuousClock.now
+            let changes = try attempting(
                 archive: "compare layer \(reference)",
                 try treeChanges(source, observer: observer))
+            return TimedChanges(
+                changes: changes, find: found - start, compare: .now - found, note: source.note)
         }
     }
 
@@ -106,6 +117,18 @@ extension LayerStore {
         }
         return (parent, Array(parents.dropFirst()))
     }
+}
+
+/// How a layer differs from another, and what finding that out took.
+public struct TimedChanges: Sendable {
+    /// Sorted by path.
+    public let changes: [Change]
+    /// Finding out where to look.
+    public let find: Duration
+    /// Looking there.
+    public let compare: Duration
+    /// How the driver knew where to look, or why it did not, for a person.
+    public let note: String?
 }
 
 /// Which tar of a layer is wanted.

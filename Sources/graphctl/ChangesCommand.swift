@@ -20,7 +20,7 @@ struct ChangesCommand: GraphCommand {
         completion: .layer)
     var from: String?
 
-    @Flag(help: "Tell how long the comparison took.")
+    @Flag(help: "Tell what the time went into, and how the driver found the changes.")
     var timings = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -29,20 +29,24 @@ struct ChangesCommand: GraphCommand {
 
     func run(_ session: Session) throws(DriverError) {
         let observer = session.observer
-        let store = try session.store()
-        let start = ContinuousClock.now
-        let changes = try store.changes(of: layer, from: from, observer: observer)
-        let taken = ContinuousClock.now - start
+        let timed = try session.store().timedChanges(of: layer, from: from, observer: observer)
         session.progress?.erase()
-        if timings { Failure.printLine("compare \(taken.microseconds) us") }
+        if timings { Failure.printLine(Self.line(timed)) }
         if global.json {
-            try session.output.print(JSON(changes, Self.json))
+            try session.output.print(JSON(timed.changes, Self.json))
             return
         }
-        for change in changes {
+        for change in timed.changes {
             try session.output.write("\(change.kind.rawValue) /")
             try session.output.write(printable(change.path.bytes) + [UInt8(ascii: "\n")])
         }
+    }
+
+    /// Microseconds, since some milliseconds are what it takes.
+    private static func line(_ timed: TimedChanges) -> String {
+        let line =
+            "find \(timed.find.microseconds) us, compare \(timed.compare.microseconds) us"
+        return timed.note.map { "\(line), \($0)" } ?? line
     }
 
     private static func json(_ change: Change) -> JSON {

@@ -37,7 +37,7 @@ extension WorkTimings {
 }
 
 extension Duration {
-    /// Whole microseconds.
+    /// Rounded down.
     var microseconds: Int64 {
         components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
     }

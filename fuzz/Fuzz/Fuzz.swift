@@ -3,6 +3,7 @@
 
 import Glibc
 import GraphArchive
+import GraphBtrfs
 import GraphSystem
 
 /// The parsers of untrusted bytes.
@@ -13,12 +14,14 @@ enum Parser: String {
     case codec
     /// Recipes; the store writes them itself, but a disk may damage them.
     case recipe
+    /// What btrfs tells of differences; the kernel writes them.
+    case send
 
     /// The one that the environment names.
     static let chosen: Parser = {
         let name = getenv("GRAPH_FUZZ").map { String(cString: $0) } ?? ""
         guard let parser = Parser(rawValue: name) else {
-            fatalError("GRAPH_FUZZ is tar, codec or recipe, not \"\(name)\"")
+            fatalError("GRAPH_FUZZ is tar, codec, recipe or send, not \"\(name)\"")
         }
         return parser
     }()
@@ -30,6 +33,7 @@ enum Parser: String {
             case .tar: try Self.readTar(bytes)
             case .codec: try Self.decompress(bytes)
             case .recipe: try Self.readRecipe(bytes)
+            case .send: try SendInput(bytes).read()
             }
         } catch {
             // An error is an answer, a trap is none.

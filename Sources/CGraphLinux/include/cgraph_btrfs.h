@@ -24,6 +24,42 @@ int cgraph_btrfs_subvolume_id(int file, uint64_t *id);
 /// that holds it, relative, with a slash at its end unless it is empty; `name` has 256 bytes.
 int cgraph_btrfs_first_child(int subvolume, char *path, char *name);
 
+/// BTRFS_IOC_GET_SUBVOL_ROOTREF: whether other subvolumes lie in this one: 1, 0, or -1 on error.
+int cgraph_btrfs_has_child(int subvolume);
+
+struct cgraph_btrfs_subvolume {
+    uint64_t id;
+    int32_t is_read_only;
+    uint8_t uuid[16];
+    /// Of the subvolume that this one is a snapshot of; zeros for none.
+    uint8_t parent_uuid[16];
+    /// The transaction that last changed what is in it, and the one that made it.
+    uint64_t changed, made;
+};
+
+/// BTRFS_IOC_GET_SUBVOL_INFO: what the kernel keeps about the subvolume that a file lies in.
+int cgraph_btrfs_subvolume_info(int file, struct cgraph_btrfs_subvolume *info);
+
+/// BTRFS_IOC_SEND with BTRFS_SEND_FLAG_NO_FILE_DATA: writes how this read-only subvolume differs from
+/// the one with the id `parent`, read-only as well, to `output`. Only root may call it.
+int cgraph_btrfs_send(int subvolume, int output, uint64_t parent);
+
+/// Where to go on looking for the names of an inode; zeros to begin with.
+struct cgraph_btrfs_cursor {
+    uint32_t type;
+    uint64_t offset;
+};
+
+/// Some of the names of an inode in the subvolume that `file` lies in: how many bytes of `names`
+/// (128 KiB) were filled, 0 behind the last, -1 on error. Each name is the inode number of its
+/// directory (8 bytes), its length (2 bytes), both as this processor keeps them, and its bytes.
+/// BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
+int cgraph_btrfs_names(int file, uint64_t inode, struct cgraph_btrfs_cursor *cursor, uint8_t *names);
+
+/// BTRFS_IOC_INO_LOOKUP: the path (4096 bytes) of a directory in the subvolume that `file` lies in,
+/// with a slash at its end unless it is empty. Only root may call it.
+int cgraph_btrfs_directory_path(int file, uint64_t inode, char *path);
+
 /// BTRFS_IOC_SYNC: commits, and wakes the kernel's threads that free dropped subvolumes.
 int cgraph_btrfs_sync(int file);
 

@@ -12,4 +12,8 @@ int cgraph_get_descriptor_flags(int file);
 /// unshare(CLONE_FS): this thread has a umask and a working directory of its own.
 int cgraph_unshare_fs(void);
 
+/// pipe2(O_CLOEXEC) and F_SETPIPE_SZ: the end to read from, and the one to write to; holding `size`
+/// bytes where that is allowed.
+int cgraph_pipe(int ends[2], int size);
+
 #endif

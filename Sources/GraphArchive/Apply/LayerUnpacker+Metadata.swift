@@ -8,14 +8,11 @@ import struct SystemPackage.Errno
 extension LayerUnpacker {
     /// Refuses attributes by which an archive would steer overlayfs.
     func checkAttributes(_ entry: ArchiveEntry) throws(ArchiveError) {
-        for attribute in entry.attributes {
-            for namespace in [OverlayNamespace.trusted, .user]
-            where attribute.name.hasPrefix(namespace.rawValue) {
-                throw ArchiveError(
-                    .malformed,
-                    "the member \(entry.path) has the attribute \(attribute.name), which is overlayfs's own"
-                )
-            }
+        for attribute in entry.attributes where isOverlayAttribute(attribute.name) {
+            throw ArchiveError(
+                .malformed,
+                "the member \(entry.path) has the attribute \(attribute.name), which is overlayfs's own"
+            )
         }
     }
 
@@ -113,10 +110,11 @@ extension LayerUnpacker {
 }
 
 extension MergedEntry {
-    /// The attributes that a copy takes along.
+    /// The attributes that a copy takes along: not those that somebody in the layer has set for an
+    /// overlay of theirs, which would steer ours.
     fileprivate func copiedAttributes() throws(SyscallError) -> [ExtendedAttribute] {
         do {
-            return try attributes()
+            return try attributes().filter { !isOverlayAttribute($0.name) }
         } catch {
             throw error.cause
                 ?? SyscallError(call: error.message, errno: .notSupported)

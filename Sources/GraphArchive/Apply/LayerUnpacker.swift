@@ -138,12 +138,15 @@ struct LayerUnpacker {
     private mutating func takeRootFromParents() throws(ArchiveError) {
         try attempting("wait for the layers below", try target.lowerCompletion?.wait())
         guard let below = target.lower.layers.first else { return }
-        let attributes = try target.lower.encoding.contentAttributes(of: ".", in: below)
+        let attributes = try target.lower.encoding.contentAttributes(
+            of: ".", in: below, .directory, mayRefer: true)
         do throws(SyscallError) {
             let status = try below.status()
             try root.handle.descriptor.setOwner(uid: status.uid, gid: status.gid)
             try root.handle.descriptor.setPermissions(status.permissions)
-            for attribute in attributes { try root.handle.descriptor.setAttribute(attribute) }
+            for attribute in attributes where !isOverlayAttribute(attribute.name) {
+                try root.handle.descriptor.setAttribute(attribute)
+            }
             root.modified = status.modified
         } catch {
             throw ArchiveError(.system, "could not set the attributes of /", cause: error)

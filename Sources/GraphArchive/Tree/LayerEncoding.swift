@@ -136,3 +136,9 @@ extension FileType {
 func isHostAttribute(_ name: String) -> Bool {
     name == "security.selinux" || name == "security.evm"
 }
+
+/// Whether an attribute is one that overlayfs reads, in either of its namespaces.
+func isOverlayAttribute(_ name: String) -> Bool {
+    name.hasPrefix(OverlayNamespace.trusted.rawValue)
+        || name.hasPrefix(OverlayNamespace.user.rawValue)
+}

@@ -76,11 +76,17 @@ public struct DiffSource: Sendable {
     public let old: LayeredTree
     /// The tree after.
     public let new: LayeredTree
-    /// All paths that may differ, where the driver knows them exactly; nil to compare the trees.
-    public let changedPaths: [RawPath]?
+    /// Where the trees may differ, where the driver knows; nil to compare them whole.
+    public let changedPaths: ChangedPaths?
+    /// How the driver knows that, or why it does not, for a person; nil where there is nothing to
+    /// tell.
+    public let note: String?
 
     /// Describes a diff.
-    public init(old: LayeredTree, new: LayeredTree, changedPaths: [RawPath]? = nil) {
-        (self.old, self.new, self.changedPaths) = (old, new, changedPaths)
+    public init(
+        old: LayeredTree, new: LayeredTree, changedPaths: ChangedPaths? = nil, note: String? = nil
+    ) {
+        (self.old, self.new) = (old, new)
+        (self.changedPaths, self.note) = (changedPaths, note)
     }
 }

@@ -30,9 +30,16 @@ struct SortedNames: Sequence, IteratorProtocol {
 
     private var cursors: [Cursor]
 
+    /// Names that are known, sorted, from the back.
+    private var known: [RawPath] = []
+
     init(_ listings: [DirectoryListing]) { cursors = listings.compactMap { Cursor($0) } }
 
+    /// Takes names that are sorted by bytes, each once.
+    init(_ names: [RawPath]) { (cursors, known) = ([], names.reversed()) }
+
     mutating func next() -> RawPath? {
+        if let name = known.popLast() { return name }
         guard var least = cursors.first?.name else { return nil }
         for cursor in cursors.dropFirst() where cursor.name < least { least = cursor.name }
         // From the back, since what is at its end goes.

@@ -50,15 +50,20 @@ struct TreeComparison {
         let old: MergedDirectory?
         let new: MergedDirectory?
         var names: SortedNames
+        /// Where to look in this directory; nil for everywhere.
+        let changed: ChangedPaths.Place?
         /// Whether ``Event/leave`` is told at its end.
         let isEntered: Bool
     }
 
     /// Compares the content of two directories, the root's own attributes not included.
+    ///
+    /// `changed` is where they may differ; nil for everywhere.
     mutating func compare(
-        _ old: MergedDirectory?, _ new: MergedDirectory?, _ visit: Visitor
+        _ old: MergedDirectory?, _ new: MergedDirectory?, changed: ChangedPaths? = nil,
+        _ visit: Visitor
     ) throws(ArchiveError) {
-        var levels = [try level(old, new, at: "", isEntered: false)]
+        var levels = [try level(old, new, at: "", changed?.root, isEntered: false)]
         while let last = levels.indices.last {
             guard let name = levels[last].names.next() else {
                 if levels.removeLast().isEntered { try visit(.leave) }
@@ -67,22 +72,30 @@ struct TreeComparison {
             let (path, old, new) = (levels[last].path, levels[last].old, levels[last].new)
             let before = try lookup(name, in: old, at: path)
             let after = try lookup(name, in: new, at: path)
-            if let below = try compare(before, after, at: path.appending(name), visit) {
+            let changed = levels[last].changed?[name]
+            if let below = try compare(before, after, at: path.appending(name), changed, visit) {
                 levels.append(below)
             }
         }
     }
 
     private func level(
-        _ old: MergedDirectory?, _ new: MergedDirectory?, at path: RawPath, isEntered: Bool
+        _ old: MergedDirectory?, _ new: MergedDirectory?, at path: RawPath,
+        _ changed: ChangedPaths.Place?, isEntered: Bool
     ) throws(ArchiveError) -> Level {
         try observer.report(WorkProgress(phase: "comparing", completedBytes: buffers.comparedBytes))
+        // What has nothing to be compared with is looked at whole.
+        if let changed, !changed.isWholeTree, old != nil, new != nil {
+            return Level(
+                path: path, old: old, new: new, names: SortedNames(changed.names),
+                changed: changed, isEntered: isEntered)
+        }
         let shared = if let old, let new, !looksAtShared { new.sharedCount(with: old) } else { 0 }
         let after = try attempting("list /\(path)", try new?.listings(above: shared) ?? [])
         let before = try attempting("list /\(path)", try old?.listings(above: shared) ?? [])
         return Level(
             path: path, old: old, new: new, names: SortedNames(after + before),
-            isEntered: isEntered)
+            changed: nil, isEntered: isEntered)
     }
 
     private func lookup(
@@ -95,7 +108,8 @@ struct TreeComparison {
 
     /// Compares one name and tells what came of it; returns the directory to go down into.
     private mutating func compare(
-        _ old: MergedEntry?, _ new: MergedEntry?, at path: RawPath, _ visit: Visitor
+        _ old: MergedEntry?, _ new: MergedEntry?, at path: RawPath,
+        _ changed: ChangedPaths.Place?, _ visit: Visitor
     ) throws(ArchiveError) -> Level? {
         guard let new else {
             if old != nil { try visit(.deleted(path)) }
@@ -104,12 +118,12 @@ struct TreeComparison {
         guard let old, old.status.type == new.status.type else {
             try visit(old == nil ? .added(path, new) : .modified(path, new))
             guard let directory = new.directory else { return nil }
-            return try level(nil, directory, at: path, isEntered: false)
+            return try level(nil, directory, at: path, nil, isEntered: false)
         }
         let isEqual = try areEqual(old, new, at: path)
         if let directory = new.directory {
             try visit(isEqual ? .enter(path, new) : .modified(path, new))
-            return try level(old.directory, directory, at: path, isEntered: isEqual)
+            return try level(old.directory, directory, at: path, changed, isEntered: isEqual)
         }
         if !isEqual {
             try visit(.modified(path, new))

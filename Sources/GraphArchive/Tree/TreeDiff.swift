@@ -34,12 +34,14 @@ struct Difference {
 struct DiffWalk {
     private let old: MergedDirectory?
     private let new: MergedDirectory?
+    private let changed: ChangedPaths?
     private let content: DiffContent
     private let observer: WorkObserver
 
     init(_ source: DiffSource, _ content: DiffContent, _ observer: WorkObserver) {
         self.content = content
         new = MergedDirectory(root: source.new)
+        changed = source.changedPaths
         // A layer that others lie upon changes no more.
         let isLive = !source.new.layers.dropFirst().contains { $0 === source.old.layers.first }
         old = MergedDirectory(root: source.old, isLive: isLive)
@@ -140,13 +142,13 @@ struct DiffWalk {
         var comparison = TreeComparison(observer: observer)
         comparison.comparedFiles = content == .outline ? .none : comparedFiles
         comparison.looksAtShared = lookingAtShared
-        try comparison.compare(old, new, visit)
+        try comparison.compare(old, new, changed: changed, visit)
     }
 
     /// Finds the groups of names before anything is handed over.
     private func groups(lookingAtShared: Bool) throws(ArchiveError) -> LinkGroups {
         var groups = LinkGroups(old, new, lookingAtShared: lookingAtShared)
-        if old == nil { return groups }
+        if old == nil || changed?.mayHaveLinks == false { return groups }
         try compare(.linked, lookingAtShared: lookingAtShared) { groups.take($0) }
         return groups
     }

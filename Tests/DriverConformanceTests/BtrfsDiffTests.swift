@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+import GraphBtrfs
+import GraphCore
+import GraphSystem
+import GraphTestSupport
+import SystemPackage
+import Testing
+
+/// What the btrfs driver promises about differences that the kernel tells.
+@Suite(.serialized, .usable("btrfs")) struct BtrfsDiffTests {
+    private let subject = DriverUnderTest(BtrfsDriver.self)
+
+    /// All that a comparison gives: the changes, and the digest of the tar or why there is none.
+    private struct Outcome: Equatable {
+        let changes: [String]
+        let tar: String
+    }
+
+    private func outcome(_ source: DiffSource) throws -> Outcome {
+        let sink = MemorySink()
+        let result = Result { () throws(ArchiveError) in
+            try writeTreeDiff(source, to: sink)
+        }
+        let tar: String
+        switch result {
+        case .success: tar = Digest.of(sink.bytes).hex
+        case .failure(let error):
+            // Such as a name that begins as deletions do.
+            if error.code != .unsupported { throw error }
+            tar = error.description
+        }
+        return Outcome(changes: try treeChanges(source).map(\.description), tar: tar)
+    }
+
+    /// The differences of a layer, told by the kernel or not, which must be those of a comparison.
+    @discardableResult
+    private func checked(
+        _ store: TestStore, _ layer: LayerNumber, _ parents: [LayerNumber],
+        from base: LayerNumber, _ baseParents: [LayerNumber], seed: String = ""
+    ) throws -> DiffSource {
+        let source = try store.driver.diffSource(
+            of: layer, above: parents, from: base, above: baseParents)
+        let whole = DiffSource(old: source.old, new: source.new)
+        let (found, expected) = (try outcome(source), try outcome(whole))
+        if found != expected {
+            let missing = Set(expected.changes).subtracting(found.changes).sorted()
+            let extra = Set(found.changes).subtracting(expected.changes).sorted()
+            Issue.record("\(seed) missing \(missing), too many \(extra), \(found.tar)")
+        }
+        return source
+    }
+
+    private func tree(_ store: TestStore, _ layer: LayerNumber) -> FilePath {
+        store.root.appending("btrfs/\(layer)/tree/root")
+    }
+
+    @Test func `what the kernel tells and what a comparison finds are the same, at random`() throws
+    {
+        let seed = SeededGenerator.runSeed
+        let rounds = SeededGenerator.isSoak ? 10_000 : 120
+        print("changes on btrfs: GRAPH_TEST_SEED=\(seed), \(rounds) rounds")
+        try subject.withDriver { store in
+            var random = SeededGenerator(seed: seed)
+            var chain: [LayerNumber] = []
+            for round in 0..<rounds {
+                let layer = LayerNumber(rawValue: UInt32(round + 1))
+                // A new beginning now and then, since small changes alone lead to odd trees.
+                if round % 50 == 0 {
+                    for old in chain { try store.driver.remove(old) }
+                    try store.driver.reclaim(observer: .none)
+                    chain = []
+                }
+                try store.create(layer, above: chain)
+                var changes = try RandomChanges(below: tree(store, layer), random: random)
+                let count = Int.random(in: 1...(round % 5 == 0 ? 60 : 12), using: &random)
+                if chain.isEmpty { try changes.fill(count: 200) }
+                random = try changes.change(times: count)
+                try check(store, layer, chain, &random, seed: "seed \(seed) round \(round):")
+                chain.insert(layer, at: 0)
+            }
+        }
+    }
+
+    private func check(
+        _ store: TestStore, _ layer: LayerNumber, _ chain: [LayerNumber],
+        _ random: inout SeededGenerator, seed: String
+    ) throws {
+        if let parent = chain.first, random.chance(40) {
+            // By a snapshot, which is gone afterwards.
+            let source = try checked(
+                store, layer, chain, from: parent, Array(chain.dropFirst()), seed: seed)
+            #expect(source.changedPaths != nil, "\(source.note ?? "")")
+            #expect(try !store.root.names.contains { $0.hasPrefix(".") })
+        }
+        try store.driver.seal(layer, above: chain, durability: .unsynced)
+        guard
+            let distance = chain.indices.prefix(random.chance(70) ? 1 : 5).randomElement(
+                using: &random)
+        else { return }
+        let (base, below) = (chain[distance], Array(chain[(distance + 1)...]))
+        let source = try checked(store, layer, chain, from: base, below, seed: seed)
+        #expect(source.changedPaths != nil, "\(source.note ?? "")")
+        guard random.chance(20) else { return }
+        let back = try checked(store, base, below, from: layer, chain, seed: seed + " back")
+        #expect(back.changedPaths != nil, "\(back.note ?? "")")
+    }
+
+    @Test func `all names of a file are told when one is changed, however many there are`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { root in
+                try root.appending("file").write("one")
+                for folder in 0..<10 {
+                    let path = root.appending("folder \(folder)")
+                    try path.makeDirectory()
+                    let (top, directory) = (
+                        try Directory(opening: root), try Directory(opening: path)
+                    )
+                    for index in 0..<60 {
+                        try directory.makeHardLink(
+                            RawPath("a name of some length, number \(index)"), to: "file", in: top)
+                    }
+                }
+                try root.appending("other").write("x")
+            }
+            try store.build(2, above: [1]) { root in
+                let name = root.appending("folder 7/a name of some length, number 47")
+                let file = try OwnedDescriptor.open(name, .writeOnly)
+                try file.write("two")
+            }
+            let source = try checked(store, 2, [1], from: 1, [])
+            #expect(source.changedPaths?.count == 611)
+            #expect(try treeChanges(source).count == 611)
+        }
+    }
+
+    private func subvolumes(_ store: TestStore) throws -> Int {
+        try runCommand("btrfs", ["subvolume", "list", store.root.string])
+            .split(separator: "\n").count
+    }
+
+    @Test func `a writable layer is asked about by a snapshot that nobody sees afterwards`() throws
+    {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("kept").write("one") }
+            try store.create(2, above: [1])
+            try tree(store, 2).appending("fresh").write("two")
+            // As a container that runs: a file that has no name any more, and is still written.
+            let passing = tree(store, 2).appending("passing")
+            let file = try OwnedDescriptor.open(passing, [.create, .writeOnly], permissions: 0o600)
+            try passing.remove()
+            defer { try? file.write("x") }
+            let before = try subvolumes(store)
+            let source = try checked(store, 2, [1], from: 1, [])
+            #expect(source.changedPaths?.count == 1)
+            #expect(try treeChanges(source).map(\.description) == ["A /fresh"])
+            #expect(try subvolumes(store) == before)
+            #expect(try store.root.names == ["btrfs"])
+            #expect(try store.driver.inventory().map(\.kind) == [.layer(1), .layer(2)])
+        }
+    }
+
+    @Test func `what a diff left that was killed is freed a minute later`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("kept").write("one") }
+            let left = store.root.appending(".btrfs-diff-1234")
+            try left.makeDirectory(permissions: 0o700)
+            let subvolume = try Directory(opening: store.root).openDirectory("btrfs/1/tree")
+            try Directory(opening: left).makeSnapshot("tree", of: subvolume, isReadOnly: true)
+            try store.driver.reclaim(observer: .none)
+            #expect(try left.exists)
+            try Directory(opening: store.root)
+                .setTimes(of: ".btrfs-diff-1234", Timestamp(seconds: Timestamp.now.seconds - 61))
+            #expect(try store.driver.inventory().contains { $0.kind == .trash })
+            try store.driver.reclaim(observer: .none)
+            #expect(try !left.exists)
+        }
+    }
+
+    /// The differences must be found by comparing whole trees, for a reason that has these words.
+    private func expectWhole(_ source: DiffSource, _ words: String) {
+        #expect(source.changedPaths == nil)
+        #expect(source.note?.contains(words) == true, "\(source.note ?? "nothing noted")")
+    }
+
+    @Test func `layers in which subvolumes were made are compared whole, and those above them`()
+        throws
+    {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("kept").write("one") }
+            try store.build(2, above: [1]) { root in
+                try Directory(opening: root).makeSubvolume("nested")
+                try root.appending("nested/file").write("two")
+            }
+            try store.build(3, above: [2, 1]) { try $0.appending("third").write("three") }
+            try store.build(4, above: [3, 2, 1]) { try $0.appending("fourth").write("four") }
+            for (layer, parents) in [(2, [1]), (3, [2, 1]), (4, [3, 2, 1])]
+                as [(LayerNumber, [LayerNumber])]
+            {
+                let source = try store.driver.diffSource(
+                    of: layer, above: parents, from: parents[0],
+                    above: Array(parents.dropFirst()))
+                expectWhole(source, "has subvolumes in it")
+            }
+        }
+    }
+
+    @Test func `layers of which none is above the other are compared whole`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("kept").write("one") }
+            try store.build(2, above: [1]) { try $0.appending("second").write("two") }
+            try store.build(3, above: [1]) { try $0.appending("third").write("three") }
+            expectWhole(try checked(store, 3, [1], from: 2, [1]), "above the other")
+        }
+    }
+
+    @Test func `a parent that can be changed, or was, is compared whole`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("kept").write("one") }
+            try store.build(2, above: [1]) { try $0.appending("second").write("two") }
+            let parent = try Directory(opening: store.root.appending("btrfs/1/tree"))
+            #expect(try checked(store, 2, [1], from: 1, []).changedPaths != nil)
+            try parent.setReadOnlySubvolume(false)
+            expectWhole(try checked(store, 2, [1], from: 1, []), "no snapshot of its parent")
+            try tree(store, 1).appending("late").write("three")
+            try parent.setReadOnlySubvolume(true)
+            expectWhole(try checked(store, 2, [1], from: 1, []), "no snapshot of its parent")
+        }
+    }
+
+    @Test func `a store that is only read asks about sealed layers and compares writable ones`()
+        throws
+    {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("kept").write("one") }
+            try store.build(2, above: [1]) { try $0.appending("second").write("two") }
+            try store.create(3, above: [2, 1])
+            let reader = TestStore(
+                driver: try subject.open(store.root, readOnly: true), root: store.root)
+            #expect(try checked(reader, 2, [1], from: 1, []).changedPaths != nil)
+            expectWhole(try checked(reader, 3, [2, 1], from: 2, [1]), "opened for reading")
+        }
+    }
+
+    @Test func `more changes than can be kept in mind are found by comparing whole trees`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("kept").write("one") }
+            try store.build(2, above: [1]) { root in
+                try runCommand("sh", ["-c", "cd '\(root)' && seq 100001 | xargs touch"])
+            }
+            let source = try store.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            expectWhole(source, "more than 100000 names")
+        }
+    }
+}
