@@ -46,8 +46,10 @@ struct OverlayAttributeTests {
                 MountOption("redirect_dir", "on"), MountOption("xino", "off"),
             ]
             let lowers = directories.indices.map { root.appending("\($0)") }
-            return try withMount(
-                [Mount(.overlay(OverlayLayers(lowers: lowers, options: options)))], body)
+            let takesEach = try OverlayLayers.takesLowersOneByOne(lower: lowers[0])
+            let layers = OverlayLayers(
+                lowers: lowers, options: options, usesOptionString: !takesEach)
+            return try withMount([Mount(.overlay(layers))], body)
         }
 
         /// What our reader and the kernel say of the tree; attributes of overlayfs are left out.
