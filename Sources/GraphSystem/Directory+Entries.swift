@@ -92,6 +92,20 @@ extension Directory {
         }
     }
 
+    /// Has two names change places in one step; `renameat2(2)` with `RENAME_EXCHANGE`.
+    package func exchange(
+        _ name: RawPath, with other: RawPath, in directory: Directory
+    ) throws(SyscallError) {
+        try checked("renameat2(\(name), \(other), RENAME_EXCHANGE)") {
+            name.withCString { old in
+                other.withCString {
+                    cgraph_renameat2(
+                        raw, old, directory.raw, $0, CUnsignedInt(CGRAPH_RENAME_EXCHANGE))
+                }
+            }
+        }
+    }
+
     /// Sets owner and group of a name; `fchownat(2)`, which does not follow a symbolic link.
     public func setOwner(of name: RawPath, uid: UInt32, gid: UInt32) throws(SyscallError) {
         try checked("fchownat(\(name), \(uid):\(gid))") {

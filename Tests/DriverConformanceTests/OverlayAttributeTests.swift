@@ -46,8 +46,10 @@ struct OverlayAttributeTests {
                 MountOption("redirect_dir", "on"), MountOption("xino", "off"),
             ]
             let lowers = directories.indices.map { root.appending("\($0)") }
-            return try withMount(
-                [Mount(.overlay(OverlayLayers(lowers: lowers, options: options)))], body)
+            let takesEach = try OverlayLayers.takesLowersOneByOne(lower: lowers[0])
+            let layers = OverlayLayers(
+                lowers: lowers, options: options, usesOptionString: !takesEach)
+            return try withMount([Mount(.overlay(layers))], body)
         }
 
         /// What our reader and the kernel say of the tree; attributes of overlayfs are left out.
@@ -145,8 +147,17 @@ struct OverlayAttributeTests {
             try layers.directories[1].makeSpecial("deleted", .characterDevice, permissions: 0)
             try layers.path(1, "file").write("x")
             try layers.directories[1].makeSymbolicLink("link", to: "opaque")
+            let tooLong = String(repeating: "x", count: 300)
+            for (name, redirect) in [
+                ("to-nowhere", "/nowhere/sub"), ("to-no-name", "nowhere"), ("to-too-long", tooLong),
+                ("to-a-way-too-long", "/opaque/" + tooLong),
+            ] {
+                try layers.path(0, name).makeDirectory()
+                try layers.set("redirect", redirect, of: name, in: 0)
+            }
             try layers.expectRead(as: [
-                "file", "link", "opaque", "to-deleted", "to-file", "to-link", "to-opaque",
+                "file", "link", "opaque", "to-a-way-too-long", "to-deleted", "to-file", "to-link",
+                "to-no-name", "to-nowhere", "to-opaque", "to-too-long",
             ])
         }
     }

@@ -47,7 +47,7 @@ public struct RandomWork {
         case ..<66: try link()
         case ..<74: try remove(random.chance(50) ? try anyFile() : try anyDirectory())
         case ..<80: try makeAnew(try anyDirectory())
-        case ..<86: try exchange(try anyDirectory(), try anyDirectory())
+        case ..<87: try exchange(try anyDirectory(), try anyDirectory())
         case ..<93: try make(file: anyName(in: try anyDirectory()))
         default: try make(directory: anyName(in: try anyDirectory()))
         }
@@ -127,10 +127,11 @@ public struct RandomWork {
         try parent.rename(name, to: newName, in: target)
     }
 
-    /// Three renames, by which two directories change places.
+    /// Has two directories change places, in one step or by three renames.
     private mutating func exchange(_ first: RawPath, _ second: RawPath) throws {
         let (left, leftName) = try split(first)
         let (right, rightName) = try split(second)
+        if random.chance(50) { return try left.exchange(leftName, with: rightName, in: right) }
         try left.rename(leftName, to: "between", in: left)
         do {
             try right.rename(rightName, to: leftName, in: left)
