@@ -15,7 +15,7 @@ public struct SendStreamReader {
     private static let headerBytes = 17
     /// Length, number and checksum.
     private static let commandHeaderBytes = 10
-    /// Of what follows the header. The kernel's buffer has 64 KiB for version 1, 144 for version 2.
+    /// Of what follows the header: the kernel's buffer has 64 KiB for version 1, 144 for version 2.
     private static let commandBytesMax = 256 << 10
 
     private var state = State.header

@@ -11,9 +11,9 @@ extension Directory {
     ///
     /// The kernel writes into a pipe, on a thread of its own, while `take` gets what comes out of it,
     /// piece by piece, on the caller's. When that returns false the kernel is stopped, and this
-    /// returns as at the end of the stream.
+    /// returns as at the end of the stream. `base` is the id of the other subvolume, of the same
+    /// filesystem and read-only as well.
     ///
-    /// - Parameter base: The id of the other subvolume, of the same filesystem and read-only.
     /// - Throws: `EPERM` without privileges or where one of the two is not read-only.
     public func sendSubvolume(
         from base: UInt64, _ take: (Span<UInt8>) -> Bool
