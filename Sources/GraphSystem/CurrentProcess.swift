@@ -3,6 +3,7 @@
 
 import Glibc
 import Synchronization
+import SystemPackage
 
 /// What this process is, and how it meets signals.
 public enum CurrentProcess {
@@ -17,6 +18,12 @@ public enum CurrentProcess {
         guard let value = getenv(name) else { return nil }
         let text = String(cString: value)
         return text.isEmpty ? nil : text
+    }
+
+    /// What tells this start of the machine from all others: 36 bytes.
+    public static func bootID() throws(SyscallError) -> [UInt8] {
+        let file = try OwnedDescriptor.open("/proc/sys/kernel/random/boot_id", [.readOnly])
+        return Array(try file.readAll(limit: 4_096).prefix(36))
     }
 
     /// Lets writing to a pipe that nobody reads fail with `EPIPE`, instead of ending the process.

@@ -14,11 +14,14 @@ import SystemPackage
 /// capabilities, times, and which names are one file. Not kept: flags such as immutable, and the
 /// labels that the host's policy gives.
 ///
+/// Copies with one name are entered into `record`.
+///
 /// - Throws: ``DriverError/Code/cancelled`` when the observer stops it; a part is there then.
 func copyTree(
-    from source: Directory, to target: Directory, action: String, observer: WorkObserver
+    from source: Directory, to target: Directory, record: CopyRecord, action: String,
+    observer: WorkObserver
 ) throws(DriverError) {
-    let copy = TreeCopy(action: action, observer: observer)
+    let copy = TreeCopy(record: record, action: action, observer: observer)
     let root = CopiedDirectory(source: source, target: target)
     try ParallelWork.run(root) { directory, work throws(DriverError) in
         try copy.fill(directory, work)
@@ -27,14 +30,15 @@ func copyTree(
 
 /// One copy of a tree.
 private final class TreeCopy: Sendable {
+    let record: CopyRecord
     let action: String
     let observer: WorkObserver
     private let completedBytes = Atomic<UInt64>(0)
     /// Where the first name of each file with several names was copied to.
     private let firstNames = Mutex<[FileIdentity: CopiedName]>([:])
 
-    init(action: String, observer: WorkObserver) {
-        (self.action, self.observer) = (action, observer)
+    init(record: CopyRecord, action: String, observer: WorkObserver) {
+        (self.record, self.action, self.observer) = (record, action, observer)
     }
 
     /// Copies one directory, and hands its subdirectories on.
@@ -89,6 +93,7 @@ private final class TreeCopy: Sendable {
             let made = try target.open(
                 name, [.writeOnly, .create, .exclusive], permissions: 0o600)
             try copyFile(name, of: source, status, to: made)
+            record.add(try made.status(), of: status)
         case .regular:
             if let made = try makeFirst(name, status, in: directory, target) {
                 try copyFile(name, of: source, status, to: made)
@@ -96,6 +101,7 @@ private final class TreeCopy: Sendable {
         case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket:
             if try makeFirstNode(name, of: source, status, in: directory, target) {
                 try takeMetadata(name, of: source, status, to: target)
+                if status.links == 1 { record.add(try target.status(of: name), of: status) }
             }
         }
         return false

@@ -3,6 +3,7 @@
 
 public import GraphArchive
 public import GraphCore
+import GraphSystem
 
 extension VFSDriver {
     public func applyTarget(
@@ -21,6 +22,19 @@ extension VFSDriver {
         of layer: LayerNumber, above parents: [LayerNumber],
         from base: LayerNumber?, above baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {
-        try trees.diffSource(of: layer, from: base)
+        var source = try trees.diffSource(of: layer, from: base)
+        if base == parents.first { source.copies = copies(in: layer) }
+        return source
     }
+
+    /// What was recorded when the layer was copied from its parent, as far as it holds.
+    private func copies(in layer: LayerNumber) -> CopiedFiles? {
+        // A comparison without it takes longer, and comes to the same.
+        guard let folder = try? folders.open(layer),
+            let file = try? folder.open(Self.copied, .readOnly)
+        else { return nil }
+        return try? CopiedFiles(file)
+    }
+
+    static let copied: RawPath = "copied"
 }

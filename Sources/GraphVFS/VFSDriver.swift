@@ -11,6 +11,7 @@ public import SystemPackage
 /// ```
 /// ROOT/vfs/NUMBER/root     the layer's whole tree
 /// ROOT/vfs/NUMBER/stage    a layer tar's changes, from applyTarget to finishApply
+/// ROOT/vfs/NUMBER/copied   which files are the parent's (docs/formats/copied.md)
 /// ```
 /// Copies share blocks where the filesystem can (`FICLONE`), and take their full size elsewhere.
 /// Opening a store that was opened before costs three system calls; the first opening does a whole
@@ -61,9 +62,11 @@ public final class VFSDriver: Driver {
             }
             guard let parent else { return }
             try requireSpace(for: parent, in: folder, layer)
+            let record = CopyRecord(in: folder, Self.copied)
             try copyTree(
-                from: parent, to: tree, action: "copy the parent of layer \(layer)",
-                observer: observer)
+                from: parent, to: tree, record: record,
+                action: "copy the parent of layer \(layer)", observer: observer)
+            record.finish()
         }
     }
 

@@ -81,6 +81,8 @@ public struct DiffSource: Sendable {
     /// How the driver knows that, or why it does not, for a person; nil where there is nothing to
     /// tell.
     public let note: String?
+    /// Files of the new tree that are known to be as in the old one.
+    public var copies: CopiedFiles?
 
     /// Describes a diff.
     public init(

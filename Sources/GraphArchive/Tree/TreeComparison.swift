@@ -36,6 +36,8 @@ struct TreeComparison {
     var comparedFiles = ComparedFiles.all
     /// Whether names are looked at, too, that only layers have that both sides share.
     var looksAtShared = false
+    /// Files that need not be looked at.
+    var copies: CopiedFiles?
     let observer: WorkObserver
     private var buffers = ContentBuffers()
 
@@ -142,6 +144,7 @@ struct TreeComparison {
     ) throws(ArchiveError) -> Bool {
         let (before, after) = (old.status, new.status)
         if before.identity == after.identity { return true }
+        if let copies, copies.isUntouched(after, of: before) { return true }
         guard before.permissions == after.permissions || after.type == .symbolicLink,
             before.uid == after.uid, before.gid == after.gid, before.special == after.special,
             before.modified == after.modified,

@@ -35,6 +35,7 @@ struct DiffWalk {
     private let old: MergedDirectory?
     private let new: MergedDirectory?
     private let changed: ChangedPaths?
+    private let copies: CopiedFiles?
     private let content: DiffContent
     private let observer: WorkObserver
 
@@ -42,6 +43,7 @@ struct DiffWalk {
         self.content = content
         new = MergedDirectory(root: source.new)
         changed = source.changedPaths
+        copies = source.copies
         // A layer that others lie upon changes no more.
         let isLive = !source.new.layers.dropFirst().contains { $0 === source.old.layers.first }
         old = MergedDirectory(root: source.old, isLive: isLive)
@@ -142,6 +144,7 @@ struct DiffWalk {
         var comparison = TreeComparison(observer: observer)
         comparison.comparedFiles = content == .outline ? .none : comparedFiles
         comparison.looksAtShared = lookingAtShared
+        comparison.copies = copies
         try comparison.compare(old, new, changed: changed, visit)
     }
 
