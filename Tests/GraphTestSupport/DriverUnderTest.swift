@@ -72,6 +72,19 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// Lends an empty directory below ``base`` for a ``GraphctlCommand``, and removes it with every
+    /// layer of its store.
+    public func withFolder<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
+        try withScratchRoot(below: base) { folder in
+            let result = Result { try body(folder) }
+            let root = folder.appending("root")
+            if let driver = try? open(root) {
+                try? TestStore(driver: driver, root: root).removeLayers()
+            }
+            return try result.get()
+        }
+    }
+
     /// Opens the driver on a new root, which is removed afterwards.
     public func withDriver<Value>(
         options: [String: String] = [:], _ body: (TestStore) throws -> Value

@@ -32,13 +32,14 @@ struct MainJobReport: Sendable {
 
     @TaskLocal static var current: MainJobReport?
 
-    /// Does the job below a folder.
-    init(_ debian: TestImage, _ drivers: [DriverUnderTest], in folder: FilePath) throws {
+    /// Does the job, with each driver in a folder of its own and the rest below `folder`.
+    init(
+        _ debian: TestImage, _ places: [(driver: DriverUnderTest, folder: FilePath)],
+        in folder: FilePath
+    ) throws {
         var jobs: [String: MainJob] = [:]
-        for driver in drivers {
-            let place = folder.appending(driver.name)
-            try place.makeDirectory()
-            jobs[driver.name] = try MainJob(driver, image: debian, in: place)
+        for place in places {
+            jobs[place.driver.name] = try MainJob(place.driver, image: debian, in: place.folder)
         }
         self.jobs = jobs
 
@@ -70,24 +71,25 @@ struct MainJobReport: Sendable {
             of: try unpackByUmoci(copy, tag: debian.tag, into: folder.appending("changed")))
         try folder.appending("changed").remove()
 
-        archives = try Self.importArchives(of: debian, drivers, in: folder)
+        archives = try Self.importArchives(of: debian, places.map(\.driver))
         remains = try jobs.mapValues { try $0.remove() }
     }
 
     private static func importArchives(
-        of debian: TestImage, _ drivers: [DriverUnderTest], in folder: FilePath
+        of debian: TestImage, _ drivers: [DriverUnderTest]
     ) throws -> [String: [String]] {
         var ids: [String: [String]] = [:]
         for driver in drivers {
             for archive in [debian.archive, debian.dockerArchive] {
-                let place = folder.appending("archive")
-                try place.makeDirectory()
-                let command = GraphctlCommand(driver: driver.name, folder: place)
-                let id = try command.succeed("import", archive.string).text
-                // The digests of what lies in the store are those that the archive's layers have.
-                try command.succeed("check", "--deep")
+                let id = try driver.withFolder { place in
+                    let command = GraphctlCommand(driver: driver.name, folder: place)
+                    let id = try command.succeed("import", archive.string).text
+                    // The digests of what lies in the store are those that the archive's layers
+                    // have.
+                    try command.succeed("check", "--deep")
+                    return id
+                }
                 ids[driver.name, default: []].append(id)
-                try place.remove()
             }
         }
         return ids
@@ -101,8 +103,22 @@ struct MainJobScope: SuiteTrait, TestScoping {
     ) async throws {
         let debian = try #require(TestImage.debian)
         let report = try withScratchRoot { folder in
-            try MainJobReport(debian, DriverUnderTest.usableBelowTestBase, in: folder)
+            try withPlaces(DriverUnderTest.usable[...], []) {
+                try MainJobReport(debian, $0, in: folder)
+            }
         }
         try await MainJobReport.$current.withValue(report) { try await body() }
+    }
+
+    /// Lends a folder for each driver.
+    private func withPlaces<Value>(
+        _ drivers: ArraySlice<DriverUnderTest>,
+        _ places: [(driver: DriverUnderTest, folder: FilePath)],
+        _ body: ([(driver: DriverUnderTest, folder: FilePath)]) throws -> Value
+    ) throws -> Value {
+        guard let driver = drivers.first else { return try body(places) }
+        return try driver.withFolder {
+            try withPlaces(drivers.dropFirst(), places + [(driver, $0)], body)
+        }
     }
 }

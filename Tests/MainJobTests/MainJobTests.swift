@@ -15,13 +15,13 @@ import Testing
         try #require(report.jobs[subject.name])
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `an imported image is the tree that umoci unpacks`(_ subject: DriverUnderTest) throws {
         #expect(try job(subject).imported.differences(from: report.image) == [])
         #expect(report.image.paths.count > 5_000)
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `an image has the same chain from a layout, an oci-archive and a docker-archive`(
         _ subject: DriverUnderTest
     ) throws {
@@ -30,7 +30,7 @@ import Testing
         #expect(Set(report.jobs.values.map(\.top)) == [job.top])
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `programs of the image run in a container layer`(_ subject: DriverUnderTest) throws {
         let job = try job(subject)
         #expect(job.verified == "")
@@ -39,7 +39,7 @@ import Testing
         #expect(job.perlOutput == "perl sees a pipe")
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `the changes of a container are those between two snapshots`(
         _ subject: DriverUnderTest
     ) throws {
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a second container starts with what the first one was when it was sealed`(
         _ subject: DriverUnderTest
     ) throws {
@@ -105,7 +105,7 @@ import Testing
         #expect(job.second.differences(from: job.container) == [])
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `removing everything leaves nothing to find and the disk as it was`(
         _ subject: DriverUnderTest
     ) throws {
