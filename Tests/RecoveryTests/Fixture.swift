@@ -41,13 +41,26 @@ struct Fixture {
     func withStore<Value>(
         _ driver: String, _ body: (AttackedStore) throws -> Value
     ) throws -> Value {
-        try withScratchRoot(below: stores) { scratch in
-            try body(
+        let own = DriverUnderTest.all.first { $0.name == driver && $0.base != testBase }?.base
+        return try withScratchRoot(below: own ?? stores) { scratch in
+            defer {
+                // A command that was killed may have left any of them, also read-only ones.
+                if own != nil {
+                    _ = try? runCommand("bash", ["-ec", Self.destroy, "", scratch.string])
+                }
+            }
+            return try body(
                 AttackedStore(
                     root: scratch.appending("root"), runRoot: scratch.appending("run"),
                     driver: driver))
         }
     }
+
+    /// Destroys the subvolumes in a folder, those inside others first.
+    private static let destroy = """
+        findmnt -rno TARGET | grep "^$1/" | tac | xargs -r umount
+        find "$1" -depth -type d -inum 256 -exec btrfs -q subvolume delete {} +
+        """
 
     /// Makes the layers.
     func fill(_ store: AttackedStore) throws {
@@ -66,11 +79,24 @@ struct Fixture {
         try withStore(store.driver) { copy in
             for (from, to) in [(store.root, copy.root), (store.runRoot, copy.runRoot)]
             where try from.exists {
-                try runCommand("cp", ["-a", from.string, to.string])
+                try runCommand("bash", ["-ec", Self.copy, "copy", from.string, to.string])
             }
             return try body(copy)
         }
     }
+
+    /// Copies a folder, in which subvolumes become snapshots.
+    private static let copy = """
+        # Subvolumes are filesystems to cp, and come out empty.
+        cp -ax "$1" "$2"
+        [ "$(stat -fc %T "$1")" = btrfs ] || exit 0
+        find "$1" -type d -inum 256 | while read -r place; do
+            option=
+            [ "$(btrfs property get -ts "$place" ro)" = ro=false ] || option=-r
+            rmdir "$2${place#"$1"}"
+            btrfs -q subvolume snapshot $option "$place" "$2${place#"$1"}"
+        done
+        """
 
     private static let changes = """
         cd "$1"

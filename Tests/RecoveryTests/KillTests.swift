@@ -15,7 +15,7 @@ struct KillTests {
     /// For each command on one driver.
     private static let sampleSeconds = 5.0
 
-    @Test(arguments: ["overlay", "vfs"])
+    @Test(arguments: DriverUnderTest.usable.map(\.name))
     func `a command killed at any system call leaves nothing, and can be repeated`(
         _ driver: String
     ) throws {
