@@ -30,6 +30,13 @@ public final class Monitor<State>: @unchecked Sendable {
         changed.deallocate()
     }
 
+    /// Looks at the state, and leaves it as it is.
+    public func look<Value>(_ body: (borrowing State) -> sending Value) -> sending Value {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return body(state)
+    }
+
     /// Looks at the state or changes it, and wakes those that wait for a change.
     public func change<Value>(_ body: (inout State) -> sending Value) -> sending Value {
         pthread_mutex_lock(lock)

@@ -40,6 +40,11 @@ public final class ParallelWork<Job: Sendable, Failure: Error>: Sendable {
         if let failure = work.state.change({ $0.failure }) { throw failure }
     }
 
+    /// Whether fewer jobs wait than there may be threads.
+    ///
+    /// For jobs that can do themselves what they could add.
+    public var isHungry: Bool { state.look { $0.jobs.count } < threadsMax }
+
     /// Adds a job.
     public func add(_ job: Job) {
         state.change { state in

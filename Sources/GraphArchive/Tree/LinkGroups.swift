@@ -16,8 +16,8 @@ struct LinkGroups {
     private let isDifference: Bool
     private let sharedLayers: Set<ObjectIdentifier>
     private var oldIdentities: [FileIdentity: FileIdentity] = [:]
-    /// For each file of a layer that both sides have, how many names have not been met.
-    private var unmetNames: [FileIdentity: Int] = [:]
+    /// For each file of a layer that both sides have, how many of its names have been met.
+    private var metNames: [FileIdentity: (count: Int, links: Int)] = [:]
 
     init(_ old: MergedDirectory?, _ new: MergedDirectory?, lookingAtShared: Bool = false) {
         lookedAtShared = lookingAtShared
@@ -27,7 +27,9 @@ struct LinkGroups {
     }
 
     /// Whether a name may lie where nothing was looked at.
-    var mayMissNames: Bool { changed.contains { unmetNames[$0, default: 0] > 0 } }
+    var mayMissNames: Bool {
+        changed.contains { metNames[$0].map { $0.count < $0.links } ?? false }
+    }
 
     /// Learns from what a comparison tells.
     mutating func take(_ event: TreeComparison.Event) {
@@ -50,6 +52,18 @@ struct LinkGroups {
 
     private mutating func meet(_ entry: MergedEntry) {
         guard sharedLayers.contains(ObjectIdentifier(entry.part.layer)) else { return }
-        unmetNames[entry.status.identity, default: Int(entry.status.links)] -= 1
+        metNames[entry.status.identity, default: (0, Int(entry.status.links))].count += 1
+    }
+
+    /// Takes what was learnt from another part of the same comparison.
+    mutating func merge(_ other: LinkGroups) {
+        changed.formUnion(other.changed)
+        for (identity, before) in other.oldIdentities {
+            let known = oldIdentities.updateValue(before, forKey: identity)
+            if let known, known != before { changed.insert(identity) }
+        }
+        for (identity, met) in other.metNames {
+            metNames[identity, default: (0, met.links)].count += met.count
+        }
     }
 }

@@ -47,11 +47,11 @@ struct TreeComparison {
     ///
     /// Kept in a list and not on the stack, which a tree some thousand directories deep would
     /// exhaust.
-    private struct Level {
+    struct Level: Sendable {
         let path: RawPath
         let old: MergedDirectory?
         let new: MergedDirectory?
-        var names: SortedNames
+        fileprivate var names: SortedNames
         /// Where to look in this directory; nil for everywhere.
         let changed: ChangedPaths.Place?
         /// Whether ``Event/leave`` is told at its end.
@@ -65,7 +65,22 @@ struct TreeComparison {
         _ old: MergedDirectory?, _ new: MergedDirectory?, changed: ChangedPaths? = nil,
         _ visit: Visitor
     ) throws(ArchiveError) {
-        var levels = [try level(old, new, at: "", changed?.root, isEntered: false)]
+        try compare(from: try start(old, new, changed: changed), visit)
+    }
+
+    /// Where a comparison starts.
+    func start(
+        _ old: MergedDirectory?, _ new: MergedDirectory?, changed: ChangedPaths?
+    ) throws(ArchiveError) -> Level {
+        try level(old, new, at: "", changed?.root, isEntered: false)
+    }
+
+    /// Compares one directory and what is below it, but for the directories that `isTaken` says
+    /// somebody else compares: their ends are told there.
+    mutating func compare(
+        from first: Level, unless isTaken: (Level) -> Bool = { _ in false }, _ visit: Visitor
+    ) throws(ArchiveError) {
+        var levels = [first]
         while let last = levels.indices.last {
             guard let name = levels[last].names.next() else {
                 if levels.removeLast().isEntered { try visit(.leave) }
@@ -76,7 +91,7 @@ struct TreeComparison {
             let after = try lookup(name, in: new, at: path)
             let changed = levels[last].changed?[name]
             if let below = try compare(before, after, at: path.appending(name), changed, visit) {
-                levels.append(below)
+                if !isTaken(below) { levels.append(below) }
             }
         }
     }

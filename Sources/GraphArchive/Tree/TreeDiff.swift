@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 import GraphSystem
+import Synchronization
 
 /// Lists how a tree differs from another, sorted by path.
 ///
@@ -31,7 +32,7 @@ struct Difference {
 }
 
 /// Turns a comparison into the list of differences that belong into a diff.
-struct DiffWalk {
+struct DiffWalk: Sendable {
     private let old: MergedDirectory?
     private let new: MergedDirectory?
     private let changed: ChangedPaths?
@@ -86,65 +87,48 @@ struct DiffWalk {
         }
     }
 
-    /// The paths of all differences, from one comparison: which names of a file belong together is
-    /// known at its end.
+    /// The paths of all differences, in no order, found on all processors.
     func changes() throws(ArchiveError) -> [Change] {
         if let found = try changes(LinkGroups(old, new)) { return found }
         return try changes(LinkGroups(old, new, lookingAtShared: true)) ?? []
     }
 
     /// The same; nil when a name may lie where nothing was looked at.
-    private func changes(_ start: LinkGroups) throws(ArchiveError) -> [Change]? {
-        var groups = start
-        var changes: [Change] = []
-        var entered: [(path: RawPath, isGiven: Bool)] = []
-        var equalLinks: [(path: RawPath, identity: FileIdentity)] = []
-        try compare(.all, lookingAtShared: groups.lookedAtShared) { (event) throws(ArchiveError) in
-            groups.take(event)
-            let change: Change
-            switch event {
-            case .enter(let path, _):
-                entered.append((path, false))
-                return
-            case .leave:
-                entered.removeLast()
-                return
-            case .equalLink(let path, let entry, _):
-                equalLinks.append((path, entry.status.identity))
-                return
-            case .added(let path, _): change = Change(.added, path)
-            case .modified(let path, _): change = Change(.modified, path)
-            case .deleted(let path): change = Change(.deleted, path)
+    private func changes(_ groups: LinkGroups) throws(ArchiveError) -> [Change]? {
+        let first = try comparison(.all, lookingAtShared: groups.lookedAtShared)
+            .start(old, new, changed: changed)
+        let all = Mutex(FoundChanges(groups))
+        try ParallelWork.run(first) { (directory, work) throws(ArchiveError) in
+            var found = FoundChanges(groups)
+            var comparison = comparison(.all, lookingAtShared: groups.lookedAtShared)
+            try comparison.compare(from: directory) { below in
+                // A thread that is without work takes it.
+                if !work.isHungry { return false }
+                work.add(below)
+                return true
+            } _: { (event) throws(ArchiveError) in
+                found.take(event)
             }
-            for index in entered.indices where !entered[index].isGiven {
-                changes.append(Change(.modified, entered[index].path))
-                entered[index].isGiven = true
-            }
-            changes.append(change)
+            all.withLock { [found] in $0.merge(found) }
         }
-        if groups.mayMissNames { return nil }
-        equalLinks.removeAll { !groups.changed.contains($0.identity) }
-        if equalLinks.isEmpty { return changes }
-        var listed = Set(changes.map(\.path))
-        for link in equalLinks {
-            // A name, and the directories on the way to it that were equal.
-            let names = link.path.components
-            for count in 1...names.count {
-                let path = RawPath(joining: Array(names.prefix(count)))
-                if listed.insert(path).inserted { changes.append(Change(.modified, path)) }
-            }
-        }
-        return changes
+        return all.withLock { $0.list() }
+    }
+
+    private func comparison(
+        _ comparedFiles: TreeComparison.ComparedFiles, lookingAtShared: Bool
+    ) -> TreeComparison {
+        var comparison = TreeComparison(observer: observer)
+        comparison.comparedFiles = content == .outline ? .none : comparedFiles
+        comparison.looksAtShared = lookingAtShared
+        comparison.copies = copies
+        return comparison
     }
 
     private func compare(
         _ comparedFiles: TreeComparison.ComparedFiles, lookingAtShared: Bool,
         _ visit: TreeComparison.Visitor
     ) throws(ArchiveError) {
-        var comparison = TreeComparison(observer: observer)
-        comparison.comparedFiles = content == .outline ? .none : comparedFiles
-        comparison.looksAtShared = lookingAtShared
-        comparison.copies = copies
+        var comparison = comparison(comparedFiles, lookingAtShared: lookingAtShared)
         try comparison.compare(old, new, changed: changed, visit)
     }
 
