@@ -9,7 +9,7 @@ every contender once, in turn, so that a ratio holds on a noisy machine. Contend
 C program that only opens, writes, owns and dates the files; `containers-storage` where it is installed.
 Needs root, gcc, zstd. Times are seconds of whole processes, but for the floor, which times its own loop.
 """
-import argparse, gzip, json, os, pathlib, resource, shutil, statistics, subprocess, sys, tempfile, time
+import argparse, gzip, hashlib, json, os, pathlib, resource, shutil, statistics, subprocess, sys, tarfile, tempfile, time
 
 here = pathlib.Path(__file__).resolve().parent
 
@@ -27,6 +27,56 @@ def first_layer(image, target):
     manifest = json.loads(blob(index["manifests"][0]["digest"]).read_text())
     with gzip.open(blob(manifest["layers"][0]["digest"])) as packed, open(target, "wb") as plain:
         shutil.copyfileobj(packed, plain, 1 << 20)
+
+
+def five_layers(plain, target):
+    """Deals the members of a tar out to the five layers of an OCI layout, the same bytes to each; packed."""
+    blobs, files = target / "blobs/sha256", []
+    blobs.mkdir(parents=True)
+
+    def blob(content, kind, **members):
+        digest = hashlib.sha256(content).hexdigest()
+        (blobs / digest).write_bytes(content)
+        return dict(mediaType=f"application/vnd.oci.image.{kind}", digest=f"sha256:{digest}", size=len(content), **members)
+
+    with tarfile.open(plain) as source:
+        members = source.getmembers()
+        folders = {member.name: member for member in members if member.isdir()}
+        sizes = {}
+        for member in members:
+            group = "/".join(member.name.strip("./").split("/")[:4])
+            sizes[group] = sizes.get(group, 0) + member.size + 1500
+        totals, place, first = [0] * 5, {}, {}
+        for group, size in sorted(sizes.items(), key=lambda item: -item[1]):
+            place[group] = totals.index(min(totals))
+            totals[place[group]] += size
+        tars = [tarfile.open(target / f"{number}.tar", "w", format=tarfile.PAX_FORMAT) for number in range(5)]
+        named = [set() for _ in tars]
+        for member in (member for member in members if not member.isdir()):
+            group = "/".join(member.name.strip("./").split("/")[:4])
+            number = first.get(member.linkname, place[group]) if member.islnk() else place[group]
+            first[member.name] = number
+            parts = member.name.split("/")
+            for folder in ("/".join(parts[:count]) for count in range(1, len(parts))):
+                if folder in folders and folder not in named[number]:
+                    named[number].add(folder)
+                    tars[number].addfile(folders[folder])
+            tars[number].addfile(member, source.extractfile(member) if member.isreg() else None)
+    layers, digests = [], []
+    for number, tar in enumerate(tars):
+        tar.close()
+        path = target / f"{number}.tar"
+        digests.append("sha256:" + hashlib.sha256(path.read_bytes()).hexdigest())
+        packed = run("gzip", "-6", "-n", "-c", path, stdout=subprocess.PIPE).stdout
+        layers.append(blob(packed, "layer.v1.tar+gzip"))
+        files.append(blobs / layers[-1]["digest"][7:])
+        path.unlink()
+    rootfs = {"type": "layers", "diff_ids": digests}
+    config = blob(json.dumps({"architecture": "amd64", "os": "linux", "rootfs": rootfs, "config": {}}).encode(), "config.v1+json")
+    manifest = blob(json.dumps({"schemaVersion": 2, "config": config, "layers": layers}).encode(), "manifest.v1+json")
+    (target / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
+    (target / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    return files
 
 
 class Bench:
@@ -60,7 +110,7 @@ class Bench:
         return ("containers-storage", "--graph", self.bed / "peer", "--run", self.bed / "peer-run",
                 "--storage-driver", "overlay") + words
 
-    def round(self, tars, has_peer):
+    def round(self, tars, image, layers, has_peer):
         self.clean()
         (self.bed / "floor").mkdir()
         self.measure("C floor, plain tar", (self.work / "untar", tars["plain"], self.bed / "floor"), own_time=True)
@@ -73,6 +123,13 @@ class Bench:
         for form in ((), ("--canonical",)):
             self.measure(" ".join(("graphctl diff",) + form), self.graph("diff", "base") + form, stdout=subprocess.DEVNULL)
         self.measure("cat TAR | sha256sum", ("sh", "-c", f"cat {tars['plain']} | sha256sum"))
+        for durability in ("unsynced", "durable"):
+            self.clean()
+            self.measure(f"graphctl import, five layers, {durability}", self.graph("--durability", durability, "import", image))
+            self.clean()
+            script = 'parent=; for layer; do parent=--parent=$("${graph[@]}" apply $parent "$layer"); done'
+            words = " ".join(f"'{word}'" for word in self.graph("--durability", durability))
+            self.measure(f"graphctl apply of each layer, {durability}", ["bash", "-ec", f"graph=({words}); {script}", ""] + layers)
         if has_peer:
             for kind, tar in tars.items():
                 self.clean()
@@ -83,13 +140,13 @@ class Bench:
         self.clean()
 
     def report(self):
-        print(f"\n{'':36} {'median':>8} {'min':>8} {'max':>8} {'cpu':>8}")
+        print(f"\n{'':40} {'median':>8} {'min':>8} {'max':>8} {'cpu':>8}")
         medians = {}
         for name, values in self.samples.items():
             seconds = [value[0] for value in values]
             medians[name] = statistics.median(seconds)
             cpu = statistics.median(value[1] for value in values)
-            print(f"{name:36} {medians[name]:8.3f} {min(seconds):8.3f} {max(seconds):8.3f} {cpu:8.3f}")
+            print(f"{name:40} {medians[name]:8.3f} {min(seconds):8.3f} {max(seconds):8.3f} {cpu:8.3f}")
         print()
 
         def ratio(text, above, below):
@@ -102,6 +159,9 @@ class Bench:
         ratio("graphctl apply unsynced / C floor, plain", "graphctl apply, plain, unsynced", "C floor, plain tar")
         bound = max(("graphctl apply, plain, unsynced", "one file, fdatasync"), key=lambda name: medians[name])
         ratio(f"graphctl apply durable / {bound}", "graphctl apply, plain, durable", bound)
+        for durability in ("unsynced", "durable"):
+            ratio(f"five layers, graphctl apply of each / import, {durability}",
+                  f"graphctl apply of each layer, {durability}", f"graphctl import, five layers, {durability}")
         ratio("cat | sha256sum / graphctl diff", "cat TAR | sha256sum", "graphctl diff")
         ratio("cat | sha256sum / graphctl diff --canonical", "cat TAR | sha256sum", "graphctl diff --canonical")
         ratio("containers-storage diff / graphctl diff", "containers-storage diff", "graphctl diff")
@@ -125,6 +185,7 @@ def main():
         first_layer(image, tars["plain"])
         run("gzip", "-6", "-k", tars["plain"])
         run("zstd", "-q", "-3", tars["plain"])
+        layers = five_layers(tars["plain"], work / "image")
         run("gcc", "-O2", "-w", "-o", work / "untar", here / "floor/untar.c")
         run("truncate", "-s", "6G", work / "ext4.img")
         run("mkfs.ext4", "-q", "-F", work / "ext4.img")
@@ -139,7 +200,7 @@ def main():
             peer = run("dpkg-query", "-W", "containers-storage", stdout=subprocess.PIPE, text=True).stdout
             print(f"peer: {peer.strip()}")
         for _ in range(arguments.rounds):
-            bench.round(tars, has_peer)
+            bench.round(tars, work / "image", layers, has_peer)
         bench.report()
     finally:
         subprocess.run(["umount", work / "bed"], stderr=subprocess.DEVNULL)

@@ -17,6 +17,9 @@ public final class FileClosing {
     }
 
     private static let waitingMax = 256
+    /// Files of fewer bytes are left to the sync at the end: beginning with each by itself costs more
+    /// than it saves.
+    private static let smallBytes: UInt64 = 32 << 10
     private static let batchCount = 32
 
     /// Closes files at once, or on another thread that starts write-back.
@@ -32,11 +35,13 @@ public final class FileClosing {
 
     deinit { end() }
 
-    /// Takes a file over that is complete.
+    /// Takes a file over that is complete, and of which so many bytes were written.
     ///
     /// - Throws: What `close(2)` says of this file or an earlier one.
-    public func close(_ file: consuming OwnedDescriptor) throws(SyscallError) {
-        guard let queue else { return try file.close() }
+    public func close(
+        _ file: consuming OwnedDescriptor, writtenBytes: UInt64
+    ) throws(SyscallError) {
+        guard let queue, writtenBytes >= Self.smallBytes else { return try file.close() }
         complete.append(file.release())
         if complete.count < Self.batchCount { return }
         let files = complete

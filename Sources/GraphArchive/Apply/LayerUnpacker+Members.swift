@@ -71,7 +71,7 @@ extension LayerUnpacker {
                 }
             }
             try file.setTimes(entry.modified)
-            try closing.close(file)
+            try closing.close(file, writtenBytes: written)
         } catch {
             throw ArchiveError(.system, "could not finish the file /\(path)", cause: error)
         }
