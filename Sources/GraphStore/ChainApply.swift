@@ -35,8 +35,9 @@ final class ChainApply: Sendable {
     /// Asked for each member of each tar, so not a part of the state.
     private let isStopped = Atomic(false)
 
-    /// Each holds some megabytes of buffers.
-    private static let threadsMax = 4
+    /// Each has threads of its own for reading and hashing, so two keep four processors busy; and each
+    /// takes up to twenty megabytes, of the 64 that the whole process shall stay below.
+    private static let threadsMax = 2
 
     init(
         _ store: LayerStore, _ layers: [ChainLayer], above top: Layer?, _ observer: WorkObserver
@@ -87,7 +88,7 @@ final class ChainApply: Sendable {
     }
 
     private var threadCount: Int {
-        isParallel ? min(layers.count, max(2, min(processorCount, Self.threadsMax))) : 1
+        isParallel ? min(layers.count, Self.threadsMax) : 1
     }
 
     private var failure: DriverError? { state.change { $0.failure } }
