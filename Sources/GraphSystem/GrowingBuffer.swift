@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import CGraphLinux
 import Glibc
 
 /// Values that are appended one after the other.
 ///
-/// Unlike an array's, its growth holds no second copy of what is large: the allocator moves the
-/// pages (mremap(2)).
+/// Unlike an array's, its growth holds no second copy of what is large: the kernel moves the pages.
+/// They are the kernel's own again as soon as nobody needs them, where an allocator would keep them.
 final class GrowingBuffer<Element: BitwiseCopyable> {
     private var start: UnsafeMutablePointer<Element>?
     private var count = 0
     private var capacity = 0
 
-    deinit { free(start) }
+    /// From so many bytes on the memory is of whole pages.
+    private static var pagesBytesMin: Int { 1 << 20 }
+
+    deinit {
+        if bytes < Self.pagesBytesMin { free(start) } else { munmap(start, bytes) }
+    }
+
+    private var bytes: Int { capacity * MemoryLayout<Element>.stride }
 
     var values: UnsafeMutableBufferPointer<Element> {
         UnsafeMutableBufferPointer(start: start, count: count)
@@ -34,10 +42,21 @@ final class GrowingBuffer<Element: BitwiseCopyable> {
 
     private func reserve(_ more: Int) {
         if count + more <= capacity { return }
+        let old = bytes
         capacity = max(count + more, 2 * capacity, 64)
-        guard let grown = realloc(start, capacity * MemoryLayout<Element>.stride) else {
-            fatalError("out of memory")
+        let grown: UnsafeMutableRawPointer?
+        if bytes < Self.pagesBytesMin {
+            grown = realloc(start, bytes)
+        } else if old < Self.pagesBytesMin {
+            grown = cgraph_grow_pages(nil, 0, UInt(bytes))
+            if let grown, let start {
+                grown.copyMemory(from: start, byteCount: old)
+                free(start)
+            }
+        } else {
+            grown = cgraph_grow_pages(start, UInt(old), UInt(bytes))
         }
+        guard let grown else { fatalError("out of memory") }
         start = grown.assumingMemoryBound(to: Element.self)
     }
 }
