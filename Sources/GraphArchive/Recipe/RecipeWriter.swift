@@ -31,9 +31,10 @@ public final class RecipeWriter {
         self.makeKept = makeKept
     }
 
-    /// A recipe is small: threads of its own would cost more than they give.
+    /// A recipe is small: threads of its own would cost more than they give, and higher levels more
+    /// memory, of which resolving kept contents needs it twice.
     static func compressor(_ sink: any ByteSink) -> Compressor {
-        Compressor(sink, .zstd, threads: 0)
+        Compressor(sink, .zstd, level: 1, threads: 0)
     }
 
     /// Takes bytes of the tar that no file holds.
