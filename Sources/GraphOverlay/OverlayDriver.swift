@@ -103,7 +103,8 @@ public final class OverlayDriver: Driver {
                     try folder.makeDirectory(OverlayLayout.work, permissions: 0o700)
                     // The root of the merged tree has the attributes of the topmost directory.
                     try diff.descriptor.takeMetadata(
-                        from: parent.descriptor, try parent.status(), isCopied: Self.isOfTheTree)
+                        from: parent.descriptor, try parent.status(),
+                        isCopied: { !isOverlayAttribute($0) })
                 } else {
                     try diff.descriptor.setPermissions(0o755)
                 }
@@ -111,12 +112,6 @@ public final class OverlayDriver: Driver {
                 throw spaceError("make layer \(layer)", error, on: folder.descriptor)
             }
         }
-    }
-
-    /// Whether an attribute belongs to the tree, and not to overlayfs.
-    private static func isOfTheTree(_ attribute: String) -> Bool {
-        !attribute.hasPrefix(OverlayNamespace.trusted.rawValue)
-            && !attribute.hasPrefix(OverlayNamespace.user.rawValue)
     }
 
     public func seal(

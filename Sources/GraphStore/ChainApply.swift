@@ -17,10 +17,11 @@ final class ChainApply: Sendable {
         var next = 0
         /// By their place in the chain, the base first.
         var tars: [UnpackedTar?]
-        /// How many from the base upwards have been unpacked.
-        var completeCount = 0
         /// The first, which stops all others.
         var failure: DriverError?
+
+        /// How many from the base upwards have been unpacked.
+        var completeCount: Int { tars.prefix { $0 != nil }.count }
     }
 
     private let store: LayerStore
@@ -131,14 +132,7 @@ final class ChainApply: Sendable {
         while let index = nextIndex() {
             do throws(DriverError) {
                 let tar = try unpack(index, intents[index], stopper)
-                state.change { state in
-                    state.tars[index] = tar
-                    while state.completeCount < state.tars.count,
-                        state.tars[state.completeCount] != nil
-                    {
-                        state.completeCount += 1
-                    }
-                }
+                state.change { $0.tars[index] = tar }
             } catch {
                 fail(error)
             }

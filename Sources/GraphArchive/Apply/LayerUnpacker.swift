@@ -138,14 +138,10 @@ struct LayerUnpacker {
     private mutating func takeRootFromParents() throws(ArchiveError) {
         try attempting("wait for the layers below", try target.lowerCompletion?.wait())
         guard let below = target.lower.layers.first else { return }
-        let attributes = try target.lower.encoding.contentAttributes(
-            of: ".", in: below, .directory, mayRefer: true)
         do throws(SyscallError) {
             let status = try below.status()
-            try root.handle.descriptor.setOwner(uid: status.uid, gid: status.gid)
-            try root.handle.descriptor.setPermissions(status.permissions)
-            for attribute in attributes where !isOverlayAttribute(attribute.name) {
-                try root.handle.descriptor.setAttribute(attribute)
+            try root.handle.descriptor.takeMetadata(from: below.descriptor, status) {
+                !isOverlayAttribute($0)
             }
             root.modified = status.modified
         } catch {

@@ -138,7 +138,7 @@ func isHostAttribute(_ name: String) -> Bool {
 }
 
 /// Whether an attribute is one that overlayfs reads, in either of its namespaces.
-func isOverlayAttribute(_ name: String) -> Bool {
+package func isOverlayAttribute(_ name: String) -> Bool {
     name.hasPrefix(OverlayNamespace.trusted.rawValue)
         || name.hasPrefix(OverlayNamespace.user.rawValue)
 }
