@@ -11,26 +11,19 @@ to by a parent whose subvolume is not read-only; `containers-storage` with its b
 installed. Needs root and btrfs-progs. Times are milliseconds: of whole processes, and of the work in graphctl
 as it tells with --timings: finding out where to look, and looking there.
 """
-import argparse, os, pathlib, re, shutil, statistics, subprocess, sys, tempfile, time
+import os, re, statistics, subprocess, sys, time
 
-here = pathlib.Path(__file__).resolve().parent
+from bed import bed, graphctl, has_peer, output, parser, run, start
 
-
-def run(*command, **options):
-    return subprocess.run([str(word) for word in command], check=True, **options)
-
-
-def output(*command):
-    return run(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
 
 
 class Bench:
-    def __init__(self, work, graphctl, arguments):
-        self.work, self.graphctl, self.bed, self.arguments = work, graphctl, work / "bed", arguments
+    def __init__(self, work, arguments):
+        self.work, self.bed, self.arguments = work, work / "bed", arguments
         self.samples = {}
 
     def graph(self, *words):
-        return (self.graphctl, "--root", self.bed / "root", "--run-root", self.work / "run",
+        return (graphctl, "--root", self.bed / "root", "--run-root", self.work / "run",
                 "--driver", "btrfs", "--durability", "unsynced") + words
 
     def peer(self, *words):
@@ -114,46 +107,22 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--files", type=int, default=100_000)
-    parser.add_argument("--changes", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("folder", nargs="?", default="/var/tmp")
-    arguments = parser.parse_args()
-    if "GRAPH_BENCH_INSIDE" not in os.environ:
-        # Mounts of its own, which end with it.
-        os.environ["GRAPH_BENCH_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
-    run("make", "--no-print-directory", "-C", here.parent, "build", stdout=subprocess.DEVNULL)
-    work = pathlib.Path(tempfile.mkdtemp(prefix="btrfs-changes.", dir=arguments.folder))
-    loop = None
-    try:
-        run("truncate", "-s", "8G", work / "btrfs.img")
-        run("mkfs.btrfs", "-q", work / "btrfs.img", stdout=subprocess.DEVNULL)
-        loop = output("losetup", "--find", "--show", "--direct-io=on", work / "btrfs.img")
-        (work / "bed").mkdir()
-        # Reading a parent that is not read-only would change times in it.
-        run("mount", "-o", "noatime", loop, work / "bed")
-        bench = Bench(work, here.parent / ".build/static/release/graphctl", arguments)
-        has_peer = shutil.which("containers-storage") is not None
-        print(f"machine: {os.cpu_count()} processors, Linux {os.uname().release}, btrfs on a loop device with direct I/O")
+    options = parser(__doc__, 7)
+    options.add_argument("--files", type=int, default=100_000)
+    options.add_argument("--changes", type=int, default=200)
+    arguments = options.parse_args()
+    start()
+    # Reading a parent that is not read-only would change times in it.
+    with bed(arguments.folder, "8G", "mkfs.btrfs", "-q", options="noatime") as work:
+        bench, peer = Bench(work, arguments), has_peer()
         print(f"input: {arguments.files} files, {arguments.changes} changed; {arguments.rounds} rounds, each contender once a round")
         bench.prepare_graph()
-        if has_peer:
-            print(f"peer: {output('dpkg-query', '-W', 'containers-storage')}")
+        if peer:
             bench.prepare_peer()
         run("sync", "-f", bench.bed)
         for _ in range(arguments.rounds):
-            bench.round(has_peer)
+            bench.round(peer)
         bench.report()
-    finally:
-        for _ in range(3):
-            for line in open("/proc/self/mountinfo"):
-                if str(work / "bed") in line.split()[4]:
-                    subprocess.run(["umount", "-l", line.split()[4]], stderr=subprocess.DEVNULL)
-        if loop:
-            subprocess.run(["losetup", "--detach", loop])
-        shutil.rmtree(work, ignore_errors=True)
 
 
 main()

@@ -9,14 +9,9 @@ every contender once, in turn, so that a ratio holds on a noisy machine. Contend
 C program that only opens, writes, owns and dates the files; `containers-storage` where it is installed.
 Needs root, gcc, zstd. Times are seconds of whole processes, but for the floor, which times its own loop.
 """
-import argparse, gzip, hashlib, json, os, pathlib, resource, shutil, statistics, subprocess, sys, tarfile, tempfile, time
+import gzip, hashlib, json, os, pathlib, resource, shutil, statistics, subprocess, tarfile, time
 
-here = pathlib.Path(__file__).resolve().parent
-
-
-def run(*command, **options):
-    return subprocess.run([str(word) for word in command], check=True, **options)
-
+from bed import bed, graphctl, has_peer, here, output, parser, run, start
 
 def first_layer(image, target):
     """The first layer's plain tar, from an OCI layout."""
@@ -80,8 +75,8 @@ def five_layers(plain, target):
 
 
 class Bench:
-    def __init__(self, work, graphctl):
-        self.work, self.graphctl, self.bed = work, graphctl, work / "bed"
+    def __init__(self, work):
+        self.work, self.bed = work, work / "bed"
         self.samples = {}
 
     def clean(self):
@@ -104,7 +99,7 @@ class Bench:
         return result
 
     def graph(self, *words):
-        return (self.graphctl, "--root", self.bed / "root", "--run-root", self.work / "run", "--driver", "overlay") + words
+        return (graphctl, "--root", self.bed / "root", "--run-root", self.work / "run", "--driver", "overlay") + words
 
     def peer(self, *words):
         return ("containers-storage", "--graph", self.bed / "peer", "--run", self.bed / "peer-run",
@@ -168,45 +163,21 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("folder", nargs="?", default="/var/tmp")
-    arguments = parser.parse_args()
-    if "GRAPH_BENCH_INSIDE" not in os.environ:
-        # Mounts of its own, which end with it.
-        os.environ["GRAPH_BENCH_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
-    run("make", "--no-print-directory", "-C", here.parent, "build", stdout=subprocess.DEVNULL)
-    image = pathlib.Path(run(here.parent / "Tests/scripts/make-image.sh", stdout=subprocess.PIPE, text=True).stdout.split()[-1])
-    work = pathlib.Path(tempfile.mkdtemp(prefix="layer-stream.", dir=arguments.folder))
-    loop = None
-    try:
+    arguments = parser(__doc__, 7).parse_args()
+    start()
+    image = pathlib.Path(output(here.parent / "Tests/scripts/make-image.sh").split()[-1])
+    with bed(arguments.folder, "6G", "mkfs.ext4", "-q", "-F") as work:
         tars = {"plain": work / "layer.tar", "gzip": work / "layer.tar.gz", "zstd": work / "layer.tar.zst"}
         first_layer(image, tars["plain"])
         run("gzip", "-6", "-k", tars["plain"])
         run("zstd", "-q", "-3", tars["plain"])
-        layers = five_layers(tars["plain"], work / "image")
+        layers = five_layers(tars["plain"], work / "image.oci")
         run("gcc", "-O2", "-w", "-o", work / "untar", here / "floor/untar.c")
-        run("truncate", "-s", "6G", work / "ext4.img")
-        run("mkfs.ext4", "-q", "-F", work / "ext4.img")
-        loop = run("losetup", "--find", "--show", "--direct-io=on", work / "ext4.img", stdout=subprocess.PIPE, text=True).stdout.strip()
-        (work / "bed").mkdir()
-        run("mount", loop, work / "bed")
-        bench = Bench(work, here.parent / ".build/static/release/graphctl")
-        has_peer = shutil.which("containers-storage") is not None
-        print(f"machine: {os.cpu_count()} processors, Linux {os.uname().release}, ext4 on a loop device with direct I/O")
         print(f"input: {tars['plain'].stat().st_size} bytes; {arguments.rounds} rounds, each contender once a round")
-        if has_peer:
-            peer = run("dpkg-query", "-W", "containers-storage", stdout=subprocess.PIPE, text=True).stdout
-            print(f"peer: {peer.strip()}")
+        bench, peer = Bench(work), has_peer()
         for _ in range(arguments.rounds):
-            bench.round(tars, work / "image", layers, has_peer)
+            bench.round(tars, work / "image.oci", layers, peer)
         bench.report()
-    finally:
-        subprocess.run(["umount", work / "bed"], stderr=subprocess.DEVNULL)
-        if loop:
-            subprocess.run(["losetup", "--detach", loop])
-        shutil.rmtree(work, ignore_errors=True)
 
 
 main()

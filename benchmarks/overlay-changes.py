@@ -10,18 +10,11 @@ loop device with direct I/O. `compare` is the time inside graphctl (`changes --t
 whole command, for containers-storage too where it is installed; its layer writes to files in 200 directories. Each
 round runs every contender once, in turn. Needs root.
 """
-import argparse, io, os, pathlib, re, shutil, statistics, subprocess, sys, tarfile, tempfile, time
+import io, pathlib, re, statistics, subprocess, tarfile, time
 
-here = pathlib.Path(__file__).resolve().parent
+from bed import bed, graphctl, has_peer, output, parser, run, start
+
 CHANGED, PER_FOLDER = 200, 100
-
-
-def run(*command, **options):
-    return subprocess.run([str(word) for word in command], check=True, **options)
-
-
-def output(*command):
-    return run(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True).stdout.split()[0]
 
 
 def parent_tar(path, count):
@@ -76,13 +69,13 @@ WAYS = {
 
 
 class Bench:
-    def __init__(self, work, graphctl, count):
-        self.bed, self.work, self.graphctl, self.count = work / f"bed/{count}", work, graphctl, count
+    def __init__(self, work, count):
+        self.bed, self.work, self.count = work / f"bed/{count}", work, count
         self.samples, self.lines, self.peer_layer = {}, {}, None
         self.bed.mkdir()
 
     def graph(self, *words):
-        return (self.graphctl, "--root", self.bed / "root", "--run-root", self.work / "run", "--driver", "overlay") + words
+        return (graphctl, "--root", self.bed / "root", "--run-root", self.work / "run", "--driver", "overlay") + words
 
     def peer(self, *words):
         return ("containers-storage", "--graph", self.bed / "peer", "--run", self.bed / "peer-run",
@@ -98,10 +91,10 @@ class Bench:
             change(pathlib.Path(output(*self.graph("mount", layer, *options))))
             run(*self.graph("unmount", layer), stdout=subprocess.DEVNULL)
         if has_peer:
-            parent = output(*self.peer("create-layer"))
+            parent = output(*self.peer("create-layer")).split()[0]
             run(*self.peer("applydiff", "--file", tar, parent), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            self.peer_layer = output(*self.peer("create-layer", parent))
-            write(200)(pathlib.Path(output(*self.peer("mount", self.peer_layer))))
+            self.peer_layer = output(*self.peer("create-layer", parent)).split()[0]
+            write(200)(pathlib.Path(output(*self.peer("mount", self.peer_layer)).split()[0]))
             run(*self.peer("unmount", self.peer_layer), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         run("sync", "-f", self.bed)
 
@@ -130,30 +123,13 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("folder", nargs="?", default="/var/tmp")
-    arguments = parser.parse_args()
-    if "GRAPH_BENCH_INSIDE" not in os.environ:
-        # Mounts of its own, which end with it.
-        os.environ["GRAPH_BENCH_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
-    run("make", "--no-print-directory", "-C", here.parent, "build", stdout=subprocess.DEVNULL)
-    work = pathlib.Path(tempfile.mkdtemp(prefix="overlay-changes.", dir=arguments.folder))
-    loop, benches = None, []
-    try:
-        run("truncate", "-s", "6G", work / "ext4.img")
-        run("mkfs.ext4", "-q", "-F", "-i", "4096", work / "ext4.img")
-        loop = output("losetup", "--find", "--show", "--direct-io=on", work / "ext4.img")
-        (work / "bed").mkdir()
-        run("mount", loop, work / "bed")
-        has_peer = shutil.which("containers-storage") is not None
-        print(f"machine: {os.cpu_count()} processors, Linux {os.uname().release}, ext4 on a loop device with direct I/O")
-        if has_peer:
-            print("peer:", " ".join(run("dpkg-query", "-W", "containers-storage", stdout=subprocess.PIPE, text=True).stdout.split()))
-        for count in (10_000, 100_000):
-            benches.append(Bench(work, here.parent / ".build/static/release/graphctl", count))
-            benches[-1].build(has_peer)
+    arguments = parser(__doc__, 31).parse_args()
+    start()
+    with bed(arguments.folder, "6G", "mkfs.ext4", "-q", "-F", "-i", "4096") as work:
+        peer = has_peer()
+        benches = [Bench(work, count) for count in (10_000, 100_000)]
+        for bench in benches:
+            bench.build(peer)
         for _ in range(arguments.rounds):
             for bench in benches:
                 bench.round()
@@ -161,14 +137,6 @@ def main():
         print("| parent's files | layer | changes told | compare | process |\n|---|---|---|---|---|")
         for bench in benches:
             bench.report()
-    finally:
-        for bench in benches:
-            # containers-storage binds a folder of its own onto itself.
-            subprocess.run(["umount", bench.bed / "peer/overlay"], stderr=subprocess.DEVNULL)
-        subprocess.run(["umount", work / "bed"], stderr=subprocess.DEVNULL)
-        if loop:
-            subprocess.run(["losetup", "--detach", loop])
-        shutil.rmtree(work, ignore_errors=True)
 
 
 main()
