@@ -19,7 +19,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "StoreScale",
-            swiftSettings: [.enableUpcomingFeature("ExistentialAny")])
+            swiftSettings: [.enableUpcomingFeature("ExistentialAny")]),
+        .executableTarget(
+            name: "layer-changes",
+            dependencies: [
+                .product(name: "GraphStore", package: "graph-storage"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "LayerChanges",
+            swiftSettings: [.enableUpcomingFeature("ExistentialAny")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -77,11 +77,7 @@ public final class Directory: Sendable {
 
     /// What is known about a name, or nil when there is no such name.
     public func statusIfPresent(of name: RawPath) throws(SyscallError) -> FileStatus? {
-        do throws(SyscallError) {
-            return try statusOf(raw, name)
-        } catch  where error.errno == .noSuchFileOrDirectory {
-            return nil
-        }
+        try GraphSystem.statusIfPresent(raw, name)
     }
 
     /// What is known about this directory itself.

@@ -25,28 +25,32 @@ public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
     private let names = GrowingBuffer<UInt8>()
     private let slots = GrowingBuffer<Slot>()
 
-    /// Reads a directory and keeps the names that are chosen.
+    /// Reads a directory and keeps the names that are chosen; `isAtStart` says that nobody has read
+    /// in this open file before.
     init(
-        reading descriptor: CInt, _ isChosen: ((Entry) throws(SyscallError) -> Bool)?
+        reading descriptor: CInt, isAtStart: Bool,
+        _ isChosen: ((Entry) throws(SyscallError) -> Bool)?
     ) throws(SyscallError) {
-        try checked("lseek") { lseek(descriptor, 0, SEEK_SET) }
-        var buffer = [UInt8](repeating: 0, count: 32_768)
+        if !isAtStart { try checked("lseek") { lseek(descriptor, 0, SEEK_SET) } }
+        // Rethrown by hand, since this call takes no typed error along.
+        let result = withUnsafeTemporaryAllocation(byteCount: 32_768, alignment: 8) { buffer in
+            Result { () throws(SyscallError) in try read(descriptor, into: buffer, isChosen) }
+        }
+        try result.get()
+        sort()
+    }
+
+    private func read(
+        _ descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer,
+        _ isChosen: ((Entry) throws(SyscallError) -> Bool)?
+    ) throws(SyscallError) {
         while true {
             let count = try checked("getdents64") {
-                buffer.withUnsafeMutableBytes {
-                    cgraph_getdents64(descriptor, $0.baseAddress, UInt($0.count))
-                }
+                cgraph_getdents64(descriptor, buffer.baseAddress, UInt(buffer.count))
             }
-            if count == 0 { break }
-            // Rethrown by hand, since this call takes no typed error along.
-            let taken: Result<Void, SyscallError> = buffer.withUnsafeBytes { block in
-                Result { () throws(SyscallError) in
-                    try take(UnsafeRawBufferPointer(rebasing: block[..<Int(count)]), isChosen)
-                }
-            }
-            try taken.get()
+            if count == 0 { return }
+            try take(UnsafeRawBufferPointer(rebasing: buffer[..<Int(count)]), isChosen)
         }
-        sort()
     }
 
     private func sort() {
@@ -115,7 +119,13 @@ extension Directory {
     ///
     /// One reader at a time: the position in the directory belongs to the open file.
     public func listing() throws(SyscallError) -> DirectoryListing {
-        try DirectoryListing(reading: raw, nil)
+        try DirectoryListing(reading: raw, isAtStart: false, nil)
+    }
+
+    /// The same for a directory that the caller has just opened and nobody has read, which saves
+    /// going back to the start; `getdents64(2)`.
+    package func firstListing() throws(SyscallError) -> DirectoryListing {
+        try DirectoryListing(reading: raw, isAtStart: true, nil)
     }
 
     /// Reads the names of this directory, and keeps those for which `isChosen` says so.
@@ -123,7 +133,7 @@ extension Directory {
         _ isChosen: (DirectoryListing.Entry) throws(SyscallError) -> Bool
     ) throws(SyscallError) -> DirectoryListing {
         try withoutActuallyEscaping(isChosen) { (isChosen) throws(SyscallError) in
-            try DirectoryListing(reading: raw, isChosen)
+            try DirectoryListing(reading: raw, isAtStart: false, isChosen)
         }
     }
 }

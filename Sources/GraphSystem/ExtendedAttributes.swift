@@ -45,50 +45,28 @@ extension Directory {
                 }
             }
         }
-        if let found { return try attributeNames(found, of: name) }
+        if let found { return try attributeNameList(found, from: "listxattrat(\(name))") }
         let path = procPath(of: name)
         let names = try growing("llistxattr(\(name))") { buffer in
             path.withCString { llistxattr($0, buffer.baseAddress, buffer.count) }
         }
-        return try attributeNames(names, of: name)
-    }
-
-    /// Splits a list of names, each with a NUL behind it.
-    private func attributeNames(
-        _ names: [CChar], of name: RawPath
-    ) throws(SyscallError) -> [String] {
-        var found: [String] = []
-        for part in names.split(separator: 0) {
-            guard let key = String(validating: part.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            else {
-                // Kept nowhere, it would be lost; no tar can spell it either.
-                throw SyscallError(
-                    call: "listxattrat(\(name))", errno: .illegalByteSequence,
-                    detail: "an attribute's name is not UTF-8")
-            }
-            found.append(key)
-        }
-        return found
+        return try attributeNameList(names, from: "llistxattr(\(name))")
     }
 
     /// One attribute of a name, or nil when it has none so named; `getxattrat(2)` or `lgetxattr(2)`.
     public func attribute(_ key: String, of name: RawPath) throws(SyscallError) -> [UInt8]? {
-        do throws(SyscallError) {
-            let found = try AttributeCalls.atNames { () throws(SyscallError) in
-                try growing("getxattrat(\(name), \(key))") { buffer in
-                    name.withCString {
-                        cgraph_getxattrat(raw, $0, key, buffer.baseAddress, UInt(buffer.count))
-                    }
+        let isAbsence = { (errno: Errno) in errno == .noData || errno == .notSupported }
+        let found = try AttributeCalls.atNames { () throws(SyscallError) in
+            try growing("getxattrat(\(name), \(key))", unless: isAbsence) { buffer in
+                name.withCString {
+                    cgraph_getxattrat(raw, $0, key, buffer.baseAddress, UInt(buffer.count))
                 }
             }
-            if let found { return found.map { UInt8(bitPattern: $0) } }
-            let path = procPath(of: name)
-            let value = try growing("lgetxattr(\(name), \(key))") { buffer in
-                path.withCString { lgetxattr($0, key, buffer.baseAddress, buffer.count) }
-            }
-            return value.map { UInt8(bitPattern: $0) }
-        } catch  where error.errno == .noData || error.errno == .notSupported {
-            return nil
+        }
+        if let found { return found }
+        let path = procPath(of: name)
+        return try growing("lgetxattr(\(name), \(key))", unless: isAbsence) { buffer in
+            path.withCString { lgetxattr($0, key, buffer.baseAddress, buffer.count) }
         }
     }
 
@@ -122,30 +100,17 @@ extension OwnedDescriptor {
     /// All attributes of the open file, sorted; `flistxattr(2)`, `fgetxattr(2)`.
     public func attributes() throws(SyscallError) -> [ExtendedAttribute] {
         let raw = rawValue
-        let names: [CChar]
-        do throws(SyscallError) {
-            names = try growing("flistxattr") { flistxattr(raw, $0.baseAddress, $0.count) }
-        } catch  where error.errno == .notSupported {
-            return []
+        let isUnsupported = { (errno: Errno) in errno == .notSupported }
+        let names = try growing("flistxattr", unless: isUnsupported) {
+            flistxattr(raw, $0.baseAddress, $0.count)
         }
         var found: [ExtendedAttribute] = []
-        for part in names.split(separator: 0) {
-            guard let key = String(validating: part.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            else {
-                // Kept nowhere, it would be lost; no tar can spell it either.
-                throw SyscallError(
-                    call: "flistxattr", errno: .illegalByteSequence,
-                    detail: "an attribute's name is not UTF-8")
+        for key in try attributeNameList(names, from: "flistxattr") {
+            let isGone = { (errno: Errno) in errno == .noData }
+            let value = try growing("fgetxattr(\(key))", unless: isGone) {
+                fgetxattr(raw, key, $0.baseAddress, $0.count)
             }
-            do throws(SyscallError) {
-                let value = try growing("fgetxattr(\(key))") {
-                    fgetxattr(raw, key, $0.baseAddress, $0.count)
-                }
-                found.append(
-                    ExtendedAttribute(name: key, value: value.map { UInt8(bitPattern: $0) }))
-            } catch  where error.errno == .noData {
-                // It went away between the two calls.
-            }
+            if let value { found.append(ExtendedAttribute(name: key, value: value)) }
         }
         return found.sorted()
     }
@@ -156,6 +121,24 @@ extension OwnedDescriptor {
             fsetxattr(rawValue, attribute.name, attribute.value, attribute.value.count, 0)
         }
     }
+}
+
+/// Splits a list of names, each with a NUL behind it.
+private func attributeNameList(
+    _ list: [UInt8]?, from call: @autoclosure () -> String
+) throws(SyscallError) -> [String] {
+    guard let list, !list.isEmpty else { return [] }
+    var found: [String] = []
+    for part in list.split(separator: 0) {
+        guard let key = String(validating: part, as: UTF8.self) else {
+            // Kept nowhere, it would be lost; no tar can spell it either.
+            throw SyscallError(
+                call: call(), errno: .illegalByteSequence,
+                detail: "an attribute's name is not UTF-8")
+        }
+        found.append(key)
+    }
+    return found
 }
 
 /// The attribute calls that take a directory and a name (Linux 6.13).
@@ -178,17 +161,26 @@ private enum AttributeCalls {
 }
 
 /// Calls with a small buffer first, and with as much as the kernel asks for when that is too small.
+///
+/// nil for an error that only says that there is nothing, which costs no more than an answer.
 private func growing(
-    _ call: @autoclosure () -> String, _ body: (UnsafeMutableBufferPointer<CChar>) -> Int
-) throws(SyscallError) -> [CChar] {
+    _ call: @autoclosure () -> String, unless isAbsence: (Errno) -> Bool = { _ in false },
+    _ body: (UnsafeMutableBufferPointer<CChar>) -> Int
+) throws(SyscallError) -> [UInt8]? {
     var size = 256
     while true {
-        var buffer = [CChar](repeating: 0, count: size)
-        do throws(SyscallError) {
-            let count = try checked(call()) { buffer.withUnsafeMutableBufferPointer { body($0) } }
-            return Array(buffer[..<count])
-        } catch  where error.errno == .outOfRange && size < 1 << 20 {
-            size *= 16
+        let (bytes, errno) = withUnsafeTemporaryAllocation(of: CChar.self, capacity: size) {
+            let count = body($0)
+            return count == -1
+                ? ([], Errno(rawValue: Glibc.errno))
+                : (Array(UnsafeRawBufferPointer($0)[..<count]), nil)
         }
+        guard let errno else { return bytes }
+        if errno == .interrupted { continue }
+        if isAbsence(errno) { return nil }
+        guard errno == .outOfRange && size < 1 << 20 else {
+            throw SyscallError(call: call(), errno: errno)
+        }
+        size *= 16
     }
 }

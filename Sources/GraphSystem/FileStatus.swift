@@ -111,11 +111,23 @@ public struct FileIdentity: Hashable, Sendable {
 /// Asks `statx(2)` about a name below a directory, or about the descriptor itself with an empty
 /// name; never follows a symbolic link at the end.
 func statusOf(_ descriptor: CInt, _ name: RawPath) throws(SyscallError) -> FileStatus {
+    guard let status = try statusIfPresent(descriptor, name) else {
+        throw SyscallError(call: "statx(\(name))", errno: .noSuchFileOrDirectory)
+    }
+    return status
+}
+
+/// The same; nil when there is no such name, which costs no more than an answer.
+func statusIfPresent(_ descriptor: CInt, _ name: RawPath) throws(SyscallError) -> FileStatus? {
     var raw = cgraph_status()
-    try checked("statx(\(name))") {
-        name.withCString {
+    while true {
+        let result = name.withCString {
             cgraph_statx(descriptor, $0, AT_SYMLINK_NOFOLLOW | CGRAPH_AT_EMPTY_PATH, 0, &raw)
         }
+        if result == 0 { break }
+        let errno = Errno(rawValue: Glibc.errno)
+        if errno == .noSuchFileOrDirectory { return nil }
+        if errno != .interrupted { throw SyscallError(call: "statx(\(name))", errno: errno) }
     }
     guard let status = FileStatus(raw) else {
         throw SyscallError(call: "statx(\(name))", errno: .invalidArgument)

@@ -40,10 +40,10 @@ public final class ParallelWork<Job: Sendable, Failure: Error>: Sendable {
         if let failure = work.state.change({ $0.failure }) { throw failure }
     }
 
-    /// Whether fewer jobs wait than there may be threads.
+    /// Whether few jobs wait: so few that a thread might soon find none, and sleep.
     ///
     /// For jobs that can do themselves what they could add.
-    public var isHungry: Bool { state.look { $0.jobs.count } < threadsMax }
+    public var isHungry: Bool { state.look { $0.jobs.count } < 4 * threadsMax }
 
     /// Adds a job.
     public func add(_ job: Job) {

@@ -38,6 +38,8 @@ public struct RawPath: Hashable, Comparable, Sendable {
         self.storage = storage
     }
 
+    private init(terminated storage: [UInt8]) { self.storage = storage }
+
     /// Joins names with slashes.
     public init(joining names: [RawPath]) {
         self.init(trusted: names.map(\.bytes).joined(separator: [UInt8(ascii: "/")]))
@@ -54,7 +56,14 @@ public struct RawPath: Hashable, Comparable, Sendable {
 
     /// The name or path below this one: both, with a slash between.
     public func appending(_ other: RawPath) -> RawPath {
-        isEmpty ? other : RawPath(trusted: bytes + [UInt8(ascii: "/")] + other.bytes)
+        if isEmpty { return other }
+        var storage: [UInt8] = []
+        storage.reserveCapacity(self.storage.count + other.storage.count)
+        storage.append(contentsOf: self.storage)
+        // The slash takes the place of the NUL.
+        storage[count] = UInt8(ascii: "/")
+        storage.append(contentsOf: other.storage)
+        return RawPath(terminated: storage)
     }
 
     /// Both, one behind the other, with nothing between.
@@ -63,6 +72,12 @@ public struct RawPath: Hashable, Comparable, Sendable {
     /// The names between slashes, without empty ones.
     public var components: [RawPath] {
         bytes.split(separator: UInt8(ascii: "/")).map { RawPath(trusted: $0) }
+    }
+
+    /// What is before the last slash; nil when there is none.
+    public var parent: RawPath? {
+        guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return nil }
+        return RawPath(trusted: bytes[..<slash])
     }
 
     /// Whether the bytes begin with those of `prefix`.

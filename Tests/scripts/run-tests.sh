@@ -21,6 +21,7 @@ finish() {
     if [ "$status" = 0 ]; then
         echo "$closing"
     else
+        grep -aE '^[^ ]+ Test .* recorded an issue' "$log" | cut -c 1-300 | tail -n 8 >&2 || :
         echo "run-tests.sh: failed in the step \"$current\", GRAPH_TEST_SEED=$GRAPH_TEST_SEED" >&2
     fi
     rm -f "$log"

@@ -186,7 +186,9 @@ struct LayerUnpacker {
         guard let lower = try directory.lower() else { return }
         if directory.parent != nil { return try directory.makeOpaque(target.namespace) }
         // overlayfs does not look for the mark on a layer's root, so each name is deleted.
-        for name in SortedNames(try lower.listings(above: 0)) { try hide(name, in: directory) }
+        for name in SortedNames(try lower.listed(above: 0).listings) {
+            try hide(name, in: directory)
+        }
     }
 
     /// Hides a name of the parents.

@@ -41,13 +41,11 @@ struct FoundChanges: Sendable {
         }
         var listed = Set(changes.map(\.path))
         for path in changes.map(\.path) {
-            var names = path.components.dropLast()
+            var path = path
             // Those above one that is listed are listed, too.
-            while !names.isEmpty {
-                let directory = RawPath(joining: Array(names))
-                guard listed.insert(directory).inserted else { break }
+            while let directory = path.parent, listed.insert(directory).inserted {
                 changes.append(Change(.modified, directory))
-                names.removeLast()
+                path = directory
             }
         }
         return changes

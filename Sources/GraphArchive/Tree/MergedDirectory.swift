@@ -51,11 +51,28 @@ struct MergedDirectory {
             }
         }
 
-        /// Opens the directory for listing.
+        /// The same directory, reached through a descriptor of its own.
+        private init(_ part: Part, openedAs directory: Directory) {
+            (layer, index, isLive) = (part.layer, part.index, part.isLive)
+            (mayRefer, isBottom, location) = (part.mayRefer, part.isBottom, part.location)
+            (base, path, heldCount) = (directory, "", part.heldCount + 1)
+        }
+
+        /// Opens the directory.
         ///
         /// No link on the way is followed.
-        func open() throws(SyscallError) -> Directory {
+        private func open() throws(SyscallError) -> Directory {
             path.isEmpty ? base : Directory(owning: try base.openBeneath(path, .directory))
+        }
+
+        /// The names in this directory; and the directory itself, held open for looking at them where
+        /// that is not too many descriptors.
+        func listed() throws(SyscallError) -> (part: Part, listing: DirectoryListing) {
+            if path.isEmpty { return (self, try base.listing()) }
+            let directory = try open()
+            let listing = try directory.firstListing()
+            let isHeld = heldCount < Self.heldMax
+            return (isHeld ? Part(self, openedAs: directory) : self, listing)
         }
 
         /// An open directory, and the path in it that leads to a name of this directory.
@@ -75,7 +92,7 @@ struct MergedDirectory {
         func child(_ name: RawPath) throws(SyscallError) -> Part {
             let isLong = path.count + name.count >= Self.pathBytesMax
             return try Part(
-                name, in: self, isHeld: isLive && heldCount < Self.heldMax || isLong)
+                name, in: self, isHeld: isLive && heldCount < Self.heldLiveMax || isLong)
         }
 
         /// Whether both are the same directory of the same layer.
@@ -83,7 +100,8 @@ struct MergedDirectory {
             layer === other.layer && location == other.location
         }
 
-        private static let heldMax = 32
+        private static let heldMax = 8
+        private static let heldLiveMax = 32
         private static let pathBytesMax = 1_024
     }
 
@@ -114,10 +132,40 @@ struct MergedDirectory {
     /// until one is opaque or something else is in the way. Redirects are followed, and a file
     /// whose data lie in another layer is told with them.
     ///
+    /// In a directory that ``covers(_:)`` another, `below` may be what that one has under the name,
+    /// which is not looked up again.
+    ///
     /// - Throws: ``SyscallError/isDamage`` for what overlayfs refuses to show, too.
-    func lookup(_ name: RawPath) throws(SyscallError) -> MergedEntry? {
+    func lookup(
+        _ name: RawPath, above below: MergedEntry?? = nil
+    ) throws(SyscallError) -> MergedEntry? {
+        if parts.count == 1, !parts[0].mayRefer { return try only(parts[0], name) }
         var lookup = MergedLookup(name, in: self)
-        return try lookup.run()
+        return try lookup.run(above: below)
+    }
+
+    /// Whether this is `other` with one part above it, and none of `other` refers to layers, so that a
+    /// name has below the topmost part what it has in `other`.
+    func covers(_ other: MergedDirectory) -> Bool {
+        parts.count == other.parts.count + 1 && sharedCount(with: other) == other.parts.count
+            && encoding == other.encoding && !other.parts.contains(where: \.mayRefer)
+    }
+
+    /// A lookup where there is only one layer to look into, and all that it says is in the name's
+    /// status.
+    private func only(_ part: Part, _ name: RawPath) throws(SyscallError) -> MergedEntry? {
+        let place = try part.place(of: name)
+        guard let status = try place.directory.statusIfPresent(of: place.path),
+            !encoding.isWhiteout(status)
+        else { return nil }
+        var directory: MergedDirectory?
+        if status.type == .directory {
+            directory = MergedDirectory(
+                parts: [try part.child(name)], roots: roots, encoding: encoding)
+        }
+        return MergedEntry(
+            name: name, status: status, part: part, directory: directory, dataElsewhere: nil,
+            encoding: encoding)
     }
 
     /// How many parts at the bottom are the same directories in both.
@@ -125,10 +173,20 @@ struct MergedDirectory {
         zip(parts.reversed(), other.parts.reversed()).prefix { $0.isSame(as: $1) }.count
     }
 
-    /// The names in each of the parts above the lowest `skipped`, whiteouts included.
-    func listings(above skipped: Int) throws(SyscallError) -> [DirectoryListing] {
+    /// The names in each of the parts above the lowest `skipped`, whiteouts included; and this
+    /// directory, held open where that is not too many descriptors.
+    func listed(
+        above skipped: Int
+    ) throws(SyscallError) -> (directory: MergedDirectory, listings: [DirectoryListing]) {
+        var held = parts
         var listings: [DirectoryListing] = []
-        for part in parts.dropLast(skipped) { listings.append(try part.open().listing()) }
-        return listings
+        for index in parts.indices.dropLast(skipped) {
+            let (part, listing) = try parts[index].listed()
+            if parts.count - skipped <= Self.heldPartsMax { held[index] = part }
+            listings.append(listing)
+        }
+        return (MergedDirectory(parts: held, roots: roots, encoding: encoding), listings)
     }
+
+    private static let heldPartsMax = 2
 }

@@ -19,7 +19,7 @@ struct MergedLookup {
         let name: RawPath
         let status: FileStatus
         /// The directory itself, if it is one.
-        let directory: Part?
+        var directory: Part?
     }
 
     private let name: RawPath
@@ -42,11 +42,16 @@ struct MergedLookup {
     }
 
     /// What is there; nil when there is nothing.
-    mutating func run() throws(SyscallError) -> MergedEntry? {
+    ///
+    /// `below` is what the directories under the topmost show by themselves, where that is known.
+    mutating func run(above below: MergedEntry?? = nil) throws(SyscallError) -> MergedEntry? {
         var top: Found?
         var data: Found?
         var merged: [Part] = []
         while !isStopped && position < parents.count {
+            if position == 1, let below, target == .name(name) {
+                return try entry(top, above: below)
+            }
             let parent = parents[position]
             let found = try find(in: parent)
             position += 1
@@ -59,7 +64,7 @@ struct MergedLookup {
             }
         }
         guard let top else { return nil }
-        if lacksData { throw SyscallError.damage("metacopy of \(name)", "no layer has its data") }
+        if lacksData { throw damage }
         let isFile = top.directory == nil
         return MergedEntry(
             name: name, status: top.status, part: top.part,
@@ -68,6 +73,31 @@ struct MergedLookup {
             dataElsewhere: isFile
                 ? data.map { MergedEntry.DataPlace(part: $0.part, name: $0.name) } : nil,
             encoding: encoding)
+    }
+
+    /// What the topmost layer has, with what is known to be below it.
+    private func entry(
+        _ top: Found?, above below: MergedEntry?
+    ) throws(SyscallError) -> MergedEntry? {
+        guard let found = top ?? below.map({ Found(part: $0.part, name: name, status: $0.status) })
+        else { return nil }
+        var directory: MergedDirectory?
+        if found.status.type == .directory {
+            let parts = [top?.directory].compactMap(\.self) + (below?.directory?.parts ?? [])
+            directory = MergedDirectory(parts: parts, roots: start.roots, encoding: encoding)
+        }
+        var data = top == nil ? below?.dataElsewhere : nil
+        if lacksData {
+            guard let below, below.status.type == .regular else { throw damage }
+            data = MergedEntry.DataPlace(part: below.part, name: name)
+        }
+        return MergedEntry(
+            name: name, status: found.status, part: found.part, directory: directory,
+            dataElsewhere: data, encoding: encoding)
+    }
+
+    private var damage: SyscallError {
+        SyscallError.damage("metacopy of \(name)", "no layer has its data")
     }
 
     /// Looks into one layer.

@@ -39,6 +39,8 @@ struct TreeComparison {
     /// Files that need not be looked at.
     var copies: CopiedFiles?
     let observer: WorkObserver
+    /// How many names have been looked at.
+    private(set) var comparedNames = 0
     private var buffers = ContentBuffers()
 
     init(observer: WorkObserver) { self.observer = observer }
@@ -49,13 +51,24 @@ struct TreeComparison {
     /// exhaust.
     struct Level: Sendable {
         let path: RawPath
-        let old: MergedDirectory?
-        let new: MergedDirectory?
-        fileprivate var names: SortedNames
+        fileprivate(set) var old: MergedDirectory?
+        fileprivate(set) var new: MergedDirectory?
+        /// Whether `new` is `old` with another layer's directory above it.
+        fileprivate var covers = false
+        /// The names still to be compared; nil while nobody has listed them.
+        fileprivate var names: SortedNames?
         /// Where to look in this directory; nil for everywhere.
         let changed: ChangedPaths.Place?
         /// Whether ``Event/leave`` is told at its end.
         let isEntered: Bool
+    }
+
+    /// A name in a directory; the whole path is made only where it is wanted.
+    private struct Place {
+        let directory: RawPath
+        let name: RawPath
+
+        var path: RawPath { directory.appending(name) }
     }
 
     /// Compares the content of two directories, the root's own attributes not included.
@@ -65,87 +78,95 @@ struct TreeComparison {
         _ old: MergedDirectory?, _ new: MergedDirectory?, changed: ChangedPaths? = nil,
         _ visit: Visitor
     ) throws(ArchiveError) {
-        try compare(from: try start(old, new, changed: changed), visit)
+        try compare(from: Self.start(old, new, changed: changed), visit)
     }
 
     /// Where a comparison starts.
-    func start(
+    static func start(
         _ old: MergedDirectory?, _ new: MergedDirectory?, changed: ChangedPaths?
-    ) throws(ArchiveError) -> Level {
-        try level(old, new, at: "", changed?.root, isEntered: false)
+    ) -> Level {
+        Level(path: "", old: old, new: new, changed: changed?.root, isEntered: false)
     }
 
     /// Compares one directory and what is below it, but for the directories that `isTaken` says
     /// somebody else compares: their ends are told there.
     mutating func compare(
-        from first: Level, unless isTaken: (Level) -> Bool = { _ in false }, _ visit: Visitor
+        from first: Level,
+        unless isTaken: (Level, _ comparedNames: Int) -> Bool = { _, _ in false },
+        _ visit: Visitor
     ) throws(ArchiveError) {
         var levels = [first]
         while let last = levels.indices.last {
-            guard let name = levels[last].names.next() else {
+            if levels[last].names == nil { try list(&levels[last]) }
+            guard let name = levels[last].names?.next() else {
                 if levels.removeLast().isEntered { try visit(.leave) }
                 continue
             }
-            let (path, old, new) = (levels[last].path, levels[last].old, levels[last].new)
-            let before = try lookup(name, in: old, at: path)
-            let after = try lookup(name, in: new, at: path)
+            let place = Place(directory: levels[last].path, name: name)
+            let before = try lookup(place, in: levels[last].old)
+            let after = try lookup(
+                place, in: levels[last].new, above: levels[last].covers ? .some(before) : nil)
             let changed = levels[last].changed?[name]
-            if let below = try compare(before, after, at: path.appending(name), changed, visit) {
-                if !isTaken(below) { levels.append(below) }
+            comparedNames += 1
+            if let below = try compare(before, after, at: place, changed, visit) {
+                if !isTaken(below, comparedNames) { levels.append(below) }
             }
         }
     }
 
-    private func level(
-        _ old: MergedDirectory?, _ new: MergedDirectory?, at path: RawPath,
-        _ changed: ChangedPaths.Place?, isEntered: Bool
-    ) throws(ArchiveError) -> Level {
+    /// Finds out which names a directory has to be compared by.
+    private func list(_ level: inout Level) throws(ArchiveError) {
         try observer.report(WorkProgress(phase: "comparing", completedBytes: buffers.comparedBytes))
+        let (path, old, new) = (level.path, level.old, level.new)
+        level.covers = if let old, let new { new.covers(old) } else { false }
         // What has nothing to be compared with is looked at whole.
-        if let changed, !changed.isWholeTree, old != nil, new != nil {
-            return Level(
-                path: path, old: old, new: new, names: SortedNames(changed.names),
-                changed: changed, isEntered: isEntered)
+        if let changed = level.changed, !changed.isWholeTree, old != nil, new != nil {
+            level.names = SortedNames(changed.names)
+            return
         }
         let shared = if let old, let new, !looksAtShared { new.sharedCount(with: old) } else { 0 }
-        let after = try attempting("list /\(path)", try new?.listings(above: shared) ?? [])
-        let before = try attempting("list /\(path)", try old?.listings(above: shared) ?? [])
-        return Level(
-            path: path, old: old, new: new, names: SortedNames(after + before),
-            changed: nil, isEntered: isEntered)
+        let after = try attempting("list /\(path)", try new?.listed(above: shared))
+        let before = try attempting("list /\(path)", try old?.listed(above: shared))
+        (level.old, level.new) = (before?.directory, after?.directory)
+        level.names = SortedNames((after?.listings ?? []) + (before?.listings ?? []))
     }
 
     private func lookup(
-        _ name: RawPath, in directory: MergedDirectory?, at path: RawPath
+        _ place: Place, in directory: MergedDirectory?, above below: MergedEntry?? = nil
     ) throws(ArchiveError) -> MergedEntry? {
-        let entry = try attempting("look at /\(path)/\(name)", try directory?.lookup(name))
+        let entry = try attempting(
+            "look at /\(place.path)", try directory?.lookup(place.name, above: below))
         // A socket is a running process's, and no archive can hold it.
         return entry?.status.type == .socket ? nil : entry
     }
 
     /// Compares one name and tells what came of it; returns the directory to go down into.
     private mutating func compare(
-        _ old: MergedEntry?, _ new: MergedEntry?, at path: RawPath,
+        _ old: MergedEntry?, _ new: MergedEntry?, at place: Place,
         _ changed: ChangedPaths.Place?, _ visit: Visitor
     ) throws(ArchiveError) -> Level? {
         guard let new else {
-            if old != nil { try visit(.deleted(path)) }
+            if old != nil { try visit(.deleted(place.path)) }
             return nil
         }
         guard let old, old.status.type == new.status.type else {
+            let path = place.path
             try visit(old == nil ? .added(path, new) : .modified(path, new))
             guard let directory = new.directory else { return nil }
-            return try level(nil, directory, at: path, nil, isEntered: false)
+            return Level(path: path, old: nil, new: directory, changed: nil, isEntered: false)
         }
-        let isEqual = try areEqual(old, new, at: path)
+        let isEqual = try areEqual(old, new, at: place)
         if let directory = new.directory {
+            let path = place.path
             try visit(isEqual ? .enter(path, new) : .modified(path, new))
-            return try level(old.directory, directory, at: path, changed, isEntered: isEqual)
+            return Level(
+                path: path, old: old.directory, new: directory, changed: changed,
+                isEntered: isEqual)
         }
         if !isEqual {
-            try visit(.modified(path, new))
+            try visit(.modified(place.path, new))
         } else if new.status.links > 1 {
-            try visit(.equalLink(path, new, old: old.status.identity))
+            try visit(.equalLink(place.path, new, old: old.status.identity))
         }
         return nil
     }
@@ -155,7 +176,7 @@ struct TreeComparison {
     /// Of a directory the size does not count, which is the filesystem's affair. Its time does, also
     /// where nothing else is different in it: a file that came and went leaves no other trace.
     private mutating func areEqual(
-        _ old: MergedEntry, _ new: MergedEntry, at path: RawPath
+        _ old: MergedEntry, _ new: MergedEntry, at place: Place
     ) throws(ArchiveError) -> Bool {
         let (before, after) = (old.status, new.status)
         if before.identity == after.identity { return true }
@@ -171,10 +192,10 @@ struct TreeComparison {
             if comparedFiles == .none || comparedFiles == .linked && after.links == 1 {
                 return true
             }
-            return try buffers.haveEqualContent(old, new, at: path)
+            return try buffers.haveEqualContent(old, new, at: place.path)
         case .symbolicLink:
             let targets = try attempting(
-                "read the link /\(path)", (try old.readLink(), try new.readLink()))
+                "read the link /\(place.path)", (try old.readLink(), try new.readLink()))
             return targets.0 == targets.1
         case .directory, .characterDevice, .blockDevice, .fifo, .socket:
             return true

@@ -93,17 +93,19 @@ struct DiffWalk: Sendable {
         return try changes(LinkGroups(old, new, lookingAtShared: true)) ?? []
     }
 
+    private static let namesAloneMax = 128
+
     /// The same; nil when a name may lie where nothing was looked at.
     private func changes(_ groups: LinkGroups) throws(ArchiveError) -> [Change]? {
-        let first = try comparison(.all, lookingAtShared: groups.lookedAtShared)
-            .start(old, new, changed: changed)
+        let first = TreeComparison.start(old, new, changed: changed)
         let all = Mutex(FoundChanges(groups))
         try ParallelWork.run(first) { (directory, work) throws(ArchiveError) in
             var found = FoundChanges(groups)
             var comparison = comparison(.all, lookingAtShared: groups.lookedAtShared)
-            try comparison.compare(from: directory) { below in
-                // A thread that is without work takes it.
-                if !work.isHungry { return false }
+            try comparison.compare(from: directory) { below, comparedNames in
+                // A thread that is without work takes it, once there are more names than take as long
+                // as it takes to start a thread.
+                if comparedNames < Self.namesAloneMax || !work.isHungry { return false }
                 work.add(below)
                 return true
             } _: { (event) throws(ArchiveError) in
