@@ -138,7 +138,10 @@ private final class ImportProgress: Sendable {
 
     func add(_ count: Int) throws(ArchiveError) {
         let completed = completedBytes.add(UInt64(count), ordering: .relaxed).newValue
+        // A layer that was begun anew was counted twice.
         try observer.report(
-            WorkProgress(phase: "importing", completedBytes: completed, totalBytes: totalBytes))
+            WorkProgress(
+                phase: "importing", completedBytes: min(completed, totalBytes),
+                totalBytes: totalBytes))
     }
 }

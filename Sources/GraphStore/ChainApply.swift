@@ -17,6 +17,7 @@ final class ChainApply: Sendable {
         var next = 0
         /// By their place in the chain, the base first.
         var tars: [UnpackedTar?]
+        var recordedCount = 0
         /// The first, which stops all others.
         var failure: DriverError?
 
@@ -27,6 +28,7 @@ final class ChainApply: Sendable {
     private let store: LayerStore
     private let layers: [ChainLayer]
     private let top: Layer?
+    private let room: DecoderRoom
     private let observer: WorkObserver
     /// nil where that of the layer below all is not known.
     private let chainIDs: [Digest?]
@@ -41,9 +43,11 @@ final class ChainApply: Sendable {
     private static let threadsMax = 2
 
     init(
-        _ store: LayerStore, _ layers: [ChainLayer], above top: Layer?, _ observer: WorkObserver
+        _ store: LayerStore, _ layers: [ChainLayer], above top: Layer?, _ room: DecoderRoom,
+        _ observer: WorkObserver
     ) {
-        (self.store, self.layers, self.top, self.observer) = (store, layers, top, observer)
+        (self.store, self.layers, self.top) = (store, layers, top)
+        (self.room, self.observer) = (room, observer)
         chainIDs = Self.chainIDs(of: layers, above: top)
         ids = chainIDs.map { $0?.hex ?? LayerID.random() }
         isParallel = store.driver.capabilities.appliesIndependently
@@ -81,6 +85,7 @@ final class ChainApply: Sendable {
                 guard let layer = try record(intent, try unpacked(index), index) else { return }
                 intents.removeFirst()
                 applied.append(layer)
+                state.change { $0.recordedCount += 1 }
             }
         } catch {
             fail(error)
@@ -89,7 +94,7 @@ final class ChainApply: Sendable {
     }
 
     private var threadCount: Int {
-        isParallel ? min(layers.count, Self.threadsMax) : 1
+        isParallel && room.isShared ? min(layers.count, Self.threadsMax) : 1
     }
 
     private var failure: DriverError? { state.change { $0.failure } }
@@ -140,10 +145,13 @@ final class ChainApply: Sendable {
     }
 
     private func nextIndex() -> Int? {
-        state.change { state in
-            if isStopped.load(ordering: .relaxed) || state.next == state.tars.count { return nil }
+        state.wait { state in
+            let isAtEnd = state.next == state.tars.count
+            if isAtEnd || isStopped.load(ordering: .relaxed) { return .done(nil) }
+            // Where one may take all the room there is, it is the only work that is done.
+            if !room.isShared && state.recordedCount < state.next { return .again }
             state.next += 1
-            return state.next - 1
+            return .done(state.next - 1)
         }
     }
 
@@ -153,7 +161,7 @@ final class ChainApply: Sendable {
         if !isParallel { try create(intent) }
         let tar = try store.unpack(
             try layers[index].open(), intent, parents: isParallel ? parents(of: index) : nil,
-            observer)
+            room: room, observer)
         try tar.require(layers[index].diffID)
         return tar
     }

@@ -96,12 +96,12 @@ extension LayerStore {
     /// `parents` is given where the layers below are written at the same time.
     func unpack(
         _ source: any ByteSource, _ intent: LayerIntent, parents: TreeCompletion? = nil,
-        _ observer: WorkObserver
+        room: DecoderRoom = DecoderRoom(), _ observer: WorkObserver
     ) throws(DriverError) -> UnpackedTar {
         do throws(DriverError) {
             var target = try driver.applyTarget(for: intent.number, above: intent.parents)
             target.lowerCompletion = parents
-            return try unpack(source, intent, target, observer)
+            return try unpack(source, intent, target, room, observer)
         } catch  where error.code == .invalidArchive {
             // Damaged bytes break the archive in them mostly before their end is reached. That they
             // are not the bytes that were meant says more.
@@ -114,10 +114,11 @@ extension LayerStore {
 
     private func unpack(
         _ source: any ByteSource, _ intent: LayerIntent, _ target: ApplyTarget,
-        _ observer: WorkObserver
+        _ room: DecoderRoom, _ observer: WorkObserver
     ) throws(DriverError) -> UnpackedTar {
         let recipe = try recipes.begin(intent.number)
-        let stream = try attempting(archive: "read the layer", try LayerStream(source))
+        let stream = try attempting(
+            archive: "read the layer", try LayerStream(source, room: room))
         defer { stream.stop() }
         let start = ContinuousClock.now
         _ = try attempting(

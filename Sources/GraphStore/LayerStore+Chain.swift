@@ -10,7 +10,8 @@ public struct ChainLayer: Sendable {
     /// The digest that its plain tar must have.
     public let diffID: Digest
     public let labels: [String: String]
-    /// Opens its tar, plain or compressed; called once at most, on any thread.
+    /// Opens its tar, plain or compressed; called on any thread, and once more when the layers are
+    /// begun anew, one at a time, since one of them takes too much memory to be read beside another.
     public let open: @Sendable () throws(DriverError) -> any ByteSource
 
     /// Describes a layer.
@@ -38,6 +39,7 @@ extension LayerStore {
         var applied: [AppliedLayer] = []
         do throws(DriverError) {
             var top = try parent.map { (reference) throws(DriverError) in try layer(reference) }
+            var room = DecoderRoom(isShared: true)
             while applied.count < layers.count {
                 let rest = layers[applied.count...]
                 if let diffID = rest.first?.diffID, let chainID = Self.chain(top, diffID),
@@ -49,9 +51,13 @@ extension LayerStore {
                             timings: WorkTimings()))
                 } else {
                     // Ends early where somebody else has applied one of them in the meantime.
-                    try ChainApply(self, Array(rest), above: top, observer).run(&applied)
+                    do throws(DriverError) {
+                        try ChainApply(self, Array(rest), above: top, room, observer).run(&applied)
+                    } catch  where room.wasTooSmall {
+                        room = DecoderRoom()
+                    }
                 }
-                top = applied.last?.layer
+                top = applied.last?.layer ?? top
             }
             return applied
         } catch {

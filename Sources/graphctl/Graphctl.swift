@@ -51,6 +51,7 @@ import GraphSystem
             return
         }
         CurrentProcess.raiseDescriptorLimit()
+        CurrentProcess.returnLargeBuffers()
         do {
             var command = try parseAsRoot(GlobalOptionPlace.hoisting(arguments))
             try command.run()

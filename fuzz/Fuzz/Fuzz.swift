@@ -42,7 +42,9 @@ enum Parser: String {
     }
 
     private static func readTar(_ bytes: [UInt8]) throws(ArchiveError) {
-        var reader = TarReader(MemorySource(bytes))
+        // A large buffer would take longer to make than most inputs to read; a small one is filled
+        // often.
+        var reader = TarReader(MemorySource(bytes), bufferBytes: 4_096)
         while let entry = try reader.next() {
             precondition(!entry.path.isEmpty)
             var size: UInt64 = 0

@@ -28,9 +28,11 @@ public final class LayerStream: ByteSource {
     ///
     /// - Throws: ``ArchiveError/Code/unsupported`` for a compression that is not read, and what
     ///   `source` throws.
-    public init(_ source: any ByteSource) throws(ArchiveError) {
+    public init(
+        _ source: any ByteSource, room: DecoderRoom = DecoderRoom()
+    ) throws(ArchiveError) {
         let source = TimedSource(source)
-        let decompressor = try Decompressor(source)
+        let decompressor = try Decompressor(source, room: room)
         let blocks = Monitor(Blocks(count: Self.blockCount, bytes: Self.blockBytes))
         let hashing = HashingThread(blocks: blocks)
         let reading = ReadingThread(source: source, decompressor: decompressor, blocks: blocks)

@@ -21,7 +21,9 @@ public final class Decompressor: ByteSource {
     /// Reads as many bytes as it takes to recognise the compression.
     ///
     /// - Throws: ``ArchiveError/Code/unsupported`` for xz and bzip2, and what `source` throws.
-    public init(_ source: any ByteSource) throws(ArchiveError) {
+    public init(
+        _ source: any ByteSource, room: DecoderRoom = DecoderRoom()
+    ) throws(ArchiveError) {
         var head: [UInt8] = []
         while head.count < Compression.headBytes {
             var piece = [UInt8](repeating: 0, count: Compression.headBytes - head.count)
@@ -35,7 +37,7 @@ public final class Decompressor: ByteSource {
         switch compression {
         case .none: decoder = nil
         case .gzip: decoder = GzipDecoder()
-        case .zstd: decoder = ZstdDecoder()
+        case .zstd: decoder = ZstdDecoder(room)
         }
         input = [UInt8](repeating: 0, count: decoder == nil ? head.count : TarLimits.bufferBytes)
         copy(head.span, into: &input, at: 0)

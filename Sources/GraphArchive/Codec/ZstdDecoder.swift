@@ -5,17 +5,14 @@ import CZstd
 
 /// Decodes zstd (RFC 8878), skippable frames included.
 @safe final class ZstdDecoder: StreamDecoder {
-    /// The largest window that is taken, as a power of two: 32 MiB, so that memory stays bounded.
-    ///
-    /// Levels up to 19 use 8 MiB; only `--ultra` and `--long` go beyond.
-    static let windowLogMax = 25
-
     private let context: OpaquePointer
+    private let room: DecoderRoom
 
-    init() {
+    init(_ room: DecoderRoom) {
+        self.room = room
         guard let context = unsafe ZSTD_createDCtx() else { fatalError("out of memory") }
         unsafe self.context = context
-        unsafe ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, CInt(Self.windowLogMax))
+        unsafe ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, CInt(room.windowLogMax))
     }
 
     deinit { unsafe ZSTD_freeDCtx(context) }
@@ -42,10 +39,11 @@ import CZstd
         let place = offset + UInt64(consumed)
         switch ZSTD_getErrorCode(result) {
         case ZSTD_error_frameParameter_windowTooLarge:
+            room.takeRefusal()
             throw ArchiveError(
                 .unsupported,
                 "the zstd stream wants a window of more than"
-                    + " \(1 << (Self.windowLogMax - 20)) MiB", offset: place)
+                    + " \(1 << (room.windowLogMax - 20)) MiB", offset: place)
         case ZSTD_error_dictionary_wrong:
             throw ArchiveError(
                 .unsupported, "the zstd stream wants a dictionary", offset: place)

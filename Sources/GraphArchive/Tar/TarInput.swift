@@ -6,15 +6,16 @@ struct TarInput: ~Copyable {
     private let source: any ByteSource
     /// Is told of every byte consumed, but those that ``take(_:_:)`` lends.
     private let recipe: RecipeWriter?
-    private var buffer = [UInt8](repeating: 0, count: TarLimits.bufferBytes)
+    private var buffer: [UInt8]
     private var start = 0
     private var end = 0
     private var isAtEnd = false
     /// Bytes consumed so far.
     private(set) var offset: UInt64 = 0
 
-    init(_ source: any ByteSource, recipe: RecipeWriter? = nil) {
+    init(_ source: any ByteSource, recipe: RecipeWriter? = nil, bufferBytes: Int? = nil) {
         (self.source, self.recipe) = (source, recipe)
+        buffer = [UInt8](repeating: 0, count: bufferBytes ?? TarLimits.bufferBytes)
     }
 
     /// Consumes bytes that are in the buffer.

@@ -22,5 +22,5 @@ enum TarLimits {
     /// The largest minor number that Linux has: twenty bits.
     static let deviceMinor: Int64 = 0xF_FFFF
     /// Bytes pulled from the source, and pushed to the sink, at once.
-    static let bufferBytes = 512 * 1024
+    static let bufferBytes = 256 * 1024
 }

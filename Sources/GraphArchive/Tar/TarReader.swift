@@ -20,7 +20,11 @@ public struct TarReader: ~Copyable {
     private var isAtEnd = false
 
     /// Starts at the front of an uncompressed tar stream.
-    public init(_ source: any ByteSource) { input = TarInput(source) }
+    ///
+    /// `bufferBytes` is how much is asked of the source at once; nil for what suits files.
+    public init(_ source: any ByteSource, bufferBytes: Int? = nil) {
+        input = TarInput(source, bufferBytes: bufferBytes)
+    }
 
     /// The same, and tells `recipe` of every byte that ``readData(_:)`` does not hand over.
     init(_ source: any ByteSource, recipe: RecipeWriter?) {
