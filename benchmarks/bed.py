@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The graphctl authors
 """What the benchmarks share: a fresh filesystem on a loop device, the command as built here, and the peer."""
-import argparse, contextlib, os, pathlib, shutil, subprocess, sys, tempfile
+import argparse, contextlib, gzip, json, os, pathlib, shutil, subprocess, sys, tempfile
 
 here = pathlib.Path(__file__).resolve().parent
 graphctl = here.parent / ".build/static/release/graphctl"
@@ -59,3 +59,35 @@ def has_peer():
         return False
     print("peer:", " ".join(output("dpkg-query", "-W", "containers-storage").split()))
     return True
+
+
+def floor(work, name):
+    """Compiles a program of `floor` into the folder `work`."""
+    run("gcc", "-O2", "-w", "-o", work / name, here / f"floor/{name}.c")
+    return work / name
+
+
+def first_layer(target):
+    """Writes the plain tar of the first layer of the Debian image that the tests use."""
+    image = pathlib.Path(output(here.parent / "Tests/scripts/make-image.sh").split()[-1])
+
+    def blob(digest):
+        return image / "blobs" / digest.replace(":", "/")
+
+    index = json.loads((image / "index.json").read_text())
+    manifest = json.loads(blob(index["manifests"][0]["digest"]).read_text())
+    with gzip.open(blob(manifest["layers"][0]["digest"])) as packed, open(target, "wb") as plain:
+        shutil.copyfileobj(packed, plain, 1 << 20)
+
+
+def layer_changes():
+    """Builds the program that measures changes in a process that has the store open, and returns its path."""
+    package = ("--package-path", here, "-c", "release")
+    run("swift", "build", *package, "--product", "layer-changes", stdout=subprocess.DEVNULL)
+    return pathlib.Path(output("swift", "build", *package, "--show-bin-path")) / "layer-changes"
+
+
+def changes_inside(program, root, run_root, rounds, layers):
+    """For each layer how many changes it has, and the median, least and most of the milliseconds to list them."""
+    lines = output(program, root, run_root, rounds, *layers).splitlines()
+    return {words[0]: (int(words[1]), *(int(word) / 1000 for word in words[2:])) for words in map(str.split, lines)}

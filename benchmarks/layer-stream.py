@@ -9,20 +9,9 @@ every contender once, in turn, so that a ratio holds on a noisy machine. Contend
 C program that only opens, writes, owns and dates the files; `containers-storage` where it is installed.
 Needs root, gcc, zstd. Times are seconds of whole processes, but for the floor, which times its own loop.
 """
-import gzip, hashlib, json, os, pathlib, resource, shutil, statistics, subprocess, tarfile, time
+import hashlib, json, os, pathlib, resource, shutil, statistics, subprocess, tarfile, time
 
-from bed import bed, graphctl, has_peer, here, output, parser, run, start
-
-def first_layer(image, target):
-    """The first layer's plain tar, from an OCI layout."""
-    def blob(digest):
-        return image / "blobs" / digest.replace(":", "/")
-
-    index = json.loads((image / "index.json").read_text())
-    manifest = json.loads(blob(index["manifests"][0]["digest"]).read_text())
-    with gzip.open(blob(manifest["layers"][0]["digest"])) as packed, open(target, "wb") as plain:
-        shutil.copyfileobj(packed, plain, 1 << 20)
-
+from bed import bed, first_layer, floor, graphctl, has_peer, parser, run, start
 
 def five_layers(plain, target):
     """Deals the members of a tar out to the five layers of an OCI layout, the same bytes to each; packed."""
@@ -87,6 +76,13 @@ class Bench:
                 shutil.rmtree(self.bed / name, ignore_errors=True)
         run("sync", "-f", self.bed)
 
+    def make_store(self):
+        """A store made before the clock runs, as containers-storage's is by its create-layer."""
+        self.clean()
+        run(*self.graph("create", "--id", "first"), stdout=subprocess.DEVNULL)
+        run(*self.graph("rm", "first"), stdout=subprocess.DEVNULL)
+        run("sync", "-f", self.bed)
+
     def measure(self, name, command, own_time=False, **options):
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         result = run(*command, stdout=options.pop("stdout", subprocess.PIPE), **options)
@@ -113,15 +109,15 @@ class Bench:
         self.measure("one file, fdatasync", ("dd", f"if={tars['plain']}", f"of={self.bed}/file", "bs=1M", "conv=fdatasync", "status=none"))
         for durability in ("unsynced", "durable"):
             for kind, tar in tars.items():
-                self.clean()
+                self.make_store()
                 self.measure(f"graphctl apply, {kind}, {durability}", self.graph("--durability", durability, "apply", "--id", "base", tar))
         for form in ((), ("--canonical",)):
             self.measure(" ".join(("graphctl diff",) + form), self.graph("diff", "base") + form, stdout=subprocess.DEVNULL)
         self.measure("cat TAR | sha256sum", ("sh", "-c", f"cat {tars['plain']} | sha256sum"))
         for durability in ("unsynced", "durable"):
-            self.clean()
+            self.make_store()
             self.measure(f"graphctl import, five layers, {durability}", self.graph("--durability", durability, "import", image))
-            self.clean()
+            self.make_store()
             script = 'parent=; for layer; do parent=--parent=$("${graph[@]}" apply $parent "$layer"); done'
             words = " ".join(f"'{word}'" for word in self.graph("--durability", durability))
             self.measure(f"graphctl apply of each layer, {durability}", ["bash", "-ec", f"graph=({words}); {script}", ""] + layers)
@@ -165,14 +161,13 @@ class Bench:
 def main():
     arguments = parser(__doc__, 7).parse_args()
     start()
-    image = pathlib.Path(output(here.parent / "Tests/scripts/make-image.sh").split()[-1])
     with bed(arguments.folder, "6G", "mkfs.ext4", "-q", "-F") as work:
         tars = {"plain": work / "layer.tar", "gzip": work / "layer.tar.gz", "zstd": work / "layer.tar.zst"}
-        first_layer(image, tars["plain"])
+        first_layer(tars["plain"])
         run("gzip", "-6", "-k", tars["plain"])
         run("zstd", "-q", "-3", tars["plain"])
         layers = five_layers(tars["plain"], work / "image.oci")
-        run("gcc", "-O2", "-w", "-o", work / "untar", here / "floor/untar.c")
+        floor(work, "untar")
         print(f"input: {tars['plain'].stat().st_size} bytes; {arguments.rounds} rounds, each contender once a round")
         bench, peer = Bench(work), has_peer()
         for _ in range(arguments.rounds):

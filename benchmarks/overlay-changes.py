@@ -6,13 +6,14 @@
 A layer changes 200 files of a parent of 10,000 and of 100,000 files with 100 in a directory: it writes to them
 or changes their mode, with and without metacopy, in 2 or in up to 200 directories; or it renames 2 directories
 with redirect_dir. Everything happens on a fresh ext4 filesystem in a file below FOLDER (default /var/tmp), on a
-loop device with direct I/O. `compare` is the time inside graphctl (`changes --timings`), `process` that of the
-whole command, for containers-storage too where it is installed; its layer writes to files in 200 directories. Each
-round runs every contender once, in turn. Needs root.
+loop device with direct I/O. `inside` is the time of a process that has the store open (layer-changes), `process` that
+of the whole command, for containers-storage too where it is installed; its layer writes to files in 200 directories.
+`floor` is a C program that does nothing but list the layer's own directory and ask about each name. Each round runs
+every contender once, in turn. Needs root.
 """
-import io, pathlib, re, statistics, subprocess, tarfile, time
+import io, json, pathlib, re, statistics, subprocess, tarfile, time
 
-from bed import bed, graphctl, has_peer, output, parser, run, start
+from bed import bed, changes_inside, floor, graphctl, has_peer, layer_changes, output, parser, run, start
 
 CHANGED, PER_FOLDER = 200, 100
 
@@ -98,43 +99,45 @@ class Bench:
             run(*self.peer("unmount", self.peer_layer), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         run("sync", "-f", self.bed)
 
-    def round(self):
-        for way in WAYS:
+    def round(self, program, walk):
+        names = {way: re.sub("[^a-z0-9]+", "-", way) for way in WAYS}
+        inside = changes_inside(program, self.bed / "root", self.work / "run", 5, names.values())
+        for way, layer in names.items():
+            number = json.loads(output(*self.graph("inspect", layer)))["number"]
+            least = output(walk, self.bed / f"root/overlay/{number}/diff").split()[2]
             start = time.monotonic()
-            done = run(*self.graph("changes", "--timings", re.sub("[^a-z0-9]+", "-", way)), stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, text=True)
+            run(*self.graph("changes", layer), stdout=subprocess.DEVNULL)
             process = time.monotonic() - start
-            compare = int(re.search(r"compare (\d+) us", done.stderr)[1]) / 1000
-            self.lines[way] = len(done.stdout.splitlines())
-            self.samples.setdefault(way, []).append((compare, process * 1000))
+            self.lines[way] = inside[layer][0]
+            self.samples.setdefault(way, []).append((inside[layer][1], float(least), process * 1000))
         if self.peer_layer:
             start = time.monotonic()
             done = run(*self.peer("changes", self.peer_layer), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            self.samples.setdefault("containers-storage, write, 200 directories", []).append((None, (time.monotonic() - start) * 1000))
+            self.samples.setdefault("containers-storage, write, 200 directories", []).append((None, None, (time.monotonic() - start) * 1000))
             self.lines["containers-storage, write, 200 directories"] = len(done.stdout.splitlines())
 
     def report(self):
+        def text(values):
+            values = sorted(value for value in values if value is not None)
+            return f"{statistics.median(values):.2f} ({values[0]:.2f} to {values[-1]:.2f})" if values else ""
+
         for name, values in self.samples.items():
-            processes = [value[1] for value in values]
-            inside = sorted(value[0] for value in values if value[0] is not None)
-            text = f"{statistics.median(inside):.2f} ({inside[0]:.2f} to {inside[-1]:.2f})" if inside else ""
-            print(f"| {self.count:,} | {name} | {self.lines[name]} | {text} | "
-                  f"{statistics.median(processes):.1f} ({min(processes):.1f} to {max(processes):.1f}) |")
+            print(f"| {self.count:,} | {name} | {self.lines[name]} | " + " | ".join(text(column) for column in zip(*values)) + " |")
 
 
 def main():
     arguments = parser(__doc__, 31).parse_args()
     start()
     with bed(arguments.folder, "6G", "mkfs.ext4", "-q", "-F", "-i", "4096") as work:
-        peer = has_peer()
+        peer, program, walk = has_peer(), layer_changes(), floor(work, "walk")
         benches = [Bench(work, count) for count in (10_000, 100_000)]
         for bench in benches:
             bench.build(peer)
         for _ in range(arguments.rounds):
             for bench in benches:
-                bench.round()
+                bench.round(program, walk)
         print(f"{arguments.rounds} rounds; median (least to most), milliseconds\n")
-        print("| parent's files | layer | changes told | compare | process |\n|---|---|---|---|---|")
+        print("| parent's files | layer | changes told | inside | floor | process |\n|---|---|---|---|---|---|")
         for bench in benches:
             bench.report()
 

@@ -44,7 +44,8 @@ import Testing
             digests.append(Digest.of(bytes))
             try Data(bytes).write(to: URL(fileURLWithPath: tar.string))
             // From a pipe: of a file it would know the size, and take no more than that.
-            let script = #"zstd -q -1 --zstd=wlog=\#(windowLog) --long=\#(windowLog) <"$0" >"$0.zst""#
+            let options = "--zstd=wlog=\(windowLog) --long=\(windowLog)"
+            let script = #"zstd -q -1 \#(options) <"$0" >"$0.zst""#
             _ = try runCommand("bash", ["-c", script, tar.string])
             let packed = Array(try Data(contentsOf: URL(fileURLWithPath: tar.string + ".zst")))
             descriptors.append(image.add(packed, TestImage.layerType + "+zstd"))
