@@ -10,7 +10,7 @@ runs=${1-10000000}
 
 swift build --sanitize=fuzzer --product fuzz 2>&1 | tail -n 1
 fuzz=$(swift build --sanitize=fuzzer --show-bin-path)/fuzz
-for parser in tar codec recipe send; do
+for parser in tar codec recipe send search; do
     mkdir -p "corpus/$parser"
     work=$(mktemp -d)
     echo "== $parser"

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 const uint64_t CGRAPH_BTRFS_QUOTA_ON = BTRFS_QGROUP_STATUS_FLAG_ON;
 const uint64_t CGRAPH_BTRFS_QUOTA_RESCAN = BTRFS_QGROUP_STATUS_FLAG_RESCAN;
@@ -104,6 +106,39 @@ int cgraph_btrfs_send(int subvolume, int output, uint64_t parent) {
     struct btrfs_ioctl_send_args arguments = {
         .send_fd = output, .parent_root = parent, .flags = BTRFS_SEND_FLAG_NO_FILE_DATA};
     return ioctl(subvolume, BTRFS_IOC_SEND, &arguments);
+}
+
+int cgraph_btrfs_settle(int subvolume, uint64_t parent) {
+    // Not connected: the kernel's first write fails, and with a number that nothing else gives.
+    int output = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (output == -1) return -1;
+    int result = cgraph_btrfs_send(subvolume, output, parent);
+    int reason = errno;
+    close(output);
+    errno = reason;
+    return result == -1 && reason == ENOTCONN ? 0 : result;
+}
+
+const uint32_t CGRAPH_BTRFS_ITEMS_START = sizeof(struct btrfs_ioctl_search_args_v2);
+
+int64_t cgraph_btrfs_items(
+    int file, const struct cgraph_btrfs_key *from, uint64_t since, uint8_t *buffer, uint32_t size) {
+    struct btrfs_ioctl_search_args_v2 *search = (struct btrfs_ioctl_search_args_v2 *)buffer;
+    memset(search, 0, sizeof *search);
+    struct btrfs_ioctl_search_key *key = &search->key;
+    key->min_objectid = from->object;
+    key->min_type = from->type;
+    key->min_offset = from->offset;
+    // No further than inodes go: items of the kernel's own have numbers behind theirs.
+    key->max_objectid = BTRFS_LAST_FREE_OBJECTID;
+    key->max_type = UINT8_MAX;
+    key->max_offset = UINT64_MAX;
+    key->min_transid = since;
+    key->max_transid = UINT64_MAX;
+    key->nr_items = UINT32_MAX;
+    search->buf_size = size - sizeof *search;
+    if (ioctl(file, BTRFS_IOC_TREE_SEARCH_V2, search) == -1) return -1;
+    return key->nr_items;
 }
 
 /// Copies one name behind those before it: how many bytes it took, 0 when the item is broken.

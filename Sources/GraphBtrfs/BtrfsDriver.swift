@@ -36,10 +36,12 @@ public final class BtrfsDriver: Driver {
         let kind = quotas.map { !$0.isOn ? "off" : $0.isSimple ? "simple" : "quota groups" }
         return DriverCapabilities(
             // Whoever may ask for quotas may ask for differences.
-            hasNativeDiff: quotas != nil, hasQuota: quotas?.isOn ?? false, hasReflink: true,
+            hasNativeDiff: quotas != nil && !options.differences.isEmpty,
+            hasQuota: quotas?.isOn ?? false, hasReflink: true,
             details: [
                 "quotas": kind ?? "not for this user",
-                "diffs": quotas == nil ? "by comparing whole trees" : "by send",
+                "diffs": quotas == nil || options.differences.isEmpty
+                    ? "by comparing whole trees" : "by \(options.differences[0])",
             ])
     }
 

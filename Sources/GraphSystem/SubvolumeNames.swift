@@ -10,6 +10,11 @@ public struct InodeName: Hashable, Sendable {
     /// The inode number of the directory that has the name.
     public let directory: UInt64
     public let name: RawPath
+
+    /// Puts a name together.
+    public init(directory: UInt64, name: RawPath) {
+        (self.directory, self.name) = (directory, name)
+    }
 }
 
 extension Directory {

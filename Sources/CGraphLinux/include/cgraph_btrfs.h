@@ -44,6 +44,29 @@ int cgraph_btrfs_subvolume_info(int file, struct cgraph_btrfs_subvolume *info);
 /// the one with the id `parent`, read-only as well, to `output`. Only root may call it.
 int cgraph_btrfs_send(int subvolume, int output, uint64_t parent);
 
+/// Puts what was written to this read-only subvolume, and to the one with the id `parent`, where a search
+/// finds it. BTRFS_IOC_SEND into a socket that takes nothing: before its first byte the kernel writes the
+/// data of both that is still in memory, and commits the transaction if one of them is part of it. Where
+/// there is nothing to write that takes some microseconds. Only root may call it.
+int cgraph_btrfs_settle(int subvolume, uint64_t parent);
+
+/// Where in a subvolume's tree an item lies.
+struct cgraph_btrfs_key {
+    uint64_t object;
+    uint32_t type;
+    uint64_t offset;
+};
+
+/// How many bytes of a buffer for cgraph_btrfs_items lie before the first item.
+extern const uint32_t CGRAPH_BTRFS_ITEMS_START;
+
+/// Items of the subvolume that `file` lies in from a key on, in the order of their keys, of all blocks
+/// that were written in the transaction `since` or later: how many, 0 behind the last, -1 on error.
+/// Each is a struct btrfs_ioctl_search_header with what it holds behind it. BTRFS_IOC_TREE_SEARCH_V2,
+/// which only root may call.
+int64_t cgraph_btrfs_items(
+    int file, const struct cgraph_btrfs_key *from, uint64_t since, uint8_t *buffer, uint32_t size);
+
 /// Where to go on looking for the names of an inode; zeros to begin with.
 struct cgraph_btrfs_cursor {
     uint32_t type;
