@@ -121,21 +121,22 @@ int cgraph_btrfs_settle(int subvolume, uint64_t parent) {
 
 const uint32_t CGRAPH_BTRFS_ITEMS_START = sizeof(struct btrfs_ioctl_search_args_v2);
 
-int64_t cgraph_btrfs_items(
-    int file, const struct cgraph_btrfs_key *from, uint64_t since, uint8_t *buffer, uint32_t size) {
+const uint64_t CGRAPH_BTRFS_INODE_MAX = BTRFS_LAST_FREE_OBJECTID;
+
+int64_t cgraph_btrfs_items(int file, const struct cgraph_btrfs_key *from, uint64_t object_max,
+    uint64_t since, uint32_t count_max, uint8_t *buffer, uint32_t size) {
     struct btrfs_ioctl_search_args_v2 *search = (struct btrfs_ioctl_search_args_v2 *)buffer;
     memset(search, 0, sizeof *search);
     struct btrfs_ioctl_search_key *key = &search->key;
     key->min_objectid = from->object;
     key->min_type = from->type;
     key->min_offset = from->offset;
-    // No further than inodes go: items of the kernel's own have numbers behind theirs.
-    key->max_objectid = BTRFS_LAST_FREE_OBJECTID;
+    key->max_objectid = object_max;
     key->max_type = UINT8_MAX;
     key->max_offset = UINT64_MAX;
     key->min_transid = since;
     key->max_transid = UINT64_MAX;
-    key->nr_items = UINT32_MAX;
+    key->nr_items = count_max;
     search->buf_size = size - sizeof *search;
     if (ioctl(file, BTRFS_IOC_TREE_SEARCH_V2, search) == -1) return -1;
     return key->nr_items;

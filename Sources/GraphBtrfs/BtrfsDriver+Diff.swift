@@ -10,7 +10,7 @@ extension BtrfsDriver {
         of layer: LayerNumber, above parents: [LayerNumber],
         from base: LayerNumber?, above baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {
-        let source = try trees.diffSource(of: layer, from: base)
+        var source = try trees.diffSource(of: layer, from: base)
         guard let base, base != layer else { return source }
         var reasons: [String] = []
         for way in options.differences {
@@ -22,6 +22,9 @@ extension BtrfsDriver {
                     case .search: try search(line)
                     case .send: try send(line, source)
                     }
+                (source.old.isFixed, source.new.isFixed) = (
+                    line.old.status.isReadOnly, line.new.status.isReadOnly
+                )
                 reasons.insert("by \(way), \(names.paths.count) names", at: 0)
                 return DiffSource(
                     old: source.old, new: source.new, changedPaths: names.paths,

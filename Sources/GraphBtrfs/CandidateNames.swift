@@ -24,7 +24,7 @@ struct CandidateNames {
         return isNew
     }
 
-    private static let tooMuch = Refusal("more than \(namesMax) names may differ", isFinal: true)
+    static let tooMuch = Refusal("more than \(namesMax) names may differ", isFinal: true)
 
     /// Adds all names of the files with several that have one among those found.
     mutating func addLinkedNames(in trees: [LinkedNames]) throws(Refusal) {
@@ -38,6 +38,9 @@ struct CandidateNames {
         paths.mayHaveLinks = trees.contains { !$0.isEmpty }
     }
 
-    /// Says whether files with several names are among those found, all of whose names are.
-    mutating func haveLinks(_ isSo: Bool) { paths.mayHaveLinks = isSo }
+    /// Says that all names of changed files, and all changed directories, are among those found, and
+    /// whether there are files with several names.
+    mutating func areAll(haveLinks: Bool) {
+        (paths.mayHaveLinks, paths.namesDirectories) = (haveLinks, true)
+    }
 }

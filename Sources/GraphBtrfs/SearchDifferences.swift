@@ -36,85 +36,39 @@ import GraphSystem
 struct SearchDifferences {
     private(set) var names = CandidateNames()
 
-    private let subvolume: Directory
+    private let search: InodeSearch
     /// The trees in both subvolumes.
     private let new: Directory
     private let old: Directory
-    private let made: UInt64
     /// Whether the younger layer is the old side of the comparison.
     private let isBackward: Bool
-
-    /// Of files found, whether one has several names.
-    private var haveLinks = false
     /// Whether files with several names that were not changed may lie at other paths than before.
     private var haveMoved = false
-    /// The paths in the tree of directories; nil for those outside of it.
-    private var directories: [UInt64: RawPath?] = [:]
-    private var failure: Refusal?
 
     /// Searches a subvolume, which is read-only and settled, for what was changed after the
     /// transaction in which it was made of `older`, or a layer between the two was.
     init(
         _ subvolume: Directory, over older: Directory, madeIn made: UInt64, isBackward: Bool
     ) throws(Refusal) {
-        (self.subvolume, self.made, self.isBackward) = (subvolume, made, isBackward)
+        self.isBackward = isBackward
         new = try asking(try subvolume.openDirectory(WholeTrees.tree))
         old = try asking(try older.openDirectory(WholeTrees.tree))
         if try asking(try new.status()).inode != asking(try old.status()).inode {
             throw Refusal("the tree of a layer was replaced")
         }
-        var reader = SearchResultReader(since: made + 1)
-        do throws(SyscallError) {
-            try subvolume.visitSubvolumeItems(writtenSince: made + 1) { bytes, items in
-                do throws(ArchiveError) {
-                    let last = try reader.take(bytes, items: items) { take($0) }
-                    return failure == nil ? last : nil
-                } catch {
-                    failure = Refusal(error.description)
-                    return nil
-                }
-            }
-        } catch {
-            throw Refusal(error)
-        }
-        if let last = reader.finish() { take(last) }
-        if let failure { throw failure }
-        names.haveLinks(haveLinks)
+        search = InodeSearch(subvolume, made: made)
+        let found = try search.run()
+        for path in found.files { try names.insert(path) }
+        for directory in found.directories { try addDirectory(directory) }
+        names.areAll(haveLinks: found.haveLinks)
         guard isBackward || haveMoved else { return }
         try names.addLinkedNames(in: [LinkedNames(old), LinkedNames(new)])
     }
 
-    private mutating func take(_ inode: ChangedInode) {
-        if failure != nil { return }
-        do throws(Refusal) {
-            if inode.isDirectory { try addDirectory(inode) } else { try addFile(inode) }
-        } catch {
-            failure = error
-        }
-    }
-
-    /// Adds all names of a changed file.
-    private mutating func addFile(_ inode: ChangedInode) throws(Refusal) {
-        // Those of a file that was only open any more are gone.
-        if inode.links == 0 { return }
-        if inode.links > 1 { haveLinks = true }
-        var all = inode.names
-        if all.count != inode.links {
-            // Some lie in blocks that were not written again.
-            all = try asking(try subvolume.subvolumeNames(ofInode: inode.number))
-        }
-        for name in all {
-            guard let directory = try path(of: name.directory) else { continue }
-            try names.insert(directory.appending(name.name))
-        }
-    }
-
     /// Adds a changed directory, and the names in it that stand for other inodes than before.
     private mutating func addDirectory(_ inode: ChangedInode) throws(Refusal) {
-        // One that is only open any more has no path.
-        if inode.links == 0 { return }
-        guard let path = try path(of: inode.number) else { return }
-        let isNew = inode.madeTransaction > made
+        guard let path = try search.path(ofDirectory: inode.number) else { return }
+        let isNew = inode.madeTransaction > search.made
         guard let before = try asking(try old.openIfPresent(path)) else {
             // A comparison looks at all of it; it was either made or renamed.
             try insertTree(path, isMoved: !isNew)
@@ -142,13 +96,5 @@ struct SearchDifferences {
     private mutating func insertTree(_ path: RawPath, isMoved: Bool) throws(Refusal) {
         if isMoved { haveMoved = true }
         try names.insert(path, withTree: isMoved)
-    }
-
-    private mutating func path(of directory: UInt64) throws(Refusal) -> RawPath? {
-        if let known = directories[directory] { return known }
-        let path = BtrfsLayout.pathInTree(
-            try asking(try subvolume.subvolumePath(ofDirectory: directory)))
-        directories[directory] = .some(path)
-        return path
     }
 }

@@ -98,6 +98,7 @@ public struct SearchResultReader {
         switch key.type {
         case Self.inodeType:
             if let complete = finish() { body(complete) }
+            guard key.offset == 0 else { throw malformed("an inode twice", position) }
             guard item.count >= Self.inodeBytes else { throw malformed("half an inode", position) }
             // The block may be newer than what is in it: its neighbours were changed, or it was moved.
             if item.littleEndian64(at: 8) < transaction { return }

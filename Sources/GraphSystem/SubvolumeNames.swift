@@ -58,7 +58,9 @@ extension Directory {
         try checked("ioctl(BTRFS_IOC_INO_LOOKUP)") {
             cgraph_btrfs_directory_path(raw, inode, &path)
         }
-        let text = path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        return RawPath(joining: RawPath(trusted: text).components)
+        return path.withUnsafeBytes { bytes in
+            // There is a slash at its end.
+            RawPath(trusted: bytes.prefix { $0 != 0 }.dropLast())
+        }
     }
 }

@@ -12,9 +12,6 @@ public struct SubvolumeItemKey: Hashable, Comparable, Sendable {
     public let type: UInt8
     public let offset: UInt64
 
-    /// The key before all those of inodes (`BTRFS_FIRST_FREE_OBJECTID`).
-    public static let first = SubvolumeItemKey(object: 256, type: 0, offset: 0)
-
     /// Puts a key together.
     public init(object: UInt64, type: UInt8, offset: UInt64) {
         (self.object, self.type, self.offset) = (object, type, offset)
@@ -42,30 +39,60 @@ extension Directory {
         try checked("ioctl(BTRFS_IOC_SEND)") { cgraph_btrfs_settle(raw, other) }
     }
 
-    /// Reads the items of this subvolume's tree that lie in blocks written in a transaction or later,
-    /// in the order of their keys, a piece at a time; `BTRFS_IOC_TREE_SEARCH_V2`, which needs
+    /// Reads the items of some inodes of this subvolume that lie in blocks written in a transaction or
+    /// later, in the order of their keys, a piece at a time; `BTRFS_IOC_TREE_SEARCH_V2`, which needs
     /// privileges.
     ///
     /// `take` gets a buffer that begins with as many items as it is told, each a
     /// `struct btrfs_ioctl_search_header` with its content behind it, and gives back the key of the
     /// last one; or nil, to hear no more.
     public func visitSubvolumeItems(
-        writtenSince transaction: UInt64, _ take: (Span<UInt8>, Int) -> SubvolumeItemKey?
+        of inodes: ClosedRange<UInt64> = allSubvolumeInodes, writtenSince transaction: UInt64,
+        _ take: (Span<UInt8>, Int) -> SubvolumeItemKey?
     ) throws(SyscallError) {
         var buffer = [UInt8](repeating: 0, count: Self.itemsBytes)
-        var position = SubvolumeItemKey.first
+        var position = SubvolumeItemKey(object: inodes.lowerBound, type: 0, offset: 0)
         while true {
-            var key = cgraph_btrfs_key(
-                object: position.object, type: UInt32(position.type), offset: position.offset)
-            let count = try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") {
-                cgraph_btrfs_items(raw, &key, transaction, &buffer, UInt32(buffer.count))
-            }
+            let count = try readItems(
+                from: position, through: inodes.upperBound, transaction, countMax: .max, &buffer)
             if count == 0 { return }
             let items = buffer.span.extracting(Int(CGRAPH_BTRFS_ITEMS_START)...)
-            guard let last = take(items, Int(count)), let next = last.next else { return }
+            guard let last = take(items, count), let next = last.next else { return }
             position = next
         }
     }
+
+    /// Whether there are items of some inodes in such blocks; `BTRFS_IOC_TREE_SEARCH_V2`.
+    public func hasSubvolumeItems(
+        of inodes: ClosedRange<UInt64>, writtenSince transaction: UInt64
+    ) throws(SyscallError) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        let first = SubvolumeItemKey(object: inodes.lowerBound, type: 0, offset: 0)
+        do throws(SyscallError) {
+            return try readItems(
+                from: first, through: inodes.upperBound, transaction, countMax: 1, &buffer) > 0
+        } catch  where error.errno.rawValue == EOVERFLOW {
+            // There is one that is larger than this.
+            return true
+        }
+    }
+
+    private func readItems(
+        from position: SubvolumeItemKey, through object: UInt64, _ transaction: UInt64,
+        countMax: UInt32, _ buffer: inout [UInt8]
+    ) throws(SyscallError) -> Int {
+        var key = cgraph_btrfs_key(
+            object: position.object, type: UInt32(position.type), offset: position.offset)
+        let count = try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") {
+            cgraph_btrfs_items(
+                raw, &key, object, transaction, countMax, &buffer, UInt32(buffer.count))
+        }
+        return Int(count)
+    }
+
+    /// The numbers that inodes can have; that of a subvolume's root is the first
+    /// (`BTRFS_FIRST_FREE_OBJECTID`).
+    public static var allSubvolumeInodes: ClosedRange<UInt64> { 256...CGRAPH_BTRFS_INODE_MAX }
 
     /// More than any item takes.
     ///

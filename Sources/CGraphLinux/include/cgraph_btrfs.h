@@ -60,12 +60,16 @@ struct cgraph_btrfs_key {
 /// How many bytes of a buffer for cgraph_btrfs_items lie before the first item.
 extern const uint32_t CGRAPH_BTRFS_ITEMS_START;
 
-/// Items of the subvolume that `file` lies in from a key on, in the order of their keys, of all blocks
-/// that were written in the transaction `since` or later: how many, 0 behind the last, -1 on error.
+/// Items of the subvolume that `file` lies in from a key on to the last of an object, in the order of their
+/// keys, of all blocks that were written in the transaction `since` or later, no more than `count_max`:
+/// how many, 0 behind the last, -1 on error.
 /// Each is a struct btrfs_ioctl_search_header with what it holds behind it. BTRFS_IOC_TREE_SEARCH_V2,
 /// which only root may call.
-int64_t cgraph_btrfs_items(
-    int file, const struct cgraph_btrfs_key *from, uint64_t since, uint8_t *buffer, uint32_t size);
+int64_t cgraph_btrfs_items(int file, const struct cgraph_btrfs_key *from, uint64_t object_max,
+    uint64_t since, uint32_t count_max, uint8_t *buffer, uint32_t size);
+
+/// No inode has a higher number: items of the kernel's own have those behind it.
+extern const uint64_t CGRAPH_BTRFS_INODE_MAX;
 
 /// Where to go on looking for the names of an inode; zeros to begin with.
 struct cgraph_btrfs_cursor {

@@ -56,6 +56,16 @@ struct TreeComparison {
         let changed: ChangedPaths.Place?
         /// Whether ``Event/leave`` is told at its end.
         let isEntered: Bool
+
+        /// Whether it takes less to compare this one than to wake another thread for it.
+        var isSmall: Bool { changed.map { $0.count < 64 } ?? false }
+
+        /// Takes half of the names away that are still to be compared, where there are many.
+        mutating func splitOff() -> Level? {
+            guard !isSmall, let half = names.splitOff() else { return nil }
+            return Level(
+                path: path, old: old, new: new, names: half, changed: changed, isEntered: false)
+        }
     }
 
     /// Compares the content of two directories, the root's own attributes not included.
@@ -76,9 +86,9 @@ struct TreeComparison {
     }
 
     /// Compares one directory and what is below it, but for the directories that `isTaken` says
-    /// somebody else compares: their ends are told there.
+    /// somebody else compares, or takes a part of: their ends are told there.
     mutating func compare(
-        from first: Level, unless isTaken: (Level) -> Bool = { _ in false }, _ visit: Visitor
+        from first: Level, unless isTaken: (inout Level) -> Bool = { _ in false }, _ visit: Visitor
     ) throws(ArchiveError) {
         var levels = [first]
         while let last = levels.indices.last {
@@ -90,9 +100,8 @@ struct TreeComparison {
             let before = try lookup(name, in: old, at: path)
             let after = try lookup(name, in: new, at: path)
             let changed = levels[last].changed?[name]
-            if let below = try compare(before, after, at: path.appending(name), changed, visit) {
-                if !isTaken(below) { levels.append(below) }
-            }
+            let next = try compare(before, after, at: path.appending(name), changed, visit)
+            if var below = next, !isTaken(&below) { levels.append(below) }
         }
     }
 
@@ -137,7 +146,8 @@ struct TreeComparison {
             guard let directory = new.directory else { return nil }
             return try level(nil, directory, at: path, nil, isEntered: false)
         }
-        let isEqual = try areEqual(old, new, at: path)
+        let isKnown = new.directory != nil && changed?.isOnlyOnTheWay == true
+        let isEqual = if isKnown { true } else { try areEqual(old, new, at: path) }
         if let directory = new.directory {
             try visit(isEqual ? .enter(path, new) : .modified(path, new))
             return try level(old.directory, directory, at: path, changed, isEntered: isEqual)

@@ -102,8 +102,13 @@ struct DiffWalk: Sendable {
             var found = FoundChanges(groups)
             var comparison = comparison(.all, lookingAtShared: groups.lookedAtShared)
             try comparison.compare(from: directory) { below in
-                // A thread that is without work takes it.
+                // A thread that is without work takes it, or half of it.
                 if !work.isHungry { return false }
+                if let half = below.splitOff() {
+                    work.add(half)
+                    return false
+                }
+                if below.isSmall { return false }
                 work.add(below)
                 return true
             } _: { (event) throws(ArchiveError) in
