@@ -125,6 +125,8 @@ import Testing
         expectSearch(back)
     }
 
+    private static let padding = String(repeating: " and more", count: 20)
+
     @Test func `all names of a file are told when one is changed, however many there are`() throws {
         try subject.withDriver { store in
             try store.build(1) { root in
@@ -135,15 +137,16 @@ import Testing
                     let (top, directory) = (
                         try Directory(opening: root), try Directory(opening: path)
                     )
+                    // Far more than one block of metadata holds.
                     for index in 0..<60 {
                         try directory.makeHardLink(
-                            RawPath("a name of some length, number \(index)"), to: "file", in: top)
+                            RawPath("\(index)" + Self.padding), to: "file", in: top)
                     }
                 }
                 try root.appending("other").write("x")
             }
             try store.build(2, above: [1]) { root in
-                let name = root.appending("folder 7/a name of some length, number 47")
+                let name = root.appending("folder 7/47" + Self.padding)
                 let file = try OwnedDescriptor.open(name, .writeOnly)
                 try file.write("two")
             }
@@ -331,6 +334,21 @@ import Testing
                 expectSearch(try checked(store, 2, [1], from: 1, []))
                 expectSearch(try checked(store, 1, [], from: 2, [1]))
             }
+        }
+    }
+
+    @Test func `what is written behind a seal by who had the file open is found`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("file").write("one") }
+            try store.create(2, above: [1])
+            let file = try OwnedDescriptor.open(tree(store, 2).appending("file"), .writeOnly)
+            try store.driver.seal(2, above: [1], durability: .durable)
+            expectSearch(try checked(store, 2, [1], from: 1, []))
+            // In memory alone so far.
+            try file.write("two")
+            let source = try checked(store, 2, [1], from: 1, [])
+            expectSearch(source)
+            #expect(try treeChanges(source).map(\.description) == ["M /file"])
         }
     }
 
