@@ -266,6 +266,38 @@ int cgraph_btrfs_has_root(int file, uint64_t id) {
         sizeof item);
 }
 
+int64_t cgraph_btrfs_dead_roots(int file) {
+    // The root tree names what to go on with after a crash; other names there are of no subvolume.
+    enum { room = 16 << 10 };
+    struct btrfs_ioctl_search_args_v2 *search = calloc(1, sizeof *search + room);
+    if (search == NULL) return -1;
+    struct btrfs_ioctl_search_key *key = &search->key;
+    int64_t count = 0;
+    uint64_t next = BTRFS_FIRST_FREE_OBJECTID;
+    do {
+        key->tree_id = BTRFS_ROOT_TREE_OBJECTID;
+        key->min_objectid = key->max_objectid = BTRFS_ORPHAN_OBJECTID;
+        key->min_type = key->max_type = BTRFS_ORPHAN_ITEM_KEY;
+        key->min_offset = next;
+        key->max_offset = BTRFS_LAST_FREE_OBJECTID;
+        key->max_transid = UINT64_MAX;
+        key->nr_items = UINT32_MAX;
+        search->buf_size = room;
+        if (ioctl(file, BTRFS_IOC_TREE_SEARCH_V2, search) == -1) count = -1;
+        size_t position = 0;
+        for (uint32_t index = 0; count != -1 && index < key->nr_items; index++) {
+            struct btrfs_ioctl_search_header header;
+            memcpy(&header, (const uint8_t *)search->buf + position, sizeof header);
+            position += sizeof header + header.len;
+            next = header.offset + 1;
+            int found = cgraph_btrfs_has_root(file, header.offset);
+            count = found == -1 ? -1 : count + found;
+        }
+    } while (count != -1 && key->nr_items > 0);
+    free(search);
+    return count;
+}
+
 int cgraph_btrfs_quota_flags(int file, uint64_t *flags) {
     struct btrfs_qgroup_status_item item;
     int found = find_item(file, BTRFS_QUOTA_TREE_OBJECTID, 0, BTRFS_QGROUP_STATUS_KEY, 0, 0, &item,

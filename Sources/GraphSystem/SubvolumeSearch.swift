@@ -96,8 +96,9 @@ extension Directory {
 
     /// More than any item takes.
     ///
-    /// The kernel touches each page for each block that it reads: a larger one slows a search down.
-    private static let itemsBytes = 256 << 10
+    /// The kernel touches each page for each block that it reads: a larger one slows a search down, as
+    /// does one that the allocator gets from the kernel each time.
+    private static let itemsBytes = 96 << 10
 }
 
 extension Span<UInt8> {

@@ -182,23 +182,6 @@ import Testing
         }
     }
 
-    @Test func `what a diff left that was killed is freed a minute later`() throws {
-        try subject.withDriver { store in
-            try store.build(1) { try $0.appending("kept").write("one") }
-            let left = store.root.appending(".btrfs-diff-1234")
-            try left.makeDirectory(permissions: 0o700)
-            let subvolume = try Directory(opening: store.root).openDirectory("btrfs/1/tree")
-            try Directory(opening: left).makeSnapshot("tree", of: subvolume, isReadOnly: true)
-            try store.driver.reclaim(observer: .none)
-            #expect(try left.exists)
-            try Directory(opening: store.root)
-                .setTimes(of: ".btrfs-diff-1234", Timestamp(seconds: Timestamp.now.seconds - 61))
-            #expect(try store.driver.inventory().contains { $0.kind == .trash })
-            try store.driver.reclaim(observer: .none)
-            #expect(try !left.exists)
-        }
-    }
-
     /// The differences must be found by comparing whole trees, for a reason that has these words.
     private func expectWhole(_ source: DiffSource, _ words: String) {
         #expect(source.changedPaths == nil)

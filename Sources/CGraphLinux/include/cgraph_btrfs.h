@@ -94,6 +94,10 @@ int cgraph_btrfs_sync(int file);
 /// BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
 int cgraph_btrfs_has_root(int file, uint64_t id);
 
+/// How many subvolumes were destroyed whose blocks are still to be freed, or -1 on error.
+/// BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
+int64_t cgraph_btrfs_dead_roots(int file);
+
 extern const uint64_t CGRAPH_BTRFS_QUOTA_ON;
 extern const uint64_t CGRAPH_BTRFS_QUOTA_RESCAN;
 extern const uint64_t CGRAPH_BTRFS_QUOTA_INCONSISTENT;
