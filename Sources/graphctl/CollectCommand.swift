@@ -25,7 +25,7 @@ struct CollectCommand: GraphCommand {
         let freeing = store.freeingCount()
         try session.print(findings: findings, ["freeing": freeing.map { JSON($0) } ?? .null])
         if let freeing, freeing > 0, !global.json {
-            session.warn("the kernel has still to free \(freeing) of what was removed")
+            try session.output.print("The kernel has still to free \(freeing) of what was removed.")
         }
     }
 }
