@@ -11,7 +11,7 @@ runs=${1-10000000}
 # For release: ten times as many inputs in the same time, and every trap of Swift is still in it.
 swift build -c release --sanitize=fuzzer --product fuzz 2>&1 | tail -n 1
 fuzz=$(swift build -c release --sanitize=fuzzer --show-bin-path)/fuzz
-for parser in tar codec recipe send; do
+for parser in tar codec recipe send search; do
     mkdir -p "corpus/$parser"
     work=$(mktemp -d)
     echo "== $parser"

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 const uint64_t CGRAPH_BTRFS_QUOTA_ON = BTRFS_QGROUP_STATUS_FLAG_ON;
 const uint64_t CGRAPH_BTRFS_QUOTA_RESCAN = BTRFS_QGROUP_STATUS_FLAG_RESCAN;
@@ -104,6 +106,40 @@ int cgraph_btrfs_send(int subvolume, int output, uint64_t parent) {
     struct btrfs_ioctl_send_args arguments = {
         .send_fd = output, .parent_root = parent, .flags = BTRFS_SEND_FLAG_NO_FILE_DATA};
     return ioctl(subvolume, BTRFS_IOC_SEND, &arguments);
+}
+
+int cgraph_btrfs_settle(int subvolume, uint64_t parent) {
+    // Not connected: the kernel's first write fails, and with a number that nothing else gives.
+    int output = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (output == -1) return -1;
+    int result = cgraph_btrfs_send(subvolume, output, parent);
+    int reason = errno;
+    close(output);
+    errno = reason;
+    return result == -1 && reason == ENOTCONN ? 0 : result;
+}
+
+const uint32_t CGRAPH_BTRFS_ITEMS_START = sizeof(struct btrfs_ioctl_search_args_v2);
+
+const uint64_t CGRAPH_BTRFS_INODE_MAX = BTRFS_LAST_FREE_OBJECTID;
+
+int64_t cgraph_btrfs_items(int file, const struct cgraph_btrfs_key *from, uint64_t object_max,
+    uint64_t since, uint32_t count_max, uint8_t *buffer, uint32_t size) {
+    struct btrfs_ioctl_search_args_v2 *search = (struct btrfs_ioctl_search_args_v2 *)buffer;
+    memset(search, 0, sizeof *search);
+    struct btrfs_ioctl_search_key *key = &search->key;
+    key->min_objectid = from->object;
+    key->min_type = from->type;
+    key->min_offset = from->offset;
+    key->max_objectid = object_max;
+    key->max_type = UINT8_MAX;
+    key->max_offset = UINT64_MAX;
+    key->min_transid = since;
+    key->max_transid = UINT64_MAX;
+    key->nr_items = count_max;
+    search->buf_size = size - sizeof *search;
+    if (ioctl(file, BTRFS_IOC_TREE_SEARCH_V2, search) == -1) return -1;
+    return key->nr_items;
 }
 
 /// Copies one name behind those before it: how many bytes it took, 0 when the item is broken.
@@ -228,6 +264,38 @@ int cgraph_btrfs_has_root(int file, uint64_t id) {
     uint8_t item;
     return find_item(file, BTRFS_ROOT_TREE_OBJECTID, id, BTRFS_ROOT_ITEM_KEY, 0, UINT64_MAX, &item,
         sizeof item);
+}
+
+int64_t cgraph_btrfs_dead_roots(int file) {
+    // The root tree names what to go on with after a crash; other names there are of no subvolume.
+    enum { room = 16 << 10 };
+    struct btrfs_ioctl_search_args_v2 *search = calloc(1, sizeof *search + room);
+    if (search == NULL) return -1;
+    struct btrfs_ioctl_search_key *key = &search->key;
+    int64_t count = 0;
+    uint64_t next = BTRFS_FIRST_FREE_OBJECTID;
+    do {
+        key->tree_id = BTRFS_ROOT_TREE_OBJECTID;
+        key->min_objectid = key->max_objectid = BTRFS_ORPHAN_OBJECTID;
+        key->min_type = key->max_type = BTRFS_ORPHAN_ITEM_KEY;
+        key->min_offset = next;
+        key->max_offset = BTRFS_LAST_FREE_OBJECTID;
+        key->max_transid = UINT64_MAX;
+        key->nr_items = UINT32_MAX;
+        search->buf_size = room;
+        if (ioctl(file, BTRFS_IOC_TREE_SEARCH_V2, search) == -1) count = -1;
+        size_t position = 0;
+        for (uint32_t index = 0; count != -1 && index < key->nr_items; index++) {
+            struct btrfs_ioctl_search_header header;
+            memcpy(&header, (const uint8_t *)search->buf + position, sizeof header);
+            position += sizeof header + header.len;
+            next = header.offset + 1;
+            int found = cgraph_btrfs_has_root(file, header.offset);
+            count = found == -1 ? -1 : count + found;
+        }
+    } while (count != -1 && key->nr_items > 0);
+    free(search);
+    return count;
 }
 
 int cgraph_btrfs_quota_flags(int file, uint64_t *flags) {

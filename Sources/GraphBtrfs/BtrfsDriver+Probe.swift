@@ -36,14 +36,14 @@ extension BtrfsDriver {
             try snapshot.setReadOnlySubvolume(true)
             try snapshot.setReadOnlySubvolume(false)
         }
-        trials.attempt("differences by send", isOptional: true) { () throws(SyscallError) in
-            let snapshot = try scratch.openDirectory("snapshot")
-            for side in [subvolume, snapshot] { try side.setReadOnlySubvolume(true) }
-            let result = Result { () throws(SyscallError) in
-                try snapshot.sendSubvolume(from: try subvolume.subvolumeID()) { _ in true }
-            }
-            for side in [subvolume, snapshot] { try side.setReadOnlySubvolume(false) }
-            try result.get()
+        attemptDifferences("differences by search", of: subvolume, in: scratch, &trials) {
+            (snapshot, base) throws(SyscallError) in
+            try snapshot.settleSubvolume(with: base)
+            try snapshot.visitSubvolumeItems(writtenSince: 0) { _, _ in nil }
+        }
+        attemptDifferences("differences by send", of: subvolume, in: scratch, &trials) {
+            (snapshot, base) throws(SyscallError) in
+            try snapshot.sendSubvolume(from: base) { _ in true }
         }
         trials.attempt("quotas", isOptional: true) { () throws(SyscallError) in
             try subvolume.setSubvolumeLimit(exclusiveBytes: nil)
@@ -52,6 +52,21 @@ extension BtrfsDriver {
             let removal = SubvolumeRemoval()
             try removal.destroy("snapshot", in: scratch)
             try removal.destroy("subvolume", in: scratch)
+        }
+    }
+
+    private static func attemptDifferences(
+        _ name: String, of subvolume: Directory, in scratch: Directory, _ trials: inout Trials,
+        _ ask: (Directory, UInt64) throws(SyscallError) -> Void
+    ) {
+        trials.attempt(name, isOptional: true) { () throws(SyscallError) in
+            let snapshot = try scratch.openDirectory("snapshot")
+            for side in [subvolume, snapshot] { try side.setReadOnlySubvolume(true) }
+            let result = Result { () throws(SyscallError) in
+                try ask(snapshot, try subvolume.subvolumeID())
+            }
+            for side in [subvolume, snapshot] { try side.setReadOnlySubvolume(false) }
+            try result.get()
         }
     }
 }

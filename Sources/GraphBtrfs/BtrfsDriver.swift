@@ -29,17 +29,23 @@ public final class BtrfsDriver: Driver {
                 try require(Self.probe(root: root), driver: Self.name)
             })
         trees = WholeTrees(folders, at: BtrfsLayout.subvolume)
+        // What cannot be cleared now is in the inventory.
+        if !readOnly { try? folders.clearAbandonedScratch() }
     }
 
     public var capabilities: DriverCapabilities {
         let quotas = quotaState
         let kind = quotas.map { !$0.isOn ? "off" : $0.isSimple ? "simple" : "quota groups" }
+        let freeing = freeingCount().map(String.init)
         return DriverCapabilities(
             // Whoever may ask for quotas may ask for differences.
-            hasNativeDiff: quotas != nil, hasQuota: quotas?.isOn ?? false, hasReflink: true,
+            hasNativeDiff: quotas != nil && !options.differences.isEmpty,
+            hasQuota: quotas?.isOn ?? false, hasReflink: true,
             details: [
                 "quotas": kind ?? "not for this user",
-                "diffs": quotas == nil ? "by comparing whole trees" : "by send",
+                "diffs": quotas == nil || options.differences.isEmpty
+                    ? "by comparing whole trees" : "by \(options.differences[0])",
+                "subvolumes being freed": freeing ?? "not for this user",
             ])
     }
 
@@ -124,21 +130,33 @@ public final class BtrfsDriver: Driver {
         return freed
     }
 
-    public func inventory() throws(DriverError) -> [InventoryItem] { try folders.inventory() }
+    /// What there is; of what was removed also the bytes that come free, where quotas tell.
+    public func inventory() throws(DriverError) -> [InventoryItem] {
+        let items = try folders.inventory()
+        guard quotaState?.isExact == true, items.contains(where: { $0.kind == .trash }),
+            let root = try? Directory(opening: folders.root)
+        else { return items }
+        return items.map { item in
+            if item.kind != .trash { return item }
+            let place = RawPath(item.location).appending(BtrfsLayout.subvolume)
+            let usage = try? root.openIfPresent(place)?.subvolumeQuotaUsage()
+            return InventoryItem(.trash, location: item.location, bytes: usage?.exclusiveBytes)
+        }
+    }
+
+    public func freeingCount() -> Int? { try? folders.openFolder?.deadSubvolumeCount() }
 
     // MARK: Access
 
     public func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
-        let mount = try trees.mount(layer, options.attributes, writable: writable)
-        if writable, (try? folders.writableFolder()) != nil { try unseal(layer) }
-        return [mount]
+        [try trees.mount(layer, options.attributes, writable: writable)]
     }
 
-    /// Makes a layer writable that was sealed when the process died before that was recorded.
-    private func unseal(_ layer: LayerNumber) throws(DriverError) {
+    public func reopen(_ layer: LayerNumber) throws(DriverError) {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
+        _ = try folders.writableFolder()
         do throws(SyscallError) {
             if try subvolume.isReadOnlySubvolume() { try subvolume.setReadOnlySubvolume(false) }
         } catch {

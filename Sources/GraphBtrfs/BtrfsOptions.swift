@@ -4,6 +4,14 @@
 import GraphCore
 import GraphSystem
 
+/// How the driver finds out where two layers differ, of which one was made of the other.
+enum DifferenceSource: String, Hashable, Sendable, CaseIterable {
+    /// By what the kernel lets be searched of a layer's metadata.
+    case search
+    /// By what the kernel would send.
+    case send
+}
+
 /// Settings of the btrfs driver.
 struct BtrfsOptions: Hashable, Sendable {
     /// What every mount of a layer forbids: `mountopt`.
@@ -12,13 +20,26 @@ struct BtrfsOptions: Hashable, Sendable {
     let sizeDefault: UInt64?
     /// The smallest limit that may be asked for: `min_space`.
     let sizeMin: UInt64?
+    /// The ways to find differences, tried in this order before whole trees are compared: `changes`.
+    let differences: [DifferenceSource]
 
     init(_ options: DriverOptions) throws(DriverError) {
-        try options.check(known: ["min_space", "mountopt", "size"], driver: BtrfsLayout.driver)
+        try options.check(
+            known: ["changes", "min_space", "mountopt", "size"], driver: BtrfsLayout.driver)
         attributes = try options.mountAttributes(driver: BtrfsLayout.driver)
         sizeDefault = try Self.bytes("size", options)
         sizeMin = try Self.bytes("min_space", options)
+        differences = try Self.differences(options.values["changes"] ?? "auto")
         if let sizeDefault { try check(sizeDefault) }
+    }
+
+    private static func differences(_ text: String) throws(DriverError) -> [DifferenceSource] {
+        if text == "auto" { return DifferenceSource.allCases }
+        if text == "compare" { return [] }
+        if let source = DifferenceSource(rawValue: text) { return [source] }
+        throw DriverError(
+            .invalidArgument,
+            "driver btrfs: changes is auto, search, send or compare, not \(text)")
     }
 
     /// The bytes that a layer's own changes may take; nil for no limit.

@@ -14,7 +14,7 @@ final class LinkedNames {
     /// Whether none of the files looked at has several names.
     var isEmpty: Bool { told.isEmpty }
     /// Whether there are more names than are worth to be told; then some are left out.
-    var isTooMuch: Bool { toldCount > SendDifferences.namesMax }
+    var isTooMuch: Bool { toldCount > CandidateNames.namesMax }
     /// The paths in the tree of directories; nil for those outside of it.
     private var directories: [UInt64: RawPath?] = [:]
 
@@ -27,7 +27,7 @@ final class LinkedNames {
         var found: [RawPath] = []
         var waiting = [(path: RawPath(""), place: paths.root)]
         while let (path, place) = waiting.popLast() {
-            guard let directory = try open(path) else { continue }
+            guard let directory = try tree.openIfPresent(path) else { continue }
             if place.isWholeTree {
                 try directory.visitFiles { (_, _, _, status) throws(SyscallError) in
                     try tell(status, &found)
@@ -49,27 +49,13 @@ final class LinkedNames {
     func names(at path: RawPath) throws(SyscallError) -> [RawPath] {
         var found: [RawPath] = []
         var names = path.components
-        guard let name = names.popLast(), let directory = try open(RawPath(joining: names)),
+        guard let name = names.popLast(),
+            let directory = try tree.openIfPresent(RawPath(joining: names)),
             let status = try directory.statusIfPresent(of: name)
         else { return found }
         try tell(status, &found)
         return found
     }
-
-    /// Opens a directory of the tree; nil when there is none of that path.
-    private func open(_ path: RawPath) throws(SyscallError) -> Directory? {
-        if path.isEmpty { return tree }
-        do throws(SyscallError) {
-            return Directory(owning: try tree.openBeneath(path, [.readOnly, .directory]))
-        } catch let error where Self.absent.contains(error.errno) {
-            return nil
-        }
-    }
-
-    /// There is nothing of that name, or a file or link on the way.
-    private static let absent: [Errno] = [
-        .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels,
-    ]
 
     private func tell(_ status: FileStatus, _ found: inout [RawPath]) throws(SyscallError) {
         guard status.type != .directory, status.links > 1, !isTooMuch,
@@ -88,4 +74,21 @@ final class LinkedNames {
         directories[directory] = .some(path)
         return path
     }
+}
+
+extension Directory {
+    /// Opens a directory below this one; nil when there is none of that path.
+    func openIfPresent(_ path: RawPath) throws(SyscallError) -> Directory? {
+        if path.isEmpty { return try openDirectory(".") }
+        do throws(SyscallError) {
+            return Directory(owning: try openBeneath(path, [.readOnly, .directory]))
+        } catch let error where Self.absent.contains(error.errno) {
+            return nil
+        }
+    }
+
+    /// There is nothing of that name, or a file or link on the way.
+    private static let absent: [Errno] = [
+        .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels,
+    ]
 }

@@ -4,16 +4,6 @@
 import GraphArchive
 import GraphSystem
 
-/// Why the kernel could not be asked where two layers differ.
-struct SendRefusal: Error {
-    /// For a person.
-    let reason: String
-
-    init(_ reason: String) { self.reason = reason }
-
-    init(_ error: SyscallError) { reason = error.description }
-}
-
 /// Asks the kernel where a layer's tree may differ from another's: which paths a send stream touches,
 /// and which other names the files have that it names by one.
 ///
@@ -41,33 +31,29 @@ struct SendRefusal: Error {
 /// generation for the same, which is certain only between a snapshot and what it was made of: so
 /// nothing is asked about others.
 struct SendDifferences {
-    /// More names than these, or bytes in them, are a reason to compare everything.
-    static let namesMax = 100_000
-    private static let nameBytesMax = 16 << 20
-
-    private(set) var paths = ChangedPaths()
-    private var failure: SendRefusal?
+    private(set) var names = CandidateNames()
+    private var failure: Refusal?
 
     /// Asks; both subvolumes are read-only.
-    init(of subvolume: Directory, from base: UInt64) throws(SendRefusal) {
+    init(of subvolume: Directory, from base: UInt64) throws(Refusal) {
         var reader = SendStreamReader()
         do throws(SyscallError) {
             try subvolume.sendSubvolume(from: base) { bytes in
                 do throws(ArchiveError) {
                     try reader.take(bytes) { (command) in take(command) }
                 } catch {
-                    failure = SendRefusal(error.description)
+                    failure = Refusal(error.description)
                 }
                 return failure == nil
             }
         } catch {
-            throw SendRefusal(error)
+            throw Refusal(error)
         }
         if let failure { throw failure }
         do throws(ArchiveError) {
             try reader.finish()
         } catch {
-            throw SendRefusal(error.description)
+            throw Refusal(error.description)
         }
     }
 
@@ -83,40 +69,10 @@ struct SendDifferences {
 
     private mutating func insert(_ path: RawPath?, withTree: Bool) {
         guard let path, let inTree = BtrfsLayout.pathInTree(path) else { return }
-        paths.insert(inTree, withTree: withTree)
-        check()
-    }
-
-    private mutating func check() {
-        if paths.count > Self.namesMax || paths.nameBytes > Self.nameBytesMax {
-            failure = Self.tooMuch
+        do throws(Refusal) {
+            try names.insert(inTree, withTree: withTree)
+        } catch {
+            failure = error
         }
-    }
-
-    private static let tooMuch = SendRefusal("more than \(namesMax) names may differ")
-
-    /// Adds all names of the files with several that have one among those found.
-    mutating func addLinkedNames(in trees: [LinkedNames]) throws(SendRefusal) {
-        var added: [RawPath] = []
-        for tree in trees { added += try asking(try tree.names(of: paths)) }
-        while let path = added.popLast() {
-            if !paths.insert(path) { continue }
-            check()
-            if let failure { throw failure }
-            for tree in trees { added += try asking(try tree.names(at: path)) }
-        }
-        if trees.contains(where: \.isTooMuch) { throw Self.tooMuch }
-        paths.mayHaveLinks = trees.contains { !$0.isEmpty }
-    }
-}
-
-/// Makes system calls, of which each may refuse.
-func asking<Value>(
-    _ calls: @autoclosure () throws(SyscallError) -> Value
-) throws(SendRefusal) -> Value {
-    do {
-        return try calls()
-    } catch {
-        throw SendRefusal(error)
     }
 }

@@ -12,7 +12,7 @@ final class SubvolumeRemoval: Sendable {
     /// Destroys the subvolumes directly in a directory.
     ///
     /// - Throws: `EBUSY` when something is mounted below: destroying would take it away from its
-    ///   users.
+    ///   users. `EAGAIN` while the kernel sends one of them.
     func empty(_ directory: Directory) throws(SyscallError) {
         var isChecked = false
         for entry in try directory.listing() where entry.type ?? .directory == .directory {
@@ -75,12 +75,16 @@ final class SubvolumeRemoval: Sendable {
             try holder.destroySubvolume(name)
         } catch let error where Self.mayBeHelped.contains(error.errno) {
             // Flags and modes refuse even an owner; the second call tells whether they did.
-            try? makeWritable(subvolume)
+            let isHeld = (try? makeWritable(subvolume)) == nil
             try? holder.descriptor.clearLocks()
             try? subvolume.descriptor.clearLocks()
             do throws(SyscallError) {
                 try holder.destroySubvolume(name)
             } catch let error where Self.mayBeHelped.contains(error.errno) {
+                // While it is sent nothing can be done with it, not even by root.
+                if isHeld && error.errno == .notPermitted {
+                    throw SyscallError(call: error.call, errno: .resourceTemporarilyUnavailable)
+                }
                 try removeAsDirectory(name, subvolume, in: holder)
             }
         }

@@ -7,6 +7,10 @@ extension Driver {
     /// The driver's name, of an instance.
     public var name: String { Self.name }
 
+    public func reopen(_ layer: LayerNumber) throws(DriverError) {}
+
+    public func freeingCount() -> Int? { nil }
+
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {

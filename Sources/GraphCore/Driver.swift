@@ -70,6 +70,12 @@ public protocol Driver: Sendable {
         _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
     ) throws(DriverError)
 
+    /// Makes a layer writable that may have been sealed by a process that died before that was
+    /// recorded; does nothing for others.
+    ///
+    /// Drivers whose sealed layers can be written as they are do not implement it.
+    func reopen(_ layer: LayerNumber) throws(DriverError)
+
     /// Takes the bytes of a layer out of sight, in time that does not depend on their number.
     ///
     /// What has to be freed waits in the trash for ``reclaim(observer:)``. Removing what does not
@@ -87,6 +93,10 @@ public protocol Driver: Sendable {
 
     /// Everything that exists on disk and in the kernel, told from the things themselves.
     func inventory() throws(DriverError) -> [InventoryItem]
+
+    /// How many things that were removed the kernel has still to free by itself, on the whole
+    /// filesystem; nil where that does not happen, or nobody tells.
+    func freeingCount() -> Int?
 
     // MARK: Access
 

@@ -113,9 +113,13 @@ public struct InventoryItem: Hashable, Sendable {
     public let kind: Kind
     /// Where it is, relative to the store's root, or a name in the kernel or pool.
     public let location: String
+    /// The bytes that come free with it, where the driver can tell without a walk.
+    public let bytes: UInt64?
 
     /// Records a find.
-    public init(_ kind: Kind, location: String) { (self.kind, self.location) = (kind, location) }
+    public init(_ kind: Kind, location: String, bytes: UInt64? = nil) {
+        (self.kind, self.location, self.bytes) = (kind, location, bytes)
+    }
 }
 
 /// Settings for a driver, as `--storage-opt KEY=VALUE` gives them.

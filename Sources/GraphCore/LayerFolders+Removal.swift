@@ -2,7 +2,7 @@
 // Part of the graph-storage project.
 
 package import GraphArchive
-package import GraphSystem
+import GraphSystem
 import SystemPackage
 
 extension LayerFolders {
@@ -32,7 +32,7 @@ extension LayerFolders {
     }
 
     /// Destroys what is in a folder and cannot be unlinked.
-    private func empty(_ name: RawPath, in folder: Directory) throws(SyscallError) {
+    func empty(_ name: RawPath, in folder: Directory) throws(SyscallError) {
         guard let emptying else { return }
         do throws(SyscallError) {
             try emptying(try folder.openDirectory(name))
@@ -62,22 +62,26 @@ extension LayerFolders {
         var failure: DriverError?
         let root = try attempting("open the store's root", try Directory(opening: root))
         let trash = try attempting("open the trash", try openTrash(making: false))
-        for (folder, names) in [
-            (root, try abandonedScratch()), (trash ?? root, try trashNames(trash)),
-        ] {
-            for name in names {
-                let before = freed
-                if isStopped(observer, before) { return freed }
-                do throws(DriverError) {
-                    try attempting("free \(name)", try empty(name, in: folder))
-                    let outcome = try attempting(
-                        "free \(name)",
-                        try folder.removeTree(name) { isStopped(observer, before) })
-                    freed += outcome.freedBytes
-                    if !outcome.isComplete { return freed }
-                } catch {
-                    failure = failure ?? error
-                }
+        do throws(DriverError) {
+            try clearAbandonedScratch()
+        } catch {
+            failure = error
+        }
+        for name in try trashNames(trash) {
+            let before = freed
+            if isStopped(observer, before) { return freed }
+            do throws(DriverError) {
+                let folder = trash ?? root
+                try attempting("free \(name)", try empty(name, in: folder))
+                let outcome = try attempting(
+                    "free \(name)",
+                    try folder.removeTree(name) { isStopped(observer, before) })
+                freed += outcome.freedBytes
+                if !outcome.isComplete { return freed }
+            } catch  where error.cause?.errno == .resourceTemporarilyUnavailable {
+                // Somebody reads it, and the next call finds it again.
+            } catch {
+                failure = failure ?? error
             }
         }
         if let failure { throw failure }
@@ -88,51 +92,6 @@ extension LayerFolders {
         guard let trash else { return [] }
         return try attempting("list the trash", try trash.listing()).map(\.name)
             .filter { $0.description.hasPrefix(trashPrefix) }
-    }
-
-    /// Lends an empty directory beside the driver's folder, for what is needed for a moment.
-    ///
-    /// What the body leaves in it is destroyed, here or, where the process dies, by
-    /// ``reclaim(observer:)``.
-    package func withScratch<Value>(
-        _ body: (Directory) throws(DriverError) -> Value
-    ) throws(DriverError) -> Value {
-        _ = try writableFolder()
-        let token = String(UInt64.random(in: .min ... .max), radix: 16)
-        let name = RawPath(scratchPrefixes[0] + token)
-        let root = try attempting("open the store's root", try Directory(opening: root))
-        try attempting("make \(name)", try root.makeDirectory(name, permissions: 0o700))
-        let result: Result<Value, DriverError> = Result { () throws(DriverError) in
-            try body(try attempting("open \(name)", try root.openDirectory(name)))
-        }
-        // What cannot be destroyed now is in the inventory, and no reason to lose the result.
-        try? empty(name, in: root)
-        _ = try? root.removeTree(name)
-        return try result.get()
-    }
-
-    /// What names of directories begin with in which this driver does something for a moment.
-    private var scratchPrefixes: [String] { [".\(driver)-diff-", ".\(driver)-probe-"] }
-
-    /// Where probes and diffs were killed before they could clean up.
-    ///
-    /// They take a moment, and have no lock: one that began within the last minute is left alone.
-    private func abandonedScratch() throws(DriverError) -> [RawPath] {
-        let root = try attempting("open the store's root", try Directory(opening: root))
-        let prefixes = scratchPrefixes
-        let minuteAgo = Timestamp.now.seconds - 60
-        return try attempting(
-            "list the store's root",
-            try { () throws(SyscallError) in
-                var names: [RawPath] = []
-                for entry in try root.listing() {
-                    let text = entry.name.description
-                    if !prefixes.contains(where: { text.hasPrefix($0) }) { continue }
-                    let status = try root.statusIfPresent(of: entry.name)
-                    if let status, status.modified.seconds < minuteAgo { names.append(entry.name) }
-                }
-                return names
-            }())
     }
 
     private func isStopped(_ observer: WorkObserver, _ freed: UInt64) -> Bool {

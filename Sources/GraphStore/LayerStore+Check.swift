@@ -49,6 +49,10 @@ extension LayerStore {
         return findings
     }
 
+    /// How many things that were removed the kernel has still to free by itself, whoever removed them
+    /// on this filesystem; nil where that does not happen, or this user is not told.
+    public func freeingCount() -> Int? { driver.freeingCount() }
+
     private func databaseFindings() throws(DriverError) -> [Finding] {
         do throws(DriverError) {
             let lines = try database.read("check the database") { connection in
@@ -140,7 +144,9 @@ extension LayerStore {
             case .layer(let number): present.insert(number)
             case .trash:
                 findings.append(
-                    Finding(.trash, item.location, "it was removed and is not yet freed"))
+                    Finding(
+                        .trash, item.location, "it was removed and is not yet freed",
+                        bytes: item.bytes))
             case .foreign:
                 findings.append(
                     Finding(

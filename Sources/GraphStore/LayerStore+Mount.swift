@@ -125,6 +125,7 @@ extension LayerStore {
             )
         }
         let (number, below) = Self.content(of: record, parents)
+        if isWritable { try driver.reopen(number) }
         let mounts = try driver.mounts(for: number, above: below, writable: isWritable)
         if mounts.isEmpty {
             throw DriverError(.system, "driver \(driver.name) gave nothing to mount")

@@ -7,15 +7,24 @@ import SystemPackage
 
 /// The names in one directory, sorted by bytes, without `.` and `..`.
 ///
-/// All names lie in one buffer: a directory of a million names costs its bytes and eight more each.
+/// All names lie in one buffer: a directory of a million names costs its bytes and sixteen more each.
 public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
     /// One name, and its type where the filesystem tells it without being asked.
     public struct Entry: Sendable {
         public let name: RawPath
         public let type: FileType?
+        /// The number of what has the name, as the directory has it.
+        public let inode: UInt64
+    }
+
+    /// One name that two listings do not both have for the same inode.
+    public struct Difference: Sendable {
+        public let old: Entry?
+        public let new: Entry?
     }
 
     private struct Slot: BitwiseCopyable {
+        let inode: UInt64
         let offset: UInt32
         let length: UInt16
         let type: UInt8
@@ -56,11 +65,48 @@ public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
     private func sort() {
         guard let names = names.values.baseAddress else { return }
         var slots = slots.values
-        slots.sort { left, right in
-            let shorter = Int(Swift.min(left.length, right.length))
-            let order = memcmp(names + Int(left.offset), names + Int(right.offset), shorter)
-            return order == 0 ? left.length < right.length : order < 0
+        slots.sort { left, right in Self.order(left, names, right, names) < 0 }
+    }
+
+    /// Below zero when the left name comes first, above it when the right one does.
+    private static func order(
+        _ left: Slot, _ leftNames: UnsafePointer<UInt8>,
+        _ right: Slot, _ rightNames: UnsafePointer<UInt8>
+    ) -> Int {
+        let shorter = Int(Swift.min(left.length, right.length))
+        let order = memcmp(
+            leftNames + Int(left.offset), rightNames + Int(right.offset), shorter)
+        return order == 0 ? Int(left.length) - Int(right.length) : Int(order)
+    }
+
+    /// The names that are not the same inode's here and in another listing, sorted.
+    public func differences(from old: DirectoryListing) -> [Difference] {
+        var found: [Difference] = []
+        var (index, oldIndex) = (0, 0)
+        while index < count || oldIndex < old.count {
+            let order = order(at: index, old, oldIndex)
+            let isSame =
+                order == 0 && slots.values[index].inode == old.slots.values[oldIndex].inode
+            if !isSame {
+                found.append(
+                    Difference(
+                        old: order >= 0 ? old[oldIndex] : nil,
+                        new: order <= 0 ? self[index] : nil))
+            }
+            if order <= 0 { index += 1 }
+            if order >= 0 { oldIndex += 1 }
         }
+        return found
+    }
+
+    /// Which of two listings has the lesser name next; the end comes behind every name.
+    private func order(at index: Int, _ other: DirectoryListing, _ otherIndex: Int) -> Int {
+        guard index < count, let names = names.values.baseAddress else { return 1 }
+        guard otherIndex < other.count, let otherNames = other.names.values.baseAddress else {
+            return -1
+        }
+        return Self.order(
+            slots.values[index], names, other.slots.values[otherIndex], otherNames)
     }
 
     /// Takes the records of `struct linux_dirent64`: inode 8 bytes, offset 8, length 2, type 1, name.
@@ -69,6 +115,7 @@ public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
     ) throws(SyscallError) {
         var position = 0
         while position < block.count {
+            let inode = block.loadUnaligned(fromByteOffset: position, as: UInt64.self)
             let length = block.loadUnaligned(fromByteOffset: position + 16, as: UInt16.self)
             let type = block[position + 18]
             let field = block[(position + 19)..<(position + Int(length))]
@@ -77,13 +124,14 @@ public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
             if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
             if let isChosen {
                 let entry = Entry(
-                    name: RawPath(trusted: name), type: FileType(directoryType: type))
+                    name: RawPath(trusted: name), type: FileType(directoryType: type), inode: inode)
                 guard try isChosen(entry) else { continue }
             }
             guard let offset = UInt32(exactly: names.values.count) else {
                 throw SyscallError(call: "getdents64", errno: Errno(rawValue: EOVERFLOW))
             }
-            slots.append(Slot(offset: offset, length: UInt16(name.count), type: type))
+            slots.append(
+                Slot(inode: inode, offset: offset, length: UInt16(name.count), type: type))
             names.append(contentsOf: name.bindMemory(to: UInt8.self))
         }
     }
@@ -95,7 +143,8 @@ public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
         let slot = slots.values[position]
         let bytes = names.values[Int(slot.offset)..<(Int(slot.offset) + Int(slot.length))]
         return Entry(
-            name: RawPath(trusted: bytes), type: FileType(directoryType: slot.type))
+            name: RawPath(trusted: bytes), type: FileType(directoryType: slot.type),
+            inode: slot.inode)
     }
 }
 

@@ -99,6 +99,12 @@ extension Directory {
         try checked("ioctl(BTRFS_IOC_SYNC)") { cgraph_btrfs_sync(raw) }
     }
 
+    /// How many subvolumes of this filesystem were destroyed whose blocks are still to be freed;
+    /// `BTRFS_IOC_TREE_SEARCH_V2`, which needs privileges.
+    public func deadSubvolumeCount() throws(SyscallError) -> Int {
+        Int(try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") { cgraph_btrfs_dead_roots(raw) })
+    }
+
     /// Whether blocks of a subvolume, perhaps destroyed, are still to be freed;
     /// `BTRFS_IOC_TREE_SEARCH_V2`, which needs privileges.
     public func hasSubvolume(id: UInt64) throws(SyscallError) -> Bool {

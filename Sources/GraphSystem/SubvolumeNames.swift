@@ -10,6 +10,11 @@ public struct InodeName: Hashable, Sendable {
     /// The inode number of the directory that has the name.
     public let directory: UInt64
     public let name: RawPath
+
+    /// Puts a name together.
+    public init(directory: UInt64, name: RawPath) {
+        (self.directory, self.name) = (directory, name)
+    }
 }
 
 extension Directory {
@@ -53,7 +58,9 @@ extension Directory {
         try checked("ioctl(BTRFS_IOC_INO_LOOKUP)") {
             cgraph_btrfs_directory_path(raw, inode, &path)
         }
-        let text = path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        return RawPath(joining: RawPath(trusted: text).components)
+        return path.withUnsafeBytes { bytes in
+            // There is a slash at its end.
+            RawPath(trusted: bytes.prefix { $0 != 0 }.dropLast())
+        }
     }
 }

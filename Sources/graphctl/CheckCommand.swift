@@ -45,19 +45,18 @@ struct CheckCommand: GraphCommand {
 
 extension Session {
     /// Prints findings: nothing when there are none.
-    func print(findings: [Finding]) throws(DriverError) {
+    func print(findings: [Finding], _ others: [String: JSON] = [:]) throws(DriverError) {
         if global.json {
-            try output.print([
-                "findings": JSON(findings) { finding in
-                    [
-                        "kind": .string(finding.kind.rawValue),
-                        "subject": .string(finding.subject),
-                        "message": .string(finding.message),
-                        "bytes": JSON(finding.bytes),
-                        "damage": .bool(finding.isDamage),
-                    ]
-                }
-            ])
+            let list = JSON(findings) { finding in
+                [
+                    "kind": .string(finding.kind.rawValue),
+                    "subject": .string(finding.subject),
+                    "message": .string(finding.message),
+                    "bytes": JSON(finding.bytes),
+                    "damage": .bool(finding.isDamage),
+                ]
+            }
+            try output.print(.object(others.merging(["findings": list]) { $1 }))
             return
         }
         if findings.isEmpty { return }

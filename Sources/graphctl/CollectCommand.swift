@@ -19,8 +19,13 @@ struct CollectCommand: GraphCommand {
 
     func run(_ session: Session) throws(DriverError) {
         let observer = session.observer
-        let findings = try session.store().collectGarbage(dryRun: dryRun, observer: observer)
+        let store = try session.store()
+        let findings = try store.collectGarbage(dryRun: dryRun, observer: observer)
         session.progress?.erase()
-        try session.print(findings: findings)
+        let freeing = store.freeingCount()
+        try session.print(findings: findings, ["freeing": freeing.map { JSON($0) } ?? .null])
+        if let freeing, freeing > 0, !global.json {
+            try session.output.print("The kernel has still to free \(freeing) of what was removed.")
+        }
     }
 }

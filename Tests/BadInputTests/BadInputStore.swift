@@ -15,11 +15,16 @@ struct BadInputStore {
 
     /// Makes a store with one layer, lends it, and removes it.
     static func with(
-        _ subject: DriverUnderTest, below base: FilePath = testBase,
+        _ subject: DriverUnderTest, below base: FilePath? = nil,
         _ body: (BadInputStore) throws -> Void
     ) throws {
-        try withScratchRoot(below: base) { folder in
+        func lend(_ folder: FilePath) throws {
             try body(try BadInputStore(GraphctlCommand(driver: subject.name, folder: folder)))
+        }
+        if let base {
+            try withScratchRoot(below: base, lend)
+        } else {
+            try subject.withFolder(lend)
         }
     }
 

@@ -8,7 +8,7 @@ import Testing
 
 /// Archives whose names and links lead where they should not.
 @Suite(.serialized) struct HostileNameTests {
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `names that lead upwards, and no names, are refused`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             for name in ["../x", "..", "a/../../x", "a/..", "/../x", ""] {
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `names that delete nothing possible are refused`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             for name in [".wh.", ".wh..", ".wh...", "a/.wh...", "./.wh."] {
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `absolute names stay inside`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let tar = store.file("absolute.tar")
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `the device number that marks deletions is refused`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let tar = store.file("bad.tar")
@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test(
-        arguments: DriverUnderTest.usableBelowTestBase,
+        arguments: DriverUnderTest.usable,
         [
             "trusted.overlay.opaque", "trusted.overlay.redirect", "trusted.overlay.metacopy",
             "user.overlay.opaque", "user.overlay.redirect", "user.overlay.metacopy",
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `the last of several members with one name holds`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let tar = store.file("twice.tar")

@@ -35,22 +35,39 @@ import Testing
         return Outcome(changes: try treeChanges(source).map(\.description), tar: tar)
     }
 
-    /// The differences of a layer, told by the kernel or not, which must be those of a comparison.
+    /// The differences of a layer, told by the kernel in either way or not, which must be those of a
+    /// comparison.
     @discardableResult
     private func checked(
         _ store: TestStore, _ layer: LayerNumber, _ parents: [LayerNumber],
-        from base: LayerNumber, _ baseParents: [LayerNumber], seed: String = ""
+        from base: LayerNumber, _ baseParents: [LayerNumber], seed: String = "",
+        readOnly: Bool = false
     ) throws -> DiffSource {
         let source = try store.driver.diffSource(
             of: layer, above: parents, from: base, above: baseParents)
-        let whole = DiffSource(old: source.old, new: source.new)
-        let (found, expected) = (try outcome(source), try outcome(whole))
-        if found != expected {
-            let missing = Set(expected.changes).subtracting(found.changes).sorted()
-            let extra = Set(found.changes).subtracting(expected.changes).sorted()
-            Issue.record("\(seed) missing \(missing), too many \(extra), \(found.tar)")
-        }
+        let expected = try outcome(DiffSource(old: source.old, new: source.new))
+        try expect(source, expected, seed)
+        let sender = try subject.open(
+            store.root, options: ["changes": "send"], readOnly: readOnly)
+        let sent = try sender.diffSource(
+            of: layer, above: parents, from: base, above: baseParents)
+        #expect((sent.changedPaths == nil) == (source.changedPaths == nil))
+        try expect(sent, expected, seed + " by send")
         return source
+    }
+
+    private func expect(_ source: DiffSource, _ expected: Outcome, _ seed: String) throws {
+        let found = try outcome(source)
+        if found == expected { return }
+        let missing = Set(expected.changes).subtracting(found.changes).sorted()
+        let extra = Set(found.changes).subtracting(expected.changes).sorted()
+        Issue.record("\(seed) missing \(missing), too many \(extra), \(found.tar)")
+    }
+
+    /// The differences must be found by a search, not by one of the ways after it.
+    private func expectSearch(_ source: DiffSource) {
+        #expect(source.changedPaths != nil, "\(source.note ?? "")")
+        #expect(source.note?.hasPrefix("by search") == true, "\(source.note ?? "")")
     }
 
     private func tree(_ store: TestStore, _ layer: LayerNumber) -> FilePath {
@@ -92,7 +109,7 @@ import Testing
             // By a snapshot, which is gone afterwards.
             let source = try checked(
                 store, layer, chain, from: parent, Array(chain.dropFirst()), seed: seed)
-            #expect(source.changedPaths != nil, "\(source.note ?? "")")
+            expectSearch(source)
             #expect(try !store.root.names.contains { $0.hasPrefix(".") })
         }
         try store.driver.seal(layer, above: chain, durability: .unsynced)
@@ -102,11 +119,13 @@ import Testing
         else { return }
         let (base, below) = (chain[distance], Array(chain[(distance + 1)...]))
         let source = try checked(store, layer, chain, from: base, below, seed: seed)
-        #expect(source.changedPaths != nil, "\(source.note ?? "")")
+        expectSearch(source)
         guard random.chance(20) else { return }
         let back = try checked(store, base, below, from: layer, chain, seed: seed + " back")
-        #expect(back.changedPaths != nil, "\(back.note ?? "")")
+        expectSearch(back)
     }
+
+    private static let padding = String(repeating: " and more", count: 20)
 
     @Test func `all names of a file are told when one is changed, however many there are`() throws {
         try subject.withDriver { store in
@@ -118,15 +137,16 @@ import Testing
                     let (top, directory) = (
                         try Directory(opening: root), try Directory(opening: path)
                     )
+                    // Far more than one block of metadata holds.
                     for index in 0..<60 {
                         try directory.makeHardLink(
-                            RawPath("a name of some length, number \(index)"), to: "file", in: top)
+                            RawPath("\(index)" + Self.padding), to: "file", in: top)
                     }
                 }
                 try root.appending("other").write("x")
             }
             try store.build(2, above: [1]) { root in
-                let name = root.appending("folder 7/a name of some length, number 47")
+                let name = root.appending("folder 7/47" + Self.padding)
                 let file = try OwnedDescriptor.open(name, .writeOnly)
                 try file.write("two")
             }
@@ -159,23 +179,6 @@ import Testing
             #expect(try subvolumes(store) == before)
             #expect(try store.root.names == ["btrfs"])
             #expect(try store.driver.inventory().map(\.kind) == [.layer(1), .layer(2)])
-        }
-    }
-
-    @Test func `what a diff left that was killed is freed a minute later`() throws {
-        try subject.withDriver { store in
-            try store.build(1) { try $0.appending("kept").write("one") }
-            let left = store.root.appending(".btrfs-diff-1234")
-            try left.makeDirectory(permissions: 0o700)
-            let subvolume = try Directory(opening: store.root).openDirectory("btrfs/1/tree")
-            try Directory(opening: left).makeSnapshot("tree", of: subvolume, isReadOnly: true)
-            try store.driver.reclaim(observer: .none)
-            #expect(try left.exists)
-            try Directory(opening: store.root)
-                .setTimes(of: ".btrfs-diff-1234", Timestamp(seconds: Timestamp.now.seconds - 61))
-            #expect(try store.driver.inventory().contains { $0.kind == .trash })
-            try store.driver.reclaim(observer: .none)
-            #expect(try !left.exists)
         }
     }
 
@@ -239,8 +242,9 @@ import Testing
             try store.create(3, above: [2, 1])
             let reader = TestStore(
                 driver: try subject.open(store.root, readOnly: true), root: store.root)
-            #expect(try checked(reader, 2, [1], from: 1, []).changedPaths != nil)
-            expectWhole(try checked(reader, 3, [2, 1], from: 2, [1]), "opened for reading")
+            expectSearch(try checked(reader, 2, [1], from: 1, [], readOnly: true))
+            expectWhole(
+                try checked(reader, 3, [2, 1], from: 2, [1], readOnly: true), "opened for reading")
         }
     }
 
@@ -253,5 +257,95 @@ import Testing
             let source = try store.driver.diffSource(of: 2, above: [1], from: 1, above: [])
             expectWhole(source, "more than 100000 names")
         }
+    }
+
+    @Test func `an operator chooses how differences are found`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("kept").write("one") }
+            try store.build(2, above: [1]) { try $0.appending("second").write("two") }
+            let told = [
+                "auto": "by search, 1 names", "search": "by search, 1 names",
+                "send": "by send, 1 names", "compare": "whole trees, as the option changes says",
+            ]
+            for (value, words) in told {
+                let driver = try subject.open(store.root, options: ["changes": value])
+                let source = try driver.diffSource(of: 2, above: [1], from: 1, above: [])
+                #expect(source.note == words)
+                #expect(try treeChanges(source).map(\.description) == ["A /second"])
+                let diffs = driver.capabilities.details.first { $0.key == "diffs" }?.value
+                let way = ["compare": "comparing whole trees", "auto": "search"][value] ?? value
+                #expect(diffs == "by " + way)
+            }
+            let error = #expect(throws: DriverError.self) {
+                try subject.open(store.root, options: ["changes": "guess"])
+            }
+            #expect(error?.code == .invalidArgument)
+        }
+    }
+
+    @Test func `inode numbers that are given again after a mount are not mistaken for the same`()
+        throws
+    {
+        try withLoopFilesystem(type: .btrfs, size: 256 << 20) { disk in
+            var numbers: [UInt64] = []
+            try onFreshMount(disk) { store in
+                try store.build(1) { root in
+                    try root.appending("kept").write("one")
+                    try root.appending("folder").makeDirectory()
+                    try root.appending("folder/file").write("two")
+                }
+                numbers = try inodes(store, 1)
+                try store.create(2, above: [1])
+                try tree(store, 2).appending("folder").remove()
+            }
+            // The filesystem gives the numbers behind the last one that it finds.
+            try onFreshMount(disk) { store in
+                let top = tree(store, 2)
+                try top.appending("folder").makeDirectory()
+                try top.appending("folder/file").write("two")
+                #expect(try inodes(store, 2) == numbers, "the kernel gives no number again")
+                expectSearch(try checked(store, 2, [1], from: 1, []))
+                try top.appending("folder").remove()
+            }
+            try onFreshMount(disk) { store in
+                let top = tree(store, 2)
+                try top.appending("file").write("three")
+                try top.appending("folder").makeDirectory()
+                try Directory(opening: top.appending("folder"))
+                    .makeHardLink("file", to: "file", in: Directory(opening: top))
+                try store.driver.seal(2, above: [1], durability: .unsynced)
+                expectSearch(try checked(store, 2, [1], from: 1, []))
+                expectSearch(try checked(store, 1, [], from: 2, [1]))
+            }
+        }
+    }
+
+    @Test func `what is written behind a seal by who had the file open is found`() throws {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("file").write("one") }
+            try store.create(2, above: [1])
+            let file = try OwnedDescriptor.open(tree(store, 2).appending("file"), .writeOnly)
+            try store.driver.seal(2, above: [1], durability: .durable)
+            expectSearch(try checked(store, 2, [1], from: 1, []))
+            // In memory alone so far.
+            try file.write("two")
+            let source = try checked(store, 2, [1], from: 1, [])
+            expectSearch(source)
+            #expect(try treeChanges(source).map(\.description) == ["M /file"])
+        }
+    }
+
+    private func inodes(_ store: TestStore, _ layer: LayerNumber) throws -> [UInt64] {
+        let root = try Directory(opening: tree(store, layer))
+        let folder = try root.openDirectory("folder")
+        return [try root.status(of: "folder").inode, try folder.status(of: "file").inode]
+    }
+
+    /// Lends a store on a loop filesystem that was mounted again, so that nothing is in memory.
+    private func onFreshMount(_ disk: FilePath, _ body: (TestStore) throws -> Void) throws {
+        try runCommand("umount", [disk.string])
+        let image = disk.removingLastComponent().appending("image")
+        try runCommand("mount", ["-o", "loop", image.string, disk.string])
+        try body(TestStore(driver: try subject.open(disk), root: disk))
     }
 }

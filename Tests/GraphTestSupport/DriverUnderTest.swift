@@ -154,6 +154,7 @@ public struct TestStore {
         of layer: LayerNumber, above parents: [LayerNumber] = [], writable: Bool = false,
         _ body: (FilePath) throws -> Value
     ) throws -> Value {
+        if writable { try driver.reopen(layer) }
         let mounts = try driver.mounts(for: layer, above: parents, writable: writable)
         return try withMount(mounts, body)
     }

@@ -44,6 +44,14 @@ import Testing
             try graphctl.succeed("commit", "child")
             #expect(try calls(graphctl, "child") < 3_000)
             #expect(try graphctl.succeed("changes", "child").lines.count == 220)
+            for words in [["gc", "--json"], ["gc", "--dry-run", "--json"]] {
+                let result = try graphctl.run(words)
+                #expect(result.lines.contains { $0.contains("\"freeing\": ") })
+            }
+            for words in [["info"], ["info", "--json"]] {
+                let result = try graphctl.run(words)
+                #expect(result.lines.contains { $0.contains("subvolumes being freed") })
+            }
         }
     }
 

@@ -12,7 +12,7 @@ struct RecipeTests {
     private func withStore(
         _ subject: DriverUnderTest, _ body: (GraphctlCommand, FilePath) throws -> Void
     ) throws {
-        try withScratchRoot { root in
+        try subject.withFolder { root in
             let files = root.appending("files")
             let script = """
                 mkdir -p "$1/d/$(printf 'n%.0s' {1..60})"
@@ -28,7 +28,7 @@ struct RecipeTests {
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `an applied tar comes back byte for byte`(_ subject: DriverUnderTest) throws {
         let dialects = [
             ["--format=v7", "--exclude=*nnn*", "--exclude=long-link"],
@@ -60,7 +60,7 @@ struct RecipeTests {
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a deep check tells what is not as it was applied`(_ subject: DriverUnderTest) throws {
         try withStore(subject) { graphctl, files in
             let tar = graphctl.folder.appending("tar")
@@ -71,7 +71,13 @@ struct RecipeTests {
             try runCommand("tar", ["-C", files.string, "-cf", tar.string, "."])
             try graphctl.succeed("apply", "--id", "top", "--parent", base, tar.string)
             #expect(try graphctl.succeed("check", "--deep").text == "")
-            let place = subject.name == "overlay" ? "overlay/1/diff" : "vfs/1/root"
+            let places = ["overlay": "overlay/1/diff", "btrfs": "btrfs/1/tree/root"]
+            let place = places[subject.name] ?? "\(subject.name)/1/root"
+            if subject.name == "btrfs" {
+                // As an administrator could.
+                let subvolume = graphctl.root.appending("btrfs/1/tree").string
+                try runCommand("btrfs", ["property", "set", subvolume, "ro", "false"])
+            }
             let path = graphctl.root.appending(place).string
             // Each change is put right again by the command behind it.
             let changes = [

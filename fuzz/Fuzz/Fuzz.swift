@@ -16,12 +16,14 @@ enum Parser: String {
     case recipe
     /// What btrfs tells of differences; the kernel writes them.
     case send
+    /// What btrfs lets be searched of its metadata; the kernel writes it.
+    case search
 
     /// The one that the environment names.
     static let chosen: Parser = {
         let name = getenv("GRAPH_FUZZ").map { String(cString: $0) } ?? ""
         guard let parser = Parser(rawValue: name) else {
-            fatalError("GRAPH_FUZZ is tar, codec, recipe or send, not \"\(name)\"")
+            fatalError("GRAPH_FUZZ is tar, codec, recipe, send or search, not \"\(name)\"")
         }
         return parser
     }()
@@ -34,6 +36,7 @@ enum Parser: String {
             case .codec: try Self.decompress(bytes)
             case .recipe: try Self.readRecipe(bytes)
             case .send: try SendInput(bytes).read()
+            case .search: try SearchInput(bytes).read()
             }
         } catch {
             // An error is an answer, a trap is none.

@@ -44,6 +44,33 @@ int cgraph_btrfs_subvolume_info(int file, struct cgraph_btrfs_subvolume *info);
 /// the one with the id `parent`, read-only as well, to `output`. Only root may call it.
 int cgraph_btrfs_send(int subvolume, int output, uint64_t parent);
 
+/// Puts what was written to this read-only subvolume, and to the one with the id `parent`, where a search
+/// finds it. BTRFS_IOC_SEND into a socket that takes nothing: before its first byte the kernel writes the
+/// data of both that is still in memory, and commits the transaction if one of them is part of it. Where
+/// there is nothing to write that takes some microseconds. Only root may call it.
+int cgraph_btrfs_settle(int subvolume, uint64_t parent);
+
+/// Where in a subvolume's tree an item lies.
+struct cgraph_btrfs_key {
+    uint64_t object;
+    uint32_t type;
+    uint64_t offset;
+};
+
+/// How many bytes of a buffer for cgraph_btrfs_items lie before the first item.
+extern const uint32_t CGRAPH_BTRFS_ITEMS_START;
+
+/// Items of the subvolume that `file` lies in from a key on to the last of an object, in the order of their
+/// keys, of all blocks that were written in the transaction `since` or later, no more than `count_max`:
+/// how many, 0 behind the last, -1 on error.
+/// Each is a struct btrfs_ioctl_search_header with what it holds behind it. BTRFS_IOC_TREE_SEARCH_V2,
+/// which only root may call.
+int64_t cgraph_btrfs_items(int file, const struct cgraph_btrfs_key *from, uint64_t object_max,
+    uint64_t since, uint32_t count_max, uint8_t *buffer, uint32_t size);
+
+/// No inode has a higher number: items of the kernel's own have those behind it.
+extern const uint64_t CGRAPH_BTRFS_INODE_MAX;
+
 /// Where to go on looking for the names of an inode; zeros to begin with.
 struct cgraph_btrfs_cursor {
     uint32_t type;
@@ -66,6 +93,10 @@ int cgraph_btrfs_sync(int file);
 /// Whether the root tree still holds a subvolume, dropped or not: 1, 0, or -1 on error.
 /// BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
 int cgraph_btrfs_has_root(int file, uint64_t id);
+
+/// How many subvolumes were destroyed whose blocks are still to be freed, or -1 on error.
+/// BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
+int64_t cgraph_btrfs_dead_roots(int file);
 
 extern const uint64_t CGRAPH_BTRFS_QUOTA_ON;
 extern const uint64_t CGRAPH_BTRFS_QUOTA_RESCAN;

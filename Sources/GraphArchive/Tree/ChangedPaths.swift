@@ -11,6 +11,8 @@ public struct ChangedPaths: Sendable {
     private struct Node {
         var children: [RawPath: Int] = [:]
         var isWholeTree = false
+        /// Whether it was added itself, and not only as a directory on the way.
+        var isNamed = false
     }
 
     /// The first is the root.
@@ -23,6 +25,8 @@ public struct ChangedPaths: Sendable {
     /// Whether a file with several names may be among them; if not, no group of names has to be
     /// looked for.
     public var mayHaveLinks = true
+    /// Whether directories on the way that are not among them are equal but for what lies below.
+    public var namesDirectories = false
 
     /// No path but the root.
     public init() {}
@@ -32,7 +36,7 @@ public struct ChangedPaths: Sendable {
     /// - Returns: Whether there was something to add.
     @discardableResult
     public mutating func insert(_ path: RawPath, withTree: Bool = false) -> Bool {
-        let before = nodes.count
+        var isNew = false
         var index = 0
         for name in path.components {
             if nodes[index].isWholeTree { return false }
@@ -43,11 +47,13 @@ public struct ChangedPaths: Sendable {
                 index = nodes.count
                 nodes.append(Node())
                 nameBytes += name.count
+                isNew = true
             }
         }
-        guard withTree, !nodes[index].isWholeTree else { return nodes.count > before }
+        nodes[index].isNamed = true
+        guard withTree, !nodes[index].isWholeTree else { return isNew }
         // What is below goes with it; its room is not given back.
-        nodes[index] = Node(isWholeTree: true)
+        nodes[index] = Node(isWholeTree: true, isNamed: true)
         return true
     }
 
@@ -61,6 +67,14 @@ public struct ChangedPaths: Sendable {
 
         /// Whether anything below may differ.
         public var isWholeTree: Bool { paths.nodes[index].isWholeTree }
+
+        /// Whether this directory itself is known to be equal.
+        public var isOnlyOnTheWay: Bool {
+            paths.namesDirectories && !paths.nodes[index].isNamed
+        }
+
+        /// How many names there are in this directory.
+        public var count: Int { paths.nodes[index].children.count }
 
         /// Whether nothing below differs: this name stands for itself.
         public var isEmpty: Bool {

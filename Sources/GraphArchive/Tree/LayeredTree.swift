@@ -21,6 +21,9 @@ public struct LayeredTree: Sendable {
     /// In the others nothing is looked for beyond whiteout devices and opaque directories, which
     /// saves a call a name; what is found all the same is damage.
     public let referring: Set<Int>?
+    /// Whether nobody can change anything in it, so that no directory has to be held open for fear of
+    /// links put in its place.
+    public var isFixed = false
 
     /// Describes a tree.
     public init(layers: [Directory], encoding: LayerEncoding, referring: Set<Int>? = nil) {
@@ -73,9 +76,9 @@ public struct TreeCompletion: Sendable {
 /// The two sides of a diff.
 public struct DiffSource: Sendable {
     /// The tree before; ``LayeredTree/empty`` when everything is new.
-    public let old: LayeredTree
+    public var old: LayeredTree
     /// The tree after.
-    public let new: LayeredTree
+    public var new: LayeredTree
     /// Where the trees may differ, where the driver knows; nil to compare them whole.
     public let changedPaths: ChangedPaths?
     /// How the driver knows that, or why it does not, for a person; nil where there is nothing to

@@ -116,6 +116,7 @@ struct MergedDirectory {
     /// Its topmost layer may be changing while it is read, unless somebody knows better.
     init?(root tree: LayeredTree, isLive: Bool = true) {
         if tree.layers.isEmpty { return nil }
+        let isLive = isLive && !tree.isFixed
         roots = tree.layers.indices.map { Part(root: $0, of: tree, isLive: isLive && $0 == 0) }
         parts = roots
         encoding = tree.encoding

@@ -38,6 +38,15 @@ struct SortedNames: Sequence, IteratorProtocol {
     /// Takes names that are sorted by bytes, each once.
     init(_ names: [RawPath]) { (cursors, known) = ([], names.reversed()) }
 
+    /// Takes the later half of names that are known away; nil where there are few.
+    mutating func splitOff() -> SortedNames? {
+        if known.count < 2 { return nil }
+        let count = known.count / 2
+        let half = Array(known[..<count].reversed())
+        known.removeFirst(count)
+        return SortedNames(half)
+    }
+
     mutating func next() -> RawPath? {
         if let name = known.popLast() { return name }
         guard var least = cursors.first?.name else { return nil }

@@ -61,6 +61,26 @@ struct TreeComparison {
         let changed: ChangedPaths.Place?
         /// Whether ``Event/leave`` is told at its end.
         let isEntered: Bool
+
+        /// The names in this directory at which to look, where not all are looked at.
+        ///
+        /// What has nothing to be compared with is looked at whole.
+        fileprivate var chosenNames: ChangedPaths.Place? {
+            changed.flatMap { $0.isWholeTree || old == nil || new == nil ? nil : $0 }
+        }
+
+        /// Whether it takes less to compare this one than to wake another thread for it.
+        var isSmall: Bool { chosenNames.map { $0.count < 64 } ?? false }
+
+        /// Takes half of the names away at which to look, where they are known.
+        mutating func splitOff() -> Level? {
+            guard names == nil, let chosenNames else { return nil }
+            var all = SortedNames(chosenNames.names)
+            guard let half = all.splitOff() else { return nil }
+            names = all
+            return Level(
+                path: path, old: old, new: new, names: half, changed: changed, isEntered: false)
+        }
     }
 
     /// A name in a directory; the whole path is made only where it is wanted.
@@ -89,10 +109,10 @@ struct TreeComparison {
     }
 
     /// Compares one directory and what is below it, but for the directories that `isTaken` says
-    /// somebody else compares: their ends are told there.
+    /// somebody else compares, or takes a part of: their ends are told there.
     mutating func compare(
         from first: Level,
-        unless isTaken: (Level, _ comparedNames: Int) -> Bool = { _, _ in false },
+        unless isTaken: (inout Level, _ comparedNames: Int) -> Bool = { _, _ in false },
         _ visit: Visitor
     ) throws(ArchiveError) {
         var levels = [first]
@@ -108,9 +128,8 @@ struct TreeComparison {
                 place, in: levels[last].new, above: levels[last].covers ? .some(before) : nil)
             let changed = levels[last].changed?[name]
             comparedNames += 1
-            if let below = try compare(before, after, at: place, changed, visit) {
-                if !isTaken(below, comparedNames) { levels.append(below) }
-            }
+            let next = try compare(before, after, at: place, changed, visit)
+            if var below = next, !isTaken(&below, comparedNames) { levels.append(below) }
         }
     }
 
@@ -119,9 +138,8 @@ struct TreeComparison {
         try observer.report(WorkProgress(phase: "comparing", completedBytes: buffers.comparedBytes))
         let (path, old, new) = (level.path, level.old, level.new)
         level.covers = if let old, let new { new.covers(old) } else { false }
-        // What has nothing to be compared with is looked at whole.
-        if let changed = level.changed, !changed.isWholeTree, old != nil, new != nil {
-            level.names = SortedNames(changed.names)
+        if let chosen = level.chosenNames {
+            level.names = SortedNames(chosen.names)
             return
         }
         let shared = if let old, let new, !looksAtShared { new.sharedCount(with: old) } else { 0 }
@@ -155,7 +173,8 @@ struct TreeComparison {
             guard let directory = new.directory else { return nil }
             return Level(path: path, old: nil, new: directory, changed: nil, isEntered: false)
         }
-        let isEqual = try areEqual(old, new, at: place)
+        let isKnown = new.directory != nil && changed?.isOnlyOnTheWay == true
+        let isEqual = if isKnown { true } else { try areEqual(old, new, at: place) }
         if let directory = new.directory {
             let path = place.path
             try visit(isEqual ? .enter(path, new) : .modified(path, new))

@@ -103,9 +103,14 @@ struct DiffWalk: Sendable {
             var found = FoundChanges(groups)
             var comparison = comparison(.all, lookingAtShared: groups.lookedAtShared)
             try comparison.compare(from: directory) { below, comparedNames in
+                if !work.isHungry || below.isSmall { return false }
+                if let half = below.splitOff() {
+                    work.add(half)
+                    return false
+                }
                 // A thread that is without work takes it, once there are more names than take as long
                 // as it takes to start a thread.
-                if comparedNames < Self.namesAloneMax || !work.isHungry { return false }
+                if comparedNames < Self.namesAloneMax { return false }
                 work.add(below)
                 return true
             } _: { (event) throws(ArchiveError) in
