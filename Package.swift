@@ -40,12 +40,16 @@ let package = Package(
             name: "GraphBtrfs",
             dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
         .target(
+            name: "GraphDeviceMapper",
+            dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
+        .target(
             name: "GraphVFS",
             dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
         .target(
             name: "GraphBuiltins",
             dependencies: [
-                "GraphCore", "GraphOverlay", "GraphBtrfs", "GraphVFS", "GraphSystem", systemPackage,
+                "GraphCore", "GraphOverlay", "GraphBtrfs", "GraphDeviceMapper", "GraphVFS",
+                "GraphSystem", systemPackage,
             ]),
         .target(
             name: "GraphStore",
