@@ -135,8 +135,9 @@ static int change(int control, const char *name, uint32_t flags) {
     return end(call, ioctl(control, DM_DEV_SUSPEND, call));
 }
 
-int cgraph_dm_suspend(int control, const char *name) {
-    return change(control, name, DM_SUSPEND_FLAG);
+int cgraph_dm_suspend(int control, const char *name, int abandoning) {
+    uint32_t more = abandoning ? DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG : 0;
+    return change(control, name, DM_SUSPEND_FLAG | more);
 }
 
 int cgraph_dm_resume(int control, const char *name) { return change(control, name, 0); }

@@ -80,8 +80,9 @@ extension DeviceMapperDriver {
             return DiffSource(old: .empty, new: WholeTrees.plain(try openTree(layer)))
         }
         let isSame = try isUnchanged(layer, base)
-        let new = try openTree(layer)
-        let old = base == layer ? new : try openTree(base)
+        let old = try openTree(base)
+        // The same tree as far as anybody can see, and mounting the layer's own would write to it.
+        let new = base == layer || isSame ? old : try openTree(layer)
         return DiffSource(
             old: WholeTrees.plain(old), new: WholeTrees.plain(new),
             changedPaths: isSame ? ChangedPaths() : nil,

@@ -30,7 +30,8 @@ extension DeviceMapperDriver {
                 {
                     found.append(
                         InventoryItem(
-                            .foreign, location: "\(item.location), whose volume is not in the pool"))
+                            .foreign, location: "\(item.location), whose volume is not in the pool")
+                    )
                 } else {
                     found.append(item)
                 }
@@ -43,7 +44,8 @@ extension DeviceMapperDriver {
         for number in ownerless.sorted() {
             found.append(
                 InventoryItem(
-                    .layer(LayerNumber(rawValue: number)), location: "volume \(number) of the pool"))
+                    .layer(LayerNumber(rawValue: number)), location: "volume \(number) of the pool")
+            )
         }
         return found
     }
@@ -53,11 +55,7 @@ extension DeviceMapperDriver {
         guard (try? folders.writableFolder()) != nil else { return nil }
         let pool = try place.pool()
         // Listing them is a change of the metadata.
-        do throws(DriverError) {
-            try pool.status().requireWritable(pool.name)
-        } catch {
-            return nil
-        }
+        if !pool.isChangeable { return nil }
         let numbers = try PoolMetadata.volumes(of: pool).map(\.number)
         return Set(numbers).subtracting([DeviceMapperLayout.base])
     }

@@ -80,7 +80,9 @@ public final class DeviceMapperDriver: Driver {
         }
     }
 
-    /// The size of a new volume. It holds what its parents do: it cannot be smaller than they are.
+    /// The size of a new volume.
+    ///
+    /// It holds what its parents do: it cannot be smaller than they are.
     private func sectors(
         _ limits: LayerLimits, atLeast least: UInt64
     ) throws(DriverError) -> UInt64 {
@@ -156,8 +158,14 @@ public final class DeviceMapperDriver: Driver {
 
     /// Moves the layer's folder to the trash, where ``reclaim(observer:)`` finds the volume.
     public func remove(_ layer: LayerNumber) throws(DriverError) {
-        unpacking.withLock { $0[layer] = nil }
         _ = try folders.writableFolder()
+        if unpacking.withLock({ $0.removeValue(forKey: layer) }) != nil {
+            // Whoever was unpacking may still have a directory of it open, and nobody else has.
+            let pool = try place.pool()
+            try attempting(
+                "abandon layer \(layer)", try pool.mapper.abandon("\(pool.settings.prefix)\(layer)")
+            )
+        }
         if try folders.status(of: layer, "") == nil { return try removeUnrecorded(layer) }
         try folders.detach(layer)
     }
@@ -193,30 +201,42 @@ public final class DeviceMapperDriver: Driver {
         ]
     }
 
-    /// What the layer's volume takes beyond that of its parent, as the pool counts, at the cost of
-    /// two look-ups; inodes of the whole tree.
+    /// The blocks of the layer's volume that are not its parent's at the same place, as the pool's map
+    /// says; inodes of the whole tree.
     ///
-    /// A block that replaces one of the parent's is not counted.
+    /// Where the store can only be read, the difference of the numbers of blocks, which leaves out
+    /// those that replace one of the parent's.
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let record = try record(of: layer)
         let pool = try place.pool()
-        let below =
-            try parents.first.map { (parent) throws(DriverError) in
-                self.volume(pool, try self.record(of: parent), readOnly: true)
-            }
+        // Looked at as it is: to replay its journal would be to write.
+        let unread = pool.settings.filesystem == "xfs" ? "norecovery" : "noload"
+        let volume = pool.volume(
+            layer.rawValue, sectors: record.sectors,
+            options: options.mountOptions + [MountOption(unread)], readOnly: true)
+        let filesystem = try attempting(
+            "measure layer \(layer)",
+            try volume.openFilesystem(pool.mapper).descriptor.filesystem())
+        let inodes = filesystem.totalInodes - filesystem.freeInodes
+        let below = try parents.first.map { (parent) throws(DriverError) in
+            try self.record(of: parent)
+        }
+        if (try? folders.writableFolder()) != nil, pool.isChangeable {
+            let blocks = try PoolMetadata.ownBlocks(
+                of: layer.rawValue, beyond: below?.number.rawValue ?? DeviceMapperLayout.base,
+                in: pool)
+            return LayerUsage(bytes: blocks * pool.blockSectors * 512, inodes: inodes)
+        }
+        let parent =
+            below.map { self.volume(pool, $0, readOnly: true) }
             ?? pool.volume(
                 DeviceMapperLayout.base, sectors: pool.settings.baseSectors, readOnly: true)
-        let isSealed = try folders.status(of: layer, DeviceMapperLayout.sealed) != nil
-        let volume = self.volume(pool, record, readOnly: isSealed)
         do throws(SyscallError) {
-            let filesystem = try volume.openFilesystem(pool.mapper).descriptor.filesystem()
             let own = try volume.mappedSectors(pool.mapper)
-            let parents = try below.mappedSectors(pool.mapper)
-            return LayerUsage(
-                bytes: (own - min(own, parents)) * 512,
-                inodes: filesystem.totalInodes - filesystem.freeInodes)
+            let shared = try parent.mappedSectors(pool.mapper)
+            return LayerUsage(bytes: (own - min(own, shared)) * 512, inodes: inodes)
         } catch {
             throw DriverError("measure layer \(layer)", error)
         }

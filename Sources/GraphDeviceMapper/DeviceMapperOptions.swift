@@ -132,11 +132,11 @@ struct DeviceMapperOptions: Hashable, Sendable {
 }
 
 /// A number of bytes as people write it.
-public struct PoolSize: Hashable, Sendable {
-    public let bytes: UInt64
+struct PoolSize: Hashable, Sendable {
+    let bytes: UInt64
 
     /// Reads digits, perhaps with K, M, G or T for powers of 1024; nil for anything else.
-    public init?(_ text: String) {
+    init?(_ text: String) {
         let powers: [Character: UInt64] = ["k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40]
         let factor = text.lowercased().last.flatMap { powers[$0] }
         let digits = factor == nil ? text[...] : text.dropLast()

@@ -30,11 +30,7 @@ public struct PoolControl: Sendable {
     public func status() throws(DriverError) -> PoolStatus { try pool.status() }
 
     /// Lets the pool take all of its devices, after the files of a pool for trying out have been made
-    /// larger.
-    ///
-    /// - Parameters:
-    ///   - dataBytes: The size of the data file; nil leaves it.
-    ///   - metadataBytes: The size of the metadata file; nil leaves it.
+    /// larger: nil leaves one as it is.
     public func grow(
         dataBytes: UInt64? = nil, metadataBytes: UInt64? = nil
     ) throws(DriverError) {

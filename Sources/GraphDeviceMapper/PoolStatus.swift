@@ -54,7 +54,8 @@ public struct PoolStatus: Hashable, Sendable {
 
     /// Whether nothing can be changed for want of metadata: the kernel says no more than `ro` then.
     private var isOutOfMetadata: Bool {
-        mode == "ro" && metadataBlocksUsed + Self.reserveBlocks(of: metadataBlocks) >= metadataBlocks
+        mode == "ro"
+            && metadataBlocksUsed + Self.reserveBlocks(of: metadataBlocks) >= metadataBlocks
     }
 
     /// What the kernel keeps free of the metadata, so that deleting goes on.
@@ -69,7 +70,8 @@ public struct PoolStatus: Hashable, Sendable {
         if isOutOfMetadata && !needsCheck {
             throw DriverError(
                 .noSpace,
-                "pool \(pool) has no metadata left and takes no changes; `graphctl pool grow` adds some",
+                "pool \(pool) has no metadata left and takes no changes; `graphctl pool grow` adds "
+                    + "some",
                 resource: .poolMetadata)
         }
         if needsCheck {

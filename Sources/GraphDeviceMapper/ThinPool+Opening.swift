@@ -9,8 +9,7 @@ extension ThinPool {
     /// Opens the pool of a store, and makes it active where it is not, as after a restart of the
     /// machine.
     ///
-    /// - Parameter options: What a store without a pool gets; nil when none is to be made.
-    /// - Returns: nil when there is none and none is to be made.
+    /// A store without a pool gets what the options say; nil when there are none, and no pool.
     static func open(
         root: FilePath, options: DeviceMapperOptions?
     ) throws(DriverError) -> ThinPool? {
@@ -92,7 +91,8 @@ extension ThinPool {
                 .invalidArgument,
                 "\(metadata) has something on it; for a new pool its first 4 KiB must be zeros")
         case .existing(let name):
-            let target = try attempting("ask pool \(name)", try mapper.target(of: name, status: true))
+            let target = try attempting(
+                "ask pool \(name)", try mapper.target(of: name, status: true))
             guard let target, let status = PoolStatus(target, blockSectors: 128) else {
                 throw DriverError(
                     .invalidArgument, "dm.thinpooldev: there is no active thin pool \(name)")
@@ -174,7 +174,8 @@ extension ThinPool {
                 throw error
             }
             guard let made = try mapper.status(of: name) else {
-                throw SyscallError(call: "ioctl(DM_DEV_STATUS, \(name))", errno: .noSuchAddressOrDevice)
+                throw SyscallError(
+                    call: "ioctl(DM_DEV_STATUS, \(name))", errno: .noSuchAddressOrDevice)
             }
             return ThinPool(
                 mapper, settings, at: path, folder, made.number,
@@ -244,7 +245,9 @@ struct PoolDevices: ~Copyable {
         self.init(data: data, metadata: metadata)
     }
 
-    /// A table over the whole of both. A full pool fails writes instead of holding them up.
+    /// A table over the whole of both.
+    ///
+    /// A full pool fails writes instead of holding them up.
     func table(blockSectors: UInt64) throws(SyscallError) -> MappedTarget {
         let sectors = try data.size() / 512 / blockSectors * blockSectors
         return MappedTarget(

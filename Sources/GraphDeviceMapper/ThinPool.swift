@@ -50,6 +50,9 @@ final class ThinPool: Sendable {
             number, pool: self.number, sectors: sectors, options: options, readOnly: readOnly)
     }
 
+    /// Whether the pool takes messages.
+    var isChangeable: Bool { (try? status().requireWritable(name)) != nil }
+
     // MARK: Changes
 
     /// Whether the pool is where the store's last change left it.
@@ -75,9 +78,8 @@ final class ThinPool: Sendable {
         return UInt64(String(decoding: bytes.prefix { (48...57).contains($0) }, as: UTF8.self))
     }
 
-    /// Has the pool make one change, told in one message.
-    ///
-    /// - Parameter isWanted: Asked once nobody else can change the pool.
+    /// Has the pool make one change, told in one message, if `isWanted` says so once nobody else can
+    /// change the pool.
     func change(
         _ action: String, _ message: String,
         if isWanted: () throws(DriverError) -> Bool = { () throws(DriverError) in true }
@@ -141,24 +143,26 @@ final class ThinPool: Sendable {
     ///
     /// What a power cut left under the number is deleted first.
     func makeSnapshot(_ number: LayerNumber, of origin: UInt32) throws(DriverError) {
+        do throws(DriverError) {
+            try snapshotLocked(number, of: origin)
+        } catch {
+            guard error.cause?.errno == .fileExists else { throw error }
+            try delete(number, discarding: nil) { true }
+            try snapshotLocked(number, of: origin)
+        }
+    }
+
+    private func snapshotLocked(_ number: LayerNumber, of origin: UInt32) throws(DriverError) {
         let lock = try attempting(
             "wait for pool \(name)",
             try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
-        let action = "make the volume of layer \(number)"
-        let message = "create_snap \(number) \(origin)"
         // Writes on their way to a mounted origin would be in the snapshot or not, at random.
         let device = "\(settings.prefix)\(origin)"
         let isActive = try attempting(
             "look at volume \(origin)", try mapper.status(of: device)?.isActive ?? false)
         if isActive { try attempting("suspend volume \(origin)", try suspend(device)) }
         defer { if isActive { try? mapper.resume(device) } }
-        do throws(DriverError) {
-            try changeLocked(action, message)
-        } catch {
-            guard error.cause?.errno == .fileExists else { throw error }
-            try changeLocked("delete what was left of layer \(number)", "delete \(number)")
-            try changeLocked(action, message)
-        }
+        try changeLocked("make the volume of layer \(number)", "create_snap \(number) \(origin)")
         _ = consume lock
     }
 
@@ -173,24 +177,36 @@ final class ThinPool: Sendable {
 
     /// Deletes a volume with its device; one that does not exist is no error.
     ///
-    /// - Parameter isWanted: Asked once nobody else can change the pool.
-    /// - Throws: `EBUSY` as the cause when something uses it.
+    /// Does nothing when `isWanted` says so once nobody else can change the pool. Throws `EBUSY` as
+    /// the cause when something uses the volume.
     func delete(
         _ number: LayerNumber, discarding sectors: UInt64?, if isWanted: () -> Bool
     ) throws(DriverError) {
         let device = "\(settings.prefix)\(number)"
-        try attempting("take the device of layer \(number) away", try removeUnused(device))
-        if let sectors, isWanted() {
+        let action = "take the device of layer \(number) away"
+        // One that was abandoned has let go of the volume, whoever still holds it.
+        let isAbandoned = try attempting(action, try mapper.target(of: device)?.type == "error")
+        if !isAbandoned { try attempting(action, try removeUnused(device)) }
+        if let sectors, !isAbandoned, isWanted() {
             // Of no use where the pool takes no writes; deleting gives the pool its blocks anyway.
             let volume = volume(number.rawValue, sectors: sectors, readOnly: false)
             if let open = try? volume.open(mapper) { try? open.device.discard() }
-            try attempting("take the device of layer \(number) away", try removeUnused(device))
+            try attempting(action, try removeUnused(device))
         }
-        do throws(DriverError) {
-            try change("delete the volume of layer \(number)", "delete \(number)") { isWanted() }
-        } catch {
-            // There is none: the message is refused before anything is changed.
-            if error.cause?.errno != .noData { throw error }
+        var tries = 0
+        while true {
+            do throws(DriverError) {
+                return try change("delete the volume of layer \(number)", "delete \(number)") {
+                    isWanted()
+                }
+            } catch {
+                // There is none: the message is refused before anything is changed.
+                if error.cause?.errno == .noData { return }
+                // The device's name is gone before it has let go of the volume.
+                if error.cause?.errno != .resourceBusy || tries > 100 { throw error }
+            }
+            tries += 1
+            Pause.milliseconds(20)
         }
     }
 

@@ -105,7 +105,7 @@ public enum LoopDevice {
     /// Makes a block device of a file, which goes away when nobody uses it any more;
     /// `LOOP_CONFIGURE`.
     ///
-    /// - Parameter file: Open for reading and writing.
+    /// The file is open for reading and writing.
     public static func attach(
         _ file: borrowing OwnedDescriptor
     ) throws(SyscallError) -> BlockDevice {

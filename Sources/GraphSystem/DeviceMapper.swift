@@ -69,10 +69,10 @@ public final class DeviceMapper: Sendable {
         return MappedDevice(info)
     }
 
-    /// Takes a device away; does nothing when there is none; `DM_DEV_REMOVE`.
+    /// Takes a device away, or with `deferring` lets one in use go away with its last user; does
+    /// nothing when there is none; `DM_DEV_REMOVE`.
     ///
-    /// - Parameter deferring: One that is in use goes away with its last user.
-    /// - Throws: `EBUSY` when it is in use.
+    /// Throws `EBUSY` when it is in use.
     public func remove(_ name: String, deferring: Bool = false) throws(SyscallError) {
         do throws(SyscallError) {
             try checked("ioctl(DM_DEV_REMOVE, \(name))") {
@@ -98,8 +98,18 @@ public final class DeviceMapper: Sendable {
     /// can be read; `DM_DEV_SUSPEND`.
     public func suspend(_ name: String) throws(SyscallError) {
         try checked("ioctl(DM_DEV_SUSPEND, \(name))") {
-            cgraph_dm_suspend(control.rawValue, name)
+            cgraph_dm_suspend(control.rawValue, name, 0)
         }
+    }
+
+    /// Has a device fail whatever is still asked of it, and let go of what it lay on.
+    public func abandon(_ name: String) throws(SyscallError) {
+        guard let table = try target(of: name), table.type != "error" else { return }
+        try load(name, MappedTarget(type: "error", sectors: table.sectors, parameters: ""))
+        try checked("ioctl(DM_DEV_SUSPEND, \(name))") {
+            cgraph_dm_suspend(control.rawValue, name, 1)
+        }
+        try resume(name)
     }
 
     /// Lets a device go on, with the table loaded last.

@@ -56,7 +56,8 @@ public struct ThinVolume: Hashable, Sendable {
 
     /// The device went away between two calls, or its last user has not yet let go.
     private static func isPassing(_ errno: Errno) -> Bool {
-        errno == .noSuchAddressOrDevice || errno == .noSuchFileOrDirectory || errno == Errno(rawValue: ENODEV)
+        errno == .noSuchAddressOrDevice || errno == .noSuchFileOrDirectory
+            || errno == Errno(rawValue: ENODEV)
             || errno == .resourceBusy
     }
 

@@ -44,6 +44,14 @@ public struct GraphctlCommand: Sendable {
         return path.isEmpty ? BuiltProgram.path("graphctl") : FilePath(path)
     }()
 
+    /// Settings that every store of the driver is made with, as arguments.
+    private var storageOptions: [String] {
+        let subject = DriverUnderTest.all.first { $0.name == driver }
+        return (subject?.storageOptions ?? [:]).sorted { $0.key < $1.key }.flatMap {
+            ["--storage-opt", "\($0.key)=\($0.value)"]
+        }
+    }
+
     /// Runs a subcommand with its arguments, whatever comes of it.
     public func run(_ arguments: [String], input: FilePath? = nil) throws -> GraphctlResult {
         let name = "graphctl-" + String(UInt64.random(in: .min ... .max), radix: 16)
@@ -57,7 +65,8 @@ public struct GraphctlCommand: Sendable {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.executable.string)
         process.arguments =
-            ["--root", root.string, "--run-root", runRoot.string, "--driver", driver] + arguments
+            ["--root", root.string, "--run-root", runRoot.string, "--driver", driver]
+            + storageOptions + arguments
         process.standardOutput = FileHandle(forWritingAtPath: output.string)
         process.standardError = FileHandle(forWritingAtPath: errors.string)
         process.standardInput =

@@ -64,7 +64,7 @@ mkdir -p /run/tmp /run/lock
 echo $work/modprobe >/proc/sys/kernel/modprobe
 for module in loop dm-mod dm-thin-pool overlay; do $work/modprobe \$module; done
 ip link set lo up 2>/dev/null
-export TMPDIR=/run/tmp UML=1
+export TMPDIR=/run/tmp UML=1 DM_DISABLE_UDEV=1 # dmsetup makes nodes itself
 bash $work/command </dev/null >$work/out 2>$work/err
 echo \$? >$work/status.new
 mv $work/status.new $work/status

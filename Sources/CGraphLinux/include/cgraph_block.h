@@ -31,7 +31,8 @@ int cgraph_dm_remove(int control, const char *name, int deferred);
 /// Loads a table of one target, which the next resume makes live.
 int cgraph_dm_load(int control, const char *name, uint64_t sectors, const char *type,
                    const char *parameters, int read_only);
-int cgraph_dm_suspend(int control, const char *name);
+/// `abandoning`: without waiting for what is on its way, or for a filesystem.
+int cgraph_dm_suspend(int control, const char *name, int abandoning);
 int cgraph_dm_resume(int control, const char *name);
 /// The type and the parameters or status of the first target; ENODATA when there is no live table,
 /// EOVERFLOW when the text does not fit.
