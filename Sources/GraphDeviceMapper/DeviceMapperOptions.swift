@@ -44,7 +44,7 @@ struct DeviceMapperOptions: Hashable, Sendable {
         "dm.override_udev_sync_check": "udev is not waited for",
         "dm.directlvm_device": "pools of LVM are not used: its transaction ids are its own",
         "dm.libdm_log_level": "libdevmapper is not used",
-        "dm.xfs_nospace_max_retries": "a full pool fails writes at once",
+        "dm.xfs_nospace_max_retries": "xfs waits a minute for room in the pool",
     ]
 
     init(_ options: DriverOptions) throws(DriverError) {

@@ -157,7 +157,18 @@ public struct ThinVolume: Hashable, Sendable {
         try context.set("source", string: device.device.path.string)
         if device.isReadOnly { try context.set(MountOption("ro")) }
         for option in options { try context.set(option) }
-        return try context.create()
+        let mount = try context.create()
+        if type == "xfs" && !device.isReadOnly { Self.limitRetries(of: device.device.number) }
+        return mount
+    }
+
+    /// Has xfs give up after a minute where the pool has no room for what it must write: it would try
+    /// for ever, with whoever waits for it.
+    private static func limitRetries(of device: DeviceNumber) {
+        let path = FilePath(
+            "/sys/fs/xfs/dm-\(device.minor)/error/metadata/ENOSPC/retry_timeout_seconds")
+        // Where /sys cannot be written, growing the pool or removing something ends the wait.
+        if let file = try? OwnedDescriptor.open(path, .writeOnly) { try? file.write("60") }
     }
 }
 

@@ -80,7 +80,9 @@ import Testing
     }
 
     @Test func `metadata are kept free as data are, and removing gives them back`() throws {
-        try SmallPool.with(["dm.loopmetadatasize": "2M", "dm.min_free_space": "40%"]) { store in
+        try SmallPool.with([
+            "dm.loopdatasize": "8G", "dm.loopmetadatasize": "2M", "dm.min_free_space": "40%",
+        ]) { store in
             let before = try SmallPool.control(store).status().metadataBlocksUsed
             let (count, error) = try fillMetadata(store)
             #expect(error.code == .noSpace)
@@ -93,7 +95,9 @@ import Testing
     }
 
     @Test func `a pool without any metadata left is told, and goes on when it has grown`() throws {
-        try SmallPool.with(["dm.loopmetadatasize": "2M", "dm.min_free_space": "0"]) { store in
+        try SmallPool.with([
+            "dm.loopdatasize": "8G", "dm.loopmetadatasize": "2M", "dm.min_free_space": "0",
+        ]) { store in
             let (count, error) = try fillMetadata(store)
             #expect(error.code == .noSpace)
             #expect(error.resource == .poolMetadata)

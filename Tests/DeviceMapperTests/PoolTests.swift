@@ -109,7 +109,8 @@ import Testing
         }
     }
 
-    @Test func `a pool in use, one that is not there and options without sense are refused`() throws {
+    @Test func `a pool in use, one that is not there and options without sense are refused`() throws
+    {
         try SmallPool.with { store in
             let name = try SmallPool.control(store).name
             try store.create(1)

@@ -107,5 +107,5 @@ if [ -z "$status" ]; then
     [ "$guest_status" != 137 ] || status=137
     [ ! -f "$work/status" ] || status=$(cat "$work/status")
 fi
-[ "$status" != 125 ] || [ -n "$verbose" ] || tail -n 5 "$work/console" >&2
+[ "$status" != 125 ] || [ -n "$verbose" ] || tail -n 60 "$work/console" >&2
 exit "$status"
