@@ -51,6 +51,7 @@ extension DeviceMapperDriver {
         let record = try record(of: layer)
         _ = try folders.writableFolder()
         let pool = try place.pool()
+        try pool.requireChangeable()
         try pool.status().requireReserve(percent: options.reservePercent, pool.name)
         let root = try openRoot(pool, record, false)
         let tree = try attempting("open layer \(layer)", try root.openDirectory(WholeTrees.tree))

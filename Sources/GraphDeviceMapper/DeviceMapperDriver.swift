@@ -137,7 +137,7 @@ public final class DeviceMapperDriver: Driver {
         }
         unpacking.withLock { $0[layer] = nil }
         if durability == .durable {
-            let volume = self.volume(pool, record, readOnly: false)
+            let volume = self.volume(pool, record, readOnly: isSealed)
             do throws(SyscallError) {
                 // What unmounting wrote, and the pool's record of where.
                 let open = try volume.open(pool.mapper)
@@ -185,7 +185,9 @@ public final class DeviceMapperDriver: Driver {
     ) throws(DriverError) -> [Mount] {
         let record = try record(of: layer)
         var isSealed = try folders.status(of: layer, DeviceMapperLayout.sealed) != nil
-        if isSealed && writable, (try? folders.writableFolder()) != nil {
+        let mayWrite = writable && (try? folders.writableFolder()) != nil
+        if mayWrite { try place.pool().requireChangeable() }
+        if isSealed && mayWrite {
             // It was sealed when the process died before that was recorded.
             let folder = try folders.open(layer)
             try attempting(

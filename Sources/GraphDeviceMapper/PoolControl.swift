@@ -118,9 +118,9 @@ extension ThinPool {
         let own = "\(settings.prefix)"
         do throws(SyscallError) {
             for device in try mapper.devices() where device.hasPrefix(own) && device != name {
-                guard let status = try mapper.status(of: device), status.openCount == 0 else {
-                    continue
-                }
+                guard let status = try mapper.status(of: device) else { continue }
+                if status.isSuspended { try resumeAbandoned(device) }
+                if status.openCount > 0 { continue }
                 do throws(SyscallError) {
                     try mapper.remove(device)
                 } catch  where error.errno == .resourceBusy {
@@ -130,5 +130,13 @@ extension ThinPool {
         } catch {
             throw DriverError("look for idle volumes of pool \(name)", error)
         }
+    }
+
+    /// Lets a device go on whose suspender died: nobody suspends one without the lock.
+    private func resumeAbandoned(_ device: String) throws(SyscallError) {
+        let lock = try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock))
+        let status = try mapper.status(of: device)
+        if let status, status.isSuspended, status.isActive { try mapper.resume(device) }
+        _ = consume lock
     }
 }

@@ -82,7 +82,7 @@ final class PoolPlace: Sendable {
                 "pool metadata": "\(status.metadataBlocksUsed) of \(status.metadataBlocks) blocks",
                 "layer filesystem": pool.settings.filesystem,
                 "layer size": "\(pool.settings.baseSectors * 512)",
-                "changes": Self.sentence(pool, status),
+                "changes": Self.sentence(pool),
             ]
         } catch {
             return ["pool": "\(error)"]
@@ -90,10 +90,9 @@ final class PoolPlace: Sendable {
     }
 
     /// Why nothing can be changed, or that all can.
-    private static func sentence(_ pool: ThinPool, _ status: PoolStatus) -> String {
+    private static func sentence(_ pool: ThinPool) -> String {
         do throws(DriverError) {
-            try status.requireWritable(pool.name)
-            try pool.requireSameTransaction(status)
+            try pool.requireChangeable()
             return "allowed"
         } catch {
             return error.message

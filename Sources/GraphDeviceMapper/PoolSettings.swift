@@ -93,7 +93,7 @@ struct PoolSettings: Hashable, Sendable {
     /// The volume of a number, as a value.
     func volume(
         _ number: UInt32, pool: DeviceNumber, sectors: UInt64, options: [MountOption],
-        readOnly: Bool
+        readOnly: Bool, lock: FilePath
     ) -> ThinVolume {
         // Every snapshot has the UUID of the filesystem that it was made of; and who mounts a new
         // ext4 would have all its empty tables written, into each snapshot.
@@ -101,6 +101,6 @@ struct PoolSettings: Hashable, Sendable {
         return ThinVolume(
             name: "\(prefix)\(number)", uuid: "GRAPH-\(token)-\(number)", pool: pool, id: number,
             sectors: sectors, type: filesystem, options: [MountOption(own)] + options,
-            isReadOnly: readOnly)
+            isReadOnly: readOnly, lock: lock)
     }
 }

@@ -47,11 +47,29 @@ final class ThinPool: Sendable {
         _ number: UInt32, sectors: UInt64, options: [MountOption] = [], readOnly: Bool
     ) -> ThinVolume {
         settings.volume(
-            number, pool: self.number, sectors: sectors, options: options, readOnly: readOnly)
+            number, pool: self.number, sectors: sectors, options: options, readOnly: readOnly,
+            lock: path.appending(DeviceMapperLayout.lock))
     }
 
-    /// Whether the pool takes messages.
-    var isChangeable: Bool { (try? status().requireWritable(name)) != nil }
+    /// Whether the pool takes messages, and is this store's as far as can be told.
+    var isChangeable: Bool { (try? requireChangeable()) != nil }
+
+    /// Refuses to go on with a pool that cannot be written, or is not where the store's last change
+    /// left it.
+    func requireChangeable() throws(DriverError) {
+        let status = try status()
+        try status.requireWritable(name)
+        do throws(DriverError) {
+            try requireSameTransaction(status)
+        } catch {
+            // Another process may have made changes between the two looks.
+            let lock = try attempting(
+                "wait for pool \(name)",
+                try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+            try requireSameTransaction(try self.status())
+            _ = consume lock
+        }
+    }
 
     // MARK: Changes
 
@@ -188,6 +206,7 @@ final class ThinPool: Sendable {
         let isAbandoned = try attempting(action, try mapper.target(of: device)?.type == "error")
         if !isAbandoned { try attempting(action, try removeUnused(device)) }
         if let sectors, !isAbandoned, isWanted() {
+            try requireChangeable()
             // Of no use where the pool takes no writes; deleting gives the pool its blocks anyway.
             let volume = volume(number.rawValue, sectors: sectors, readOnly: false)
             if let open = try? volume.open(mapper) { try? open.device.discard() }

@@ -3,7 +3,7 @@
 
 import CGraphLinux
 import Glibc
-import SystemPackage
+public import SystemPackage
 
 /// A volume of a thin pool with a filesystem on it, as a value: nothing of it need be active.
 ///
@@ -25,15 +25,17 @@ public struct ThinVolume: Hashable, Sendable {
     public let options: [MountOption]
     /// Whether the device itself is to refuse writing.
     public let isReadOnly: Bool
+    /// The file whose byte `id` + 1 is locked while the device is made or opened.
+    public let lock: FilePath
 
     /// Describes a volume.
     public init(
         name: String, uuid: String, pool: DeviceNumber, id: UInt32, sectors: UInt64, type: String,
-        options: [MountOption], isReadOnly: Bool
+        options: [MountOption], isReadOnly: Bool, lock: FilePath
     ) {
         (self.name, self.uuid, self.pool, self.id) = (name, uuid, pool, id)
         (self.sectors, self.type, self.options) = (sectors, type, options)
-        self.isReadOnly = isReadOnly
+        (self.isReadOnly, self.lock) = (isReadOnly, lock)
     }
 
     private static let triesMax = 100
@@ -46,7 +48,7 @@ public struct ThinVolume: Hashable, Sendable {
         var tries = 0
         while true {
             do throws(SyscallError) {
-                return try openOnce(mapper)
+                return try openOnce(mapper, after: tries)
             } catch  where Self.isPassing(error.errno) && tries < Self.triesMax {
                 tries += 1
                 Pause.milliseconds(tries < 10 ? 2 : 20)
@@ -61,8 +63,12 @@ public struct ThinVolume: Hashable, Sendable {
             || errno == .resourceBusy
     }
 
-    private func openOnce(_ mapper: DeviceMapper) throws(SyscallError) -> OpenVolume {
-        let active = try activate(mapper)
+    private func openOnce(
+        _ mapper: DeviceMapper, after tries: Int
+    ) throws(SyscallError) -> OpenVolume {
+        let lock = try waitForLock()
+        defer { withExtendedLifetime(lock) {} }
+        let active = try activate(mapper, after: tries)
         let device = try BlockDevice(active.number, readOnly: active.isReadOnly)
         // The number may have gone to another device before it was opened; from now on it cannot.
         guard let now = try mapper.status(of: device.number), now.uuid == uuid, now.isActive else {
@@ -76,20 +82,36 @@ public struct ThinVolume: Hashable, Sendable {
         return OpenVolume(device: device, isReadOnly: now.isReadOnly)
     }
 
-    private func activate(_ mapper: DeviceMapper) throws(SyscallError) -> MappedDevice {
-        if let device = try mapper.status(of: name), device.isActive, !device.isSuspended {
+    /// Keeps others from giving the device another table than it is about to get; nil in a store that
+    /// cannot be written, whose volumes are only read.
+    private func waitForLock() throws(SyscallError) -> RangeLock? {
+        do throws(SyscallError) {
+            return try RangeLock(waitingFor: Int64(id) + 1, in: lock)
+        } catch  where error.errno == .readOnlyFileSystem || error.errno == .permissionDenied {
+            return nil
+        }
+    }
+
+    private func activate(
+        _ mapper: DeviceMapper, after tries: Int
+    ) throws(SyscallError) -> MappedDevice {
+        let device = try mapper.status(of: name)
+        if let device, device.isActive, !device.isSuspended {
             if device.isReadOnly == isReadOnly { return device }
             if device.openCount > 0 {
-                // For reading, one that may be written does as well.
-                if isReadOnly { return device }
+                // For reading, one that may be written does as well, unless it is about to go.
+                if isReadOnly && tries >= 5 { return device }
                 throw SyscallError(call: "open(\(name))", errno: .resourceBusy)
             }
             try mapper.remove(name)
+        } else if let device, device.isActive, tries < 50 {
+            // A snapshot of it is being made, or whoever made one died over it.
+            throw SyscallError(call: "open(\(name))", errno: .resourceBusy)
         }
         do throws(SyscallError) {
             _ = try mapper.create(name, uuid: uuid)
         } catch  where error.errno == .resourceBusy {
-            // Another process makes it, or died over it: what follows may be done twice.
+            // Whoever made it died over it.
         }
         do throws(SyscallError) {
             let target = MappedTarget(
