@@ -117,8 +117,14 @@ public struct GraphctlCommand: Sendable {
     }
 
     /// Bytes of disk blocks of the store without its database, which keeps its pages for the next
-    /// layers.
+    /// layers; of a store on a thin pool, what the pool has given out.
     public func diskBytes() throws -> UInt64 {
+        if driver == "devicemapper" {
+            let status = try succeed("pool", "status", "--json")
+            let object = try JSONSerialization.jsonObject(with: Data(status.output))
+            let used = (object as? [String: Any])?["data_used"] as? NSNumber
+            return used?.uint64Value ?? 0
+        }
         let line = try runCommand(
             "du", ["-s", "--block-size=1", "--exclude=graph.db*", root.string])
         return line.split(separator: "\t").first.flatMap { UInt64($0) } ?? 0

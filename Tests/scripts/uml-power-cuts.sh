@@ -12,7 +12,7 @@ GRAPHCTL=${GRAPHCTL:-$PWD/.build/debug/graphctl}
 
 # In the guest: checks what the last cut left, then works until the power goes.
 if [ "${1-}" = --guest ]; then
-    filesystem=$2 seed=$3 tar=$4 isFirst=$5
+    filesystem=$2 seed=$3 tar=$4
     graph() {
         "$GRAPHCTL" --root /mnt/store/root --run-root /run/tmp/run --driver devicemapper \
             --storage-opt dm.datadev=/dev/ubdc --storage-opt dm.metadatadev=/dev/ubdb \
@@ -21,7 +21,7 @@ if [ "${1-}" = --guest ]; then
     fail() { echo "after a power cut: $*"; exit 1; }
     mkdir /mnt/store
     mount -t ext4 /dev/ubda /mnt/store
-    if [ "$isFirst" = no ]; then
+    if [ -s /mnt/store/root/graph.db ]; then # the first cuts may come before there is a store
         thin_check -q /dev/ubdb || fail 'thin_check finds damage'
         graph gc >/dev/null || fail 'gc'
         found=$(graph check --deep) || fail "check: $found"
@@ -90,10 +90,10 @@ truncate -s 1G "$work/data"
 mkfs.ext4 -q -F "$work/store"
 tar -C "$PWD" -cf "$work/layer.tar" docs
 
-cut=0 crashes=0 isFirst=yes
+cut=0 crashes=0
 while [ "$cut" -le "$count" ]; do
     UML_PIDFILE=$work/pid Tests/scripts/uml-run.sh -m 768M -t 120 -d "$work/store" -d "$work/metadata" -d "$work/data" -- \
-        "$0" --guest "$filesystem" "$RANDOM" "$work/layer.tar" "$isFirst" >"$work/out" 2>"$work/err" &
+        "$0" --guest "$filesystem" "$RANDOM" "$work/layer.tar" >"$work/out" 2>"$work/err" &
     runner=$!
     until grep -q ready "$work/out"; do
         if ! kill -0 "$runner" 2>/dev/null; then
@@ -113,7 +113,6 @@ while [ "$cut" -le "$count" ]; do
     kill -9 -- "-$(cat "$work/pid")" 2>/dev/null || true
     wait "$runner" || true
     runner=
-    isFirst=no
     cut=$((cut + 1))
 done
 echo "$count power cuts on $filesystem: pool and volumes are sound, with $(sed -n 's/^ready, //p' "$work/out")"

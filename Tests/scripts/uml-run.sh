@@ -8,7 +8,7 @@
 #   -t  give up after so long (300)   -v  the guest's console goes to standard error
 # The status is the command's; 124 timed out; 137 the guest was killed, as by a power cut: kill -9 of
 # the process group whose number is in $UML_PIDFILE; 125 it ended without a status. In the guest /run,
-# /mnt and /dev/shm are empty, TMPDIR is /run/tmp, UML=1. Whatever else is written is this machine's.
+# /mnt and /dev/shm are empty, UML=1, TMPDIR is /run/tmp or with UML_DISK=1 on the first disk. Whatever else is written is this machine's.
 set -uo pipefail
 
 memory=1G limit=300 verbose='' disks=()
@@ -65,6 +65,12 @@ echo $work/modprobe >/proc/sys/kernel/modprobe
 for module in loop dm-mod dm-thin-pool overlay; do $work/modprobe \$module; done
 ip link set lo up 2>/dev/null
 export TMPDIR=/run/tmp UML=1 DM_DISABLE_UDEV=1 # dmsetup makes nodes itself
+if [ -n "${UML_DISK-}" ]; then # names with attributes, and more room than in memory
+    mkfs.ext4 -q -F /dev/ubda
+    mkdir /mnt/work
+    mount -t ext4 /dev/ubda /mnt/work
+    export TMPDIR=/mnt/work
+fi
 bash $work/command </dev/null >$work/out 2>$work/err
 echo \$? >$work/status.new
 mv $work/status.new $work/status
