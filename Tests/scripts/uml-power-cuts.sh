@@ -45,7 +45,7 @@ if [ "${1-}" = --guest ]; then
             fi
             dmsetup remove --retry checked
         done
-        owned=$(cd /mnt/store/root/devicemapper && ls -d [1-9]* 2>/dev/null | sort -n | tr '\n' ' ')
+        owned=$(find /mnt/store/root/devicemapper -maxdepth 1 -name '[1-9]*' -printf '%f\n' | sort -n | tr '\n' ' ')
         graph pool stop
         inPool=$(thin_ls --no-headers -o DEV /dev/ubdb | awk '$1 != 0 { print $1 }' | sort -n | tr '\n' ' ')
         [ "$owned" = "$inPool" ] || fail "the store has layers $owned, the pool volumes $inPool"
