@@ -61,7 +61,14 @@ extension ThinPool {
                 "make the pool's files",
                 try makeFiles(in: folder, data: dataBytes, metadata: metadataBytes))
         }
-        let begun = try bringUp(mapper, settings, at: path, folder)
+        let begun: ThinPool
+        do throws(DriverError) {
+            begun = try bringUp(mapper, settings, at: path, folder)
+        } catch {
+            // What cannot be used is not kept: other options may name what can.
+            try? folder.removeFile(DeviceMapperLayout.settings)
+            throw error
+        }
         do throws(DriverError) {
             try begun.makeBase(options)
             settings.hasBase = true

@@ -126,6 +126,13 @@ import Testing
                     }
                     #expect(error?.code == .invalidArgument, "\(values)")
                 }
+                let missing = ["dm.datadev": "/dev/no-such", "dm.metadatadev": "/dev/zero"]
+                #expect(throws: DriverError.self) {
+                    try SmallPool.subject.open(root, options: missing)
+                }
+                // None of these is what the store is from then on.
+                let made = TestStore(driver: try SmallPool.subject.open(root), root: root)
+                try made.create(1)
             }
         }
     }
