@@ -40,12 +40,16 @@ let package = Package(
             name: "GraphBtrfs",
             dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
         .target(
+            name: "GraphDeviceMapper",
+            dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
+        .target(
             name: "GraphVFS",
             dependencies: ["GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
         .target(
             name: "GraphBuiltins",
             dependencies: [
-                "GraphCore", "GraphOverlay", "GraphBtrfs", "GraphVFS", "GraphSystem", systemPackage,
+                "GraphCore", "GraphOverlay", "GraphBtrfs", "GraphDeviceMapper", "GraphVFS",
+                "GraphSystem", systemPackage,
             ]),
         .target(
             name: "GraphStore",
@@ -58,14 +62,14 @@ let package = Package(
         .executableTarget(
             name: "graphctl",
             dependencies: [
-                "GraphStore", "GraphImage", "GraphBuiltins", "GraphCore", "GraphArchive",
-                "GraphSystem", argumentParser, logging, systemPackage,
+                "GraphStore", "GraphImage", "GraphBuiltins", "GraphDeviceMapper", "GraphCore",
+                "GraphArchive", "GraphSystem", argumentParser, logging, systemPackage,
             ]),
         .target(
             name: "GraphTestSupport",
             dependencies: [
-                "GraphStore", "GraphBuiltins", "GraphCore", "GraphArchive", "GraphSystem",
-                systemPackage,
+                "GraphStore", "GraphBuiltins", "GraphDeviceMapper", "GraphCore", "GraphArchive",
+                "GraphSystem", systemPackage,
             ],
             path: "Tests/GraphTestSupport"),
         .testTarget(
@@ -76,6 +80,13 @@ let package = Package(
             dependencies: [
                 "GraphCore", "GraphBuiltins", "GraphOverlay", "GraphBtrfs", "GraphVFS",
                 "GraphArchive", "GraphSystem", "GraphTestSupport", systemPackage,
+            ]),
+        // Under a kernel with device mapper: Tests/scripts/uml-tests.sh.
+        .testTarget(
+            name: "DeviceMapperTests",
+            dependencies: [
+                "GraphDeviceMapper", "GraphBuiltins", "GraphCore", "GraphArchive", "GraphSystem",
+                "GraphTestSupport", systemPackage,
             ]),
         // The program of docs/linking.md: what a runtime needs to link the store.
         .executableTarget(

@@ -3,6 +3,7 @@
 
 import GraphBtrfs
 public import GraphCore
+import GraphDeviceMapper
 import GraphOverlay
 import GraphSystem
 import GraphVFS
@@ -16,6 +17,7 @@ public enum BuiltinDrivers {
     public static let all: [any Driver.Type] = [
         OverlayDriver.self,
         BtrfsDriver.self,
+        DeviceMapperDriver.self,
         VFSDriver.self,
     ]
 
@@ -30,12 +32,13 @@ public enum BuiltinDrivers {
 
     /// Chooses the first driver for which everything that it needs works below `root`.
     ///
-    /// Never plain directories, whose copies are a choice for a person to make.
+    /// Never plain directories, whose copies are a choice for a person to make, nor thin volumes,
+    /// which want a pool.
     ///
     /// - Throws: ``DriverError/Code/unsupported``, with what refused each of them.
     public static func automatic(root: FilePath) throws(DriverError) -> any Driver.Type {
         var refusals: [String] = []
-        for driver in all where driver.name != VFSDriver.name {
+        for driver in all where ![VFSDriver.name, DeviceMapperDriver.name].contains(driver.name) {
             let unmet = driver.probe(root: root).first { !$0.isOptional && !$0.isMet }
             guard let unmet, let refusal = unmet.refusal else { return driver }
             refusals.append("\(driver.name) needs \(unmet.name) (\(refusal))")
@@ -43,6 +46,7 @@ public enum BuiltinDrivers {
         throw DriverError(
             .unsupported,
             "no driver works at \(root): " + refusals.joined(separator: "; ")
-                + "; driver vfs, which copies whole trees, has to be asked for")
+                + "; driver vfs, which copies whole trees, and driver devicemapper, which wants a pool, "
+                + "have to be asked for")
     }
 }

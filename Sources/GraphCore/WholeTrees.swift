@@ -53,17 +53,25 @@ package struct WholeTrees: Sendable {
         let holder = try folders.open(layer, place)
         let tree = try open(layer)
         _ = try folders.writableFolder()
+        return try Self.makeStage(in: holder, beside: tree, of: layer, above: parents)
+    }
+
+    /// The same in any directory of the tree's filesystem.
+    package static func makeStage(
+        in holder: Directory, beside tree: Directory, of layer: LayerNumber,
+        above parents: [LayerNumber]
+    ) throws(DriverError) -> ApplyTarget {
         do throws(SyscallError) {
-            try holder.removeTree(Self.stage)
-            try holder.makeDirectory(Self.stage, permissions: 0o700)
-            let stage = try holder.openDirectory(Self.stage)
-            let namespace = try Self.namespace(of: stage)
+            try holder.removeTree(stage)
+            try holder.makeDirectory(stage, permissions: 0o700)
+            let stage = try holder.openDirectory(stage)
+            let namespace = try namespace(of: stage)
             // What the archive does not say of the root stays as it is.
             try stage.descriptor.takeMetadata(
                 from: tree.descriptor, try tree.status(), isCopied: isCopiedAttribute)
             return ApplyTarget(
                 directory: stage, namespace: namespace,
-                lower: parents.isEmpty ? .empty : Self.plain(tree))
+                lower: parents.isEmpty ? .empty : plain(tree))
         } catch {
             throw spaceError("make the stage of layer \(layer)", error, on: holder.descriptor)
         }
@@ -78,9 +86,17 @@ package struct WholeTrees: Sendable {
         guard try folders.status(of: layer, place.appending(Self.stage)) != nil else {
             throw DriverError(.wrongKind, "nothing was applied to layer \(layer)")
         }
-        let stage = try folders.open(layer, place.appending(Self.stage))
+        try Self.merge(in: holder, into: tree, of: layer, observer: observer)
+    }
+
+    /// The same in any directory of the tree's filesystem.
+    package static func merge(
+        in holder: Directory, into tree: Directory, of layer: LayerNumber, observer: WorkObserver
+    ) throws(DriverError) {
+        let stage = try attempting(
+            "open the stage of layer \(layer)", try holder.openDirectory(stage))
         let namespace = try attempting(
-            "look at the stage of layer \(layer)", try Self.namespace(of: stage))
+            "look at the stage of layer \(layer)", try namespace(of: stage))
         try attempting(
             archive: "merge the changes of layer \(layer)",
             try mergeStage(stage, namespace, into: tree, observer: observer))
@@ -112,7 +128,8 @@ package struct WholeTrees: Sendable {
         return DiffSource(old: Self.plain(old), new: Self.plain(new))
     }
 
-    private static func plain(_ tree: Directory) -> LayeredTree {
+    /// A tree without marks.
+    package static func plain(_ tree: Directory) -> LayeredTree {
         LayeredTree(layers: [tree], encoding: .plain)
     }
 }

@@ -17,6 +17,8 @@ public struct Mount: Hashable, Sendable {
         case overlay(OverlayLayers)
         /// A filesystem on a block device.
         case device(FilePath, type: String, options: [MountOption])
+        /// A directory of the filesystem on a thin volume, whose device is made when it is mounted.
+        case thin(ThinVolume, directory: RawPath)
     }
 
     public let source: Source
@@ -55,6 +57,8 @@ public struct Mount: Hashable, Sendable {
             try context.set("source", string: path.string)
             for option in options { try context.set(option) }
             try context.create().attach(at: target, attributes)
+        case .thin(let volume, let directory):
+            try volume.attach(directory, at: target, attributes)
         }
     }
 }

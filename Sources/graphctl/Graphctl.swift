@@ -35,7 +35,8 @@ import GraphSystem
             CommandGroup(
                 name: "Upkeep:",
                 subcommands: [
-                    CheckCommand.self, CollectCommand.self, CompletionsCommand.self,
+                    CheckCommand.self, CollectCommand.self, PoolCommand.self,
+                    CompletionsCommand.self,
                 ]),
         ])
 

@@ -166,7 +166,9 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: Machine.isRoot, "mounts in the trash"), arguments: DriverUnderTest.usable)
+    @Test(
+        .enabled(if: Machine.isRoot, "mounts in the trash"),
+        arguments: DriverUnderTest.usable.filter(\.keepsTreesInStore))
     func `what is mounted in a removed layer is never deleted, and holds up no other layer`(
         _ subject: DriverUnderTest
     ) throws {

@@ -5,6 +5,7 @@ import Foundation
 public import GraphArchive
 import GraphBuiltins
 public import GraphCore
+import GraphDeviceMapper
 import GraphSystem
 public import SystemPackage
 public import Testing
@@ -19,8 +20,12 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
     public var name: String { type.name }
     public var testDescription: String { type.name }
 
-    /// All drivers in this build.
-    public static let all = BuiltinDrivers.all.map { DriverUnderTest($0) }
+    /// All drivers in this build, or the one that `GRAPH_TEST_DRIVER` names: on kernels that are for
+    /// one driver, see Tests/scripts/uml-tests.sh.
+    public static let all = BuiltinDrivers.all.map { DriverUnderTest($0) }.filter { driver in
+        let wanted = ProcessInfo.processInfo.environment["GRAPH_TEST_DRIVER"]
+        return wanted == nil || wanted == driver.name
+    }
 
     /// Those that work below their ``base``.
     public static let usable = all.filter { $0.refusal == nil }
@@ -40,11 +45,43 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
 
     /// The filesystems on which this driver works.
     public var filesystems: [TestFilesystem] {
-        name == "btrfs" ? [.btrfs] : TestFilesystem.allCases
+        // Layers of devicemapper lie in a pool, whatever the store's filesystem is.
+        name == "btrfs" ? [.btrfs] : name == "devicemapper" ? [] : TestFilesystem.allCases
     }
 
-    /// Whether `reclaim` tells how much it freed: btrfs frees a subvolume without looking into it.
-    public var tellsFreedBytes: Bool { name != "btrfs" }
+    /// Whether the kernel that runs the tests has what the driver is about; devicemapper is tested
+    /// under one that has device mapper.
+    public var isOfThisKernel: Bool {
+        name != "devicemapper" || FileManager.default.fileExists(atPath: "/dev/mapper/control")
+    }
+
+    /// Whether `reclaim` tells how much it freed: btrfs frees a subvolume without looking into it, and
+    /// device mapper a volume.
+    public var tellsFreedBytes: Bool { !["btrfs", "devicemapper"].contains(name) }
+
+    /// Whether the trees of layers are directories of the store.
+    public var keepsTreesInStore: Bool { name != "devicemapper" }
+
+    /// What `usage` may tell beyond the bytes of files, in bytes: a pool has whole blocks, and counts
+    /// those of the filesystem's own tables.
+    public var usageSlackBytes: UInt64 { name == "devicemapper" ? 2 << 20 : 100_000 }
+
+    /// Settings that every store of this driver is made with, of a size that a test has room for.
+    public var storageOptions: [String: String] {
+        if name != "devicemapper" { return [:] }
+        let given = ProcessInfo.processInfo.environment
+        return [
+            "dm.fs": given["GRAPH_TEST_DM_FS"] ?? "ext4",
+            "dm.basesize": given["GRAPH_TEST_DM_SIZE"] ?? "512M",
+            "dm.loopdatasize": given["GRAPH_TEST_DM_DATA"] ?? "512M",
+            "dm.loopmetadatasize": "16M",
+        ]
+    }
+
+    /// Takes what a driver has in the kernel away, before its store is removed.
+    private func stop(_ root: FilePath) {
+        if name == "devicemapper" { try? PoolControl(root: root).stop() }
+    }
 
     /// Why a driver does not work below its ``base``; nil when it does.
     public var refusal: String? {
@@ -58,7 +95,8 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
     public func open(
         _ root: FilePath, options: [String: String] = [:], readOnly: Bool = false
     ) throws(DriverError) -> any Driver {
-        try type.init(root: root, options: DriverOptions(options), readOnly: readOnly)
+        let all = storageOptions.merging(options) { $1 }
+        return try type.init(root: root, options: DriverOptions(all), readOnly: readOnly)
     }
 
     /// Lends an empty directory below ``base``, and removes it with every layer in it.
@@ -68,6 +106,7 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
             if let driver = try? open(root) {
                 try? TestStore(driver: driver, root: root).removeLayers()
             }
+            stop(root)
             return try result.get()
         }
     }
@@ -81,6 +120,7 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
             if let driver = try? open(root) {
                 try? TestStore(driver: driver, root: root).removeLayers()
             }
+            stop(root)
             return try result.get()
         }
     }

@@ -44,6 +44,14 @@ public struct GraphctlCommand: Sendable {
         return path.isEmpty ? BuiltProgram.path("graphctl") : FilePath(path)
     }()
 
+    /// Settings that every store of the driver is made with, as arguments.
+    private var storageOptions: [String] {
+        let subject = DriverUnderTest.all.first { $0.name == driver }
+        return (subject?.storageOptions ?? [:]).sorted { $0.key < $1.key }.flatMap {
+            ["--storage-opt", "\($0.key)=\($0.value)"]
+        }
+    }
+
     /// Runs a subcommand with its arguments, whatever comes of it.
     public func run(_ arguments: [String], input: FilePath? = nil) throws -> GraphctlResult {
         let name = "graphctl-" + String(UInt64.random(in: .min ... .max), radix: 16)
@@ -57,7 +65,8 @@ public struct GraphctlCommand: Sendable {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.executable.string)
         process.arguments =
-            ["--root", root.string, "--run-root", runRoot.string, "--driver", driver] + arguments
+            ["--root", root.string, "--run-root", runRoot.string, "--driver", driver]
+            + storageOptions + arguments
         process.standardOutput = FileHandle(forWritingAtPath: output.string)
         process.standardError = FileHandle(forWritingAtPath: errors.string)
         process.standardInput =
@@ -108,8 +117,14 @@ public struct GraphctlCommand: Sendable {
     }
 
     /// Bytes of disk blocks of the store without its database, which keeps its pages for the next
-    /// layers.
+    /// layers; of a store on a thin pool, what the pool has given out.
     public func diskBytes() throws -> UInt64 {
+        if driver == "devicemapper" {
+            let status = try succeed("pool", "status", "--json")
+            let object = try JSONSerialization.jsonObject(with: Data(status.output))
+            let used = (object as? [String: Any])?["data_used"] as? NSNumber
+            return used?.uint64Value ?? 0
+        }
         let line = try runCommand(
             "du", ["-s", "--block-size=1", "--exclude=graph.db*", root.string])
         return line.split(separator: "\t").first.flatMap { UInt64($0) } ?? 0

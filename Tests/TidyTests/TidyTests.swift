@@ -89,7 +89,7 @@ import Testing
             contentsOf: Self.root.appendingPathComponent(
                 "Sources/GraphBuiltins/BuiltinDrivers.swift"),
             encoding: .utf8)
-        for name in ["overlay", "vfs"] {
+        for name in ["overlay", "btrfs", "devicemapper", "vfs"] {
             #expect(text.lowercased().contains(name))
             let page = Self.root.appendingPathComponent("docs/drivers/\(name).md").path
             #expect(FileManager.default.fileExists(atPath: page), "\(page) is missing")

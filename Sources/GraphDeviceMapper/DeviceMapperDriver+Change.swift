@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphCore
+import GraphSystem
+import Synchronization
+import SystemPackage
+
+extension DeviceMapperDriver {
+    /// What is kept of a layer's volume.
+    ///
+    /// - Throws: ``DriverError/Code/layerNotFound`` when the layer has none.
+    func record(of layer: LayerNumber) throws(DriverError) -> VolumeRecord {
+        let folder = try folders.open(layer)
+        let record = try attempting(
+            "look at layer \(layer)", try VolumeRecord(in: folder, DeviceMapperLayout.volume))
+        guard let record, record.number == layer else {
+            throw DriverError(.layerNotFound, "layer \(layer) was never finished")
+        }
+        return record
+    }
+
+    func volume(_ pool: ThinPool, _ record: VolumeRecord, readOnly: Bool) -> ThinVolume {
+        pool.volume(
+            record.number.rawValue, sectors: record.sectors, options: options.mountOptions,
+            readOnly: readOnly)
+    }
+
+    /// The root of a layer's filesystem, mounted where nobody sees it.
+    func openRoot(
+        _ pool: ThinPool, _ record: VolumeRecord, _ isSealed: Bool
+    ) throws(DriverError) -> Directory {
+        let volume = volume(pool, record, readOnly: isSealed)
+        return try attempting(
+            "mount the volume of layer \(record.number)", try volume.openFilesystem(pool.mapper))
+    }
+
+    private func openTree(_ layer: LayerNumber) throws(DriverError) -> Directory {
+        let record = try record(of: layer)
+        let isSealed = try folders.status(of: layer, DeviceMapperLayout.sealed) != nil
+        let root = try openRoot(try place.pool(), record, isSealed)
+        return try attempting("open layer \(layer)", try root.openDirectory(WholeTrees.tree))
+    }
+
+    // MARK: Change
+
+    public func applyTarget(
+        for layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> ApplyTarget {
+        let record = try record(of: layer)
+        _ = try folders.writableFolder()
+        let pool = try place.pool()
+        try pool.requireChangeable()
+        try pool.status().requireReserve(percent: options.reservePercent, pool.name)
+        let root = try openRoot(pool, record, false)
+        let tree = try attempting("open layer \(layer)", try root.openDirectory(WholeTrees.tree))
+        let target = try WholeTrees.makeStage(in: root, beside: tree, of: layer, above: parents)
+        unpacking.withLock { $0[layer] = root }
+        return target
+    }
+
+    public func finishApply(
+        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+    ) throws(DriverError) {
+        _ = try record(of: layer)
+        guard let root = unpacking.withLock({ $0[layer] }) else {
+            throw DriverError(.wrongKind, "nothing was applied to layer \(layer)")
+        }
+        let tree = try attempting("open layer \(layer)", try root.openDirectory(WholeTrees.tree))
+        try WholeTrees.merge(in: root, into: tree, of: layer, observer: observer)
+    }
+
+    /// Two trees to be compared; where the pool says that both volumes have the same blocks, nothing
+    /// in them has to be.
+    public func diffSource(
+        of layer: LayerNumber, above parents: [LayerNumber],
+        from base: LayerNumber?, above baseParents: [LayerNumber]
+    ) throws(DriverError) -> DiffSource {
+        guard let base else {
+            return DiffSource(old: .empty, new: WholeTrees.plain(try openTree(layer)))
+        }
+        let isSame = try isUnchanged(layer, base)
+        let old = try openTree(base)
+        // The same tree as far as anybody can see, and mounting the layer's own would write to it.
+        let new = base == layer || isSame ? old : try openTree(layer)
+        return DiffSource(
+            old: WholeTrees.plain(old), new: WholeTrees.plain(new),
+            changedPaths: isSame ? ChangedPaths() : nil,
+            note: isSame ? "the same blocks, as the pool says" : "whole trees")
+    }
+
+    /// Whether the pool has the same map for both volumes: then no block differs.
+    ///
+    /// A volume in use may have changes that the pool has not seen.
+    private func isUnchanged(
+        _ layer: LayerNumber, _ base: LayerNumber
+    ) throws(DriverError) -> Bool {
+        _ = try record(of: layer)
+        _ = try record(of: base)
+        let pool = try place.pool()
+        guard (try? folders.writableFolder()) != nil else { return false }
+        do throws(SyscallError) {
+            for number in [layer, base] {
+                let device = try pool.mapper.status(of: "\(pool.settings.prefix)\(number)")
+                if device != nil { return false }
+            }
+        } catch {
+            return false
+        }
+        guard let volumes = try? PoolMetadata.volumes(of: pool) else { return false }
+        let roots = volumes.filter { [layer.rawValue, base.rawValue].contains($0.number) }
+            .map(\.mapRoot)
+        return roots.count == (layer == base ? 1 : 2) && Set(roots).count == 1
+    }
+}

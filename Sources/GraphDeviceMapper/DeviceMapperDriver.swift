@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphCore
+public import GraphSystem
+import Synchronization
+public import SystemPackage
+
+/// Layers as volumes of a thin pool, each a snapshot of its parent's with a filesystem of its own:
+/// blocks are shared until they are written, and a layer has a size that it cannot exceed.
+///
+/// A volume's number in the pool is the layer's. Each number in the pool has a folder in the store,
+/// made before it; a number without one is deleted by whoever finds it. Volumes are active only
+/// while something uses them.
+public final class DeviceMapperDriver: Driver {
+    public static let name = DeviceMapperLayout.driver
+
+    let folders: LayerFolders
+    let options: DeviceMapperOptions
+    let place: PoolPlace
+    /// The filesystems of layers that are being unpacked: mounted until they are sealed, because a
+    /// failed write is told to those who have the filesystem open.
+    let unpacking = Mutex<[LayerNumber: Directory]>([:])
+
+    public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+        let options = try DeviceMapperOptions(options)
+        self.options = options
+        let place = PoolPlace()
+        folders = try LayerFolders(
+            root: root, driver: Self.name, readOnly: readOnly,
+            emptying: { (directory) throws(SyscallError) in try place.empty(directory) },
+            beforeMaking: { () throws(DriverError) in
+                try require(Self.probe(root: root), driver: Self.name)
+            })
+        self.place = place
+        place.open(folders: folders, options: options, isReadOnly: readOnly)
+        if !readOnly { _ = try place.pool() }
+    }
+
+    public var capabilities: DriverCapabilities {
+        DriverCapabilities(hasQuota: true, details: place.details)
+    }
+
+    // MARK: Lifecycle
+
+    public func create(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) {
+        _ = try folders.writableFolder()
+        let pool = try place.pool()
+        if layer.rawValue == DeviceMapperLayout.base
+            || layer.rawValue > DeviceMapperLayout.numberMax
+        {
+            throw DriverError(
+                .unsupported, "a pool has volumes 1 to \(DeviceMapperLayout.numberMax) for layers")
+        }
+        let below = try parents.first.map { (parent) throws(DriverError) in try record(of: parent) }
+        let sectors = try self.sectors(limits, atLeast: below?.sectors ?? pool.settings.baseSectors)
+        try pool.status().requireReserve(percent: options.reservePercent, pool.name)
+        try folders.create(layer) { folder throws(DriverError) in
+            let record = VolumeRecord(number: layer, sectors: sectors)
+            do throws(SyscallError) {
+                // The pool must not have a number that no folder has, nor after a power cut.
+                try record.write(in: folder, DeviceMapperLayout.making)
+                try folder.sync()
+                try folders.openFolder?.sync()
+            } catch {
+                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+            }
+            try pool.makeSnapshot(layer, of: parents.first?.rawValue ?? DeviceMapperLayout.base)
+            if sectors > below?.sectors ?? pool.settings.baseSectors {
+                try grow(pool, layer, sectors)
+            }
+            try attempting(
+                "make layer \(layer)",
+                try folder.rename(
+                    DeviceMapperLayout.making, to: DeviceMapperLayout.volume, in: folder))
+        }
+    }
+
+    /// The size of a new volume.
+    ///
+    /// It holds what its parents do: it cannot be smaller than they are.
+    private func sectors(
+        _ limits: LayerLimits, atLeast least: UInt64
+    ) throws(DriverError) -> UInt64 {
+        guard let bytes = limits.bytes else { return least }
+        let sectors = bytes / 512 / 128 * 128
+        if sectors >= least { return sectors }
+        throw DriverError(
+            .invalidArgument,
+            "driver devicemapper: the size of a layer is that of its filesystem, here at least "
+                + "\(least * 512) bytes")
+    }
+
+    /// Lets the filesystem of a new volume take a size that is larger than its parent's.
+    private func grow(
+        _ pool: ThinPool, _ layer: LayerNumber, _ sectors: UInt64
+    ) throws(DriverError) {
+        let volume = pool.volume(
+            layer.rawValue, sectors: sectors, options: options.mountOptions, readOnly: false)
+        do throws(SyscallError) {
+            let root = try volume.openFilesystem(pool.mapper)
+            if pool.settings.filesystem == "xfs" {
+                try root.growXFS(toBytes: sectors * 512)
+            } else {
+                try root.growExt4(toBytes: sectors * 512)
+            }
+        } catch {
+            throw DriverError("grow the filesystem of layer \(layer)", error)
+        }
+    }
+
+    public func seal(
+        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+    ) throws(DriverError) {
+        let record = try record(of: layer)
+        let folder = try folders.open(layer)
+        _ = try folders.writableFolder()
+        let pool = try place.pool()
+        let isSealed = try folders.status(of: layer, DeviceMapperLayout.sealed) != nil
+        if isSealed && durability == .unsynced { return }
+        if durability == .durable {
+            let status = try pool.status()
+            try status.requireWritable(pool.name)
+            if status.mode == "out_of_data_space" {
+                throw DriverError(
+                    .noSpace, "pool \(pool.name) is full, and writes of layer \(layer) may be lost",
+                    resource: .poolData)
+            }
+            var root = unpacking.withLock { $0[layer] }
+            if root == nil { root = try openRoot(pool, record, isSealed) }
+            try attempting(
+                "put layer \(layer) on disk", try root?.descriptor.syncFilesystem())
+        }
+        unpacking.withLock { $0[layer] = nil }
+        if durability == .durable {
+            let volume = self.volume(pool, record, readOnly: isSealed)
+            do throws(SyscallError) {
+                // What unmounting wrote, and the pool's record of where.
+                let open = try volume.open(pool.mapper)
+                try open.device.descriptor.sync()
+            } catch {
+                throw DriverError("put layer \(layer) on disk", error)
+            }
+        }
+        if isSealed { return }
+        do throws(SyscallError) {
+            _ = try folder.open(
+                DeviceMapperLayout.sealed, [.writeOnly, .create], permissions: 0o400)
+            if durability == .durable { try folder.sync() }
+        } catch {
+            throw spaceError("seal layer \(layer)", error, on: folder.descriptor)
+        }
+    }
+
+    /// Moves the layer's folder to the trash, where ``reclaim(observer:)`` finds the volume.
+    public func remove(_ layer: LayerNumber) throws(DriverError) {
+        _ = try folders.writableFolder()
+        if unpacking.withLock({ $0.removeValue(forKey: layer) }) != nil {
+            // Whoever was unpacking may still have a directory of it open, and nobody else has.
+            let pool = try place.pool()
+            try attempting(
+                "abandon layer \(layer)", try pool.mapper.abandon("\(pool.settings.prefix)\(layer)")
+            )
+        }
+        if try folders.status(of: layer, "") == nil { return try removeUnrecorded(layer) }
+        try folders.detach(layer)
+    }
+
+    @discardableResult
+    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+        _ = try folders.writableFolder()
+        let pool = try place.pool()
+        try pool.removeIdleDevices()
+        return try folders.reclaim(observer: observer)
+    }
+
+    // MARK: Access
+
+    public func mounts(
+        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+    ) throws(DriverError) -> [Mount] {
+        let record = try record(of: layer)
+        var isSealed = try folders.status(of: layer, DeviceMapperLayout.sealed) != nil
+        let mayWrite = writable && (try? folders.writableFolder()) != nil
+        if mayWrite { try place.pool().requireChangeable() }
+        if isSealed && mayWrite {
+            // It was sealed when the process died before that was recorded.
+            let folder = try folders.open(layer)
+            try attempting(
+                "make layer \(layer) writable", try folder.removeFile(DeviceMapperLayout.sealed))
+            isSealed = false
+        }
+        let volume = self.volume(try place.pool(), record, readOnly: isSealed)
+        let attributes = options.attributes
+        return [
+            Mount(
+                .thin(volume, directory: WholeTrees.tree),
+                attributes: writable ? attributes : attributes.union(.readOnly))
+        ]
+    }
+
+    /// The blocks of the layer's volume that are not its parent's at the same place, as the pool's map
+    /// says; inodes of the whole tree.
+    ///
+    /// Where the store can only be read, the difference of the numbers of blocks, which leaves out
+    /// those that replace one of the parent's.
+    public func usage(
+        of layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> LayerUsage {
+        let record = try record(of: layer)
+        let pool = try place.pool()
+        // Looked at as it is: to replay its journal would be to write.
+        let unread = pool.settings.filesystem == "xfs" ? "norecovery" : "noload"
+        let volume = pool.volume(
+            layer.rawValue, sectors: record.sectors,
+            options: options.mountOptions + [MountOption(unread)], readOnly: true)
+        let filesystem = try attempting(
+            "measure layer \(layer)",
+            try volume.openFilesystem(pool.mapper).descriptor.filesystem())
+        let inodes = filesystem.totalInodes - filesystem.freeInodes
+        let below = try parents.first.map { (parent) throws(DriverError) in
+            try self.record(of: parent)
+        }
+        if (try? folders.writableFolder()) != nil, pool.isChangeable {
+            let blocks = try PoolMetadata.ownBlocks(
+                of: layer.rawValue, beyond: below?.number.rawValue ?? DeviceMapperLayout.base,
+                in: pool)
+            return LayerUsage(bytes: blocks * pool.blockSectors * 512, inodes: inodes)
+        }
+        let parent =
+            below.map { self.volume(pool, $0, readOnly: true) }
+            ?? pool.volume(
+                DeviceMapperLayout.base, sectors: pool.settings.baseSectors, readOnly: true)
+        do throws(SyscallError) {
+            let own = try volume.mappedSectors(pool.mapper)
+            let shared = try parent.mappedSectors(pool.mapper)
+            return LayerUsage(bytes: (own - min(own, shared)) * 512, inodes: inodes)
+        } catch {
+            throw DriverError("measure layer \(layer)", error)
+        }
+    }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphCore
+import GraphSystem
+public import SystemPackage
+
+/// What an administrator does with the pool of a store.
+public struct PoolControl: Sendable {
+    private let pool: ThinPool
+
+    /// Opens the pool of a store, and makes it active where it is not.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` when the store has none.
+    public init(root: FilePath) throws(DriverError) {
+        guard let pool = try ThinPool.open(root: root, options: nil) else {
+            throw DriverError(
+                .invalidArgument, "there is no store of driver devicemapper at \(root)")
+        }
+        self.pool = pool
+    }
+
+    /// The pool's name in `/dev/mapper`.
+    public var name: String { pool.name }
+
+    /// Whether it lies on files below the store's root, for trying out.
+    public var isOnFiles: Bool { pool.settings.kind == .files }
+
+    /// How the pool fares.
+    public func status() throws(DriverError) -> PoolStatus { try pool.status() }
+
+    /// Lets the pool take all of its devices, after the files of a pool for trying out have been made
+    /// larger: nil leaves one as it is.
+    public func grow(
+        dataBytes: UInt64? = nil, metadataBytes: UInt64? = nil
+    ) throws(DriverError) {
+        if case .existing(let name) = pool.settings.kind {
+            throw DriverError(
+                .unsupported,
+                "pool \(name) was made outside of this store, and is grown by whoever made it")
+        }
+        let lock = try attempting(
+            "wait for pool \(name)",
+            try RangeLock(waitingFor: 0, in: pool.path.appending(DeviceMapperLayout.lock)))
+        do throws(SyscallError) {
+            for (file, bytes) in [
+                (DeviceMapperLayout.data, dataBytes), (DeviceMapperLayout.metadata, metadataBytes),
+            ] {
+                guard let bytes else { continue }
+                try enlarge(file, bytes)
+            }
+            try takeAll()
+        } catch {
+            throw DriverError("grow pool \(name)", error)
+        }
+        _ = consume lock
+    }
+
+    /// Makes a file larger, never smaller.
+    private func enlarge(_ name: RawPath, _ bytes: UInt64) throws(SyscallError) {
+        guard isOnFiles else {
+            throw SyscallError(
+                call: "ftruncate(\(name))", errno: .notSupported,
+                detail: "the pool lies on devices: make those larger, and grow without sizes")
+        }
+        let file = try pool.folder.open(name, .readWrite)
+        if try file.status().size > bytes {
+            throw SyscallError(
+                call: "ftruncate(\(name))", errno: .invalidArgument, detail: "it is larger already")
+        }
+        let block = name == DeviceMapperLayout.data ? pool.blockSectors * 512 : 4_096
+        try file.truncate(to: bytes / block * block)
+        try file.sync()
+    }
+
+    /// Gives the pool a table over the whole of its devices; its volumes stay in use meanwhile.
+    private func takeAll() throws(SyscallError) {
+        guard let table = try pool.mapper.target(of: name) else { return }
+        let numbers = table.parameters.split(separator: " ").prefix(2)
+            .compactMap { DeviceNumber($0) }
+        guard numbers.count == 2 else {
+            throw SyscallError.damage("pool \(name)", "a table of an unknown form")
+        }
+        let parts = PoolDevices(
+            data: try BlockDevice(numbers[1]), metadata: try BlockDevice(numbers[0]))
+        if isOnFiles {
+            try LoopDevice.refresh(parts.data)
+            try LoopDevice.refresh(parts.metadata)
+        }
+        try pool.mapper.load(name, try parts.table(blockSectors: pool.blockSectors))
+        try pool.mapper.suspend(name)
+        try pool.mapper.resume(name)
+    }
+
+    /// Takes the pool and the devices of its volumes out of the kernel, as before the machine stops;
+    /// the next opening of the store brings the pool back.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/layerInUse`` when a volume is in use.
+    public func stop() throws(DriverError) {
+        try pool.removeIdleDevices()
+        guard pool.settings.poolName.hasPrefix(pool.settings.prefix) else { return }
+        do throws(SyscallError) {
+            try pool.removeUnused(name)
+        } catch  where error.errno == .resourceBusy {
+            throw DriverError(.layerInUse, "layers of pool \(name) are mounted", cause: error)
+        } catch {
+            throw DriverError("stop pool \(name)", error)
+        }
+    }
+}
+
+extension ThinPool {
+    /// Takes away the devices of volumes that nobody uses, left by processes that died between making
+    /// one and using it.
+    ///
+    /// One that is about to be used is made again by whoever wants it.
+    func removeIdleDevices() throws(DriverError) {
+        let own = "\(settings.prefix)"
+        do throws(SyscallError) {
+            for device in try mapper.devices() where device.hasPrefix(own) && device != name {
+                guard let status = try mapper.status(of: device) else { continue }
+                if status.isSuspended { try resumeAbandoned(device) }
+                if status.openCount > 0 { continue }
+                do throws(SyscallError) {
+                    try mapper.remove(device)
+                } catch  where error.errno == .resourceBusy {
+                    // Somebody has just opened it.
+                }
+            }
+        } catch {
+            throw DriverError("look for idle volumes of pool \(name)", error)
+        }
+    }
+
+    /// Lets a device go on whose suspender died: nobody suspends one without the lock.
+    private func resumeAbandoned(_ device: String) throws(SyscallError) {
+        let lock = try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock))
+        let status = try mapper.status(of: device)
+        if let status, status.isSuspended, status.isActive { try mapper.resume(device) }
+        _ = consume lock
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+/// What the metadata of a pool say, read from a snapshot that the kernel reserves for that
+/// (`drivers/md/dm-thin-metadata.c`, `drivers/md/persistent-data/dm-btree-internal.h`).
+struct PoolMetadata {
+    /// A volume.
+    struct Volume: Hashable, Sendable {
+        let number: UInt32
+        /// Where its map begins: volumes with the same one have the same content.
+        let mapRoot: UInt64
+    }
+
+    private let file: OpenFile
+
+    /// The volumes as they are at this moment.
+    static func volumes(of pool: ThinPool) throws(DriverError) -> [Volume] {
+        try read(pool, "list the volumes of") { (metadata, superblock) throws(SyscallError) in
+            try metadata.volumes(superblock)
+        }
+    }
+
+    /// How many blocks a volume has that another one does not have at the same place.
+    static func ownBlocks(
+        of volume: UInt32, beyond other: UInt32, in pool: ThinPool
+    ) throws(DriverError) -> UInt64 {
+        try read(pool, "measure volume \(volume) of") {
+            (metadata, superblock) throws(SyscallError) in
+            let roots = try metadata.volumes(superblock)
+            func map(_ number: UInt32) throws(SyscallError) -> [(UInt64, UInt64)] {
+                guard let found = roots.first(where: { $0.number == number }) else { return [] }
+                var blocks: [(UInt64, UInt64)] = []
+                try metadata.walk(found.mapRoot) { blocks.append(($0, $1)) }
+                return blocks
+            }
+            let (own, others) = (try map(volume), try map(other))
+            var count: UInt64 = 0
+            var index = 0
+            for (place, block) in own {
+                while index < others.count && others[index].0 < place { index += 1 }
+                let isShared = index < others.count && others[index] == (place, block)
+                if !isShared { count += 1 }
+            }
+            return count
+        }
+    }
+
+    /// Lends the metadata of this moment, which the kernel keeps while it goes on changing them.
+    private static func read<Value>(
+        _ pool: ThinPool, _ action: String,
+        _ body: (PoolMetadata, MetadataBlock) throws(SyscallError) -> Value
+    ) throws(DriverError) -> Value {
+        let lock = try attempting(
+            "wait for pool \(pool.name)",
+            try RangeLock(waitingFor: 0, in: pool.path.appending(DeviceMapperLayout.lock)))
+        let status = try pool.status()
+        try status.requireWritable(pool.name)
+        let result: Result<Value, SyscallError> = Result { () throws(SyscallError) in
+            // Left by a process that died over this, since the lock is ours.
+            if status.reservedRoot != nil {
+                try pool.mapper.send("release_metadata_snap", to: pool.name)
+            }
+            try pool.mapper.send("reserve_metadata_snap", to: pool.name)
+            let value = Result { () throws(SyscallError) in
+                let (metadata, superblock) = try openReserved(pool)
+                return try body(metadata, superblock)
+            }
+            try pool.mapper.send("release_metadata_snap", to: pool.name)
+            return try value.get()
+        }
+        _ = consume lock
+        return try attempting("\(action) pool \(pool.name)", try result.get())
+    }
+
+    private static func openReserved(
+        _ pool: ThinPool
+    ) throws(SyscallError) -> (PoolMetadata, MetadataBlock) {
+        let table = try pool.mapper.target(of: pool.name)
+        let place = table?.parameters.split(separator: " ").first.flatMap { DeviceNumber($0) }
+        let target = try pool.mapper.target(of: pool.name, status: true)
+        let status = target.flatMap { PoolStatus($0, blockSectors: pool.blockSectors) }
+        guard let place, let start = status?.reservedRoot else {
+            throw SyscallError.damage("pool \(pool.name)", "no metadata were reserved")
+        }
+        let device = try BlockDevice(place, readOnly: true)
+        // What the kernel writes there is not in the page cache.
+        let metadata = PoolMetadata(
+            file: OpenFile(try device.descriptor.reopened([.readOnly, .direct])))
+        let superblock = try metadata.block(start)
+        if superblock.number(at: 32, bytes: 8) != 27_022_010 {
+            throw SyscallError.damage("block \(start) of the metadata", "no superblock")
+        }
+        return (metadata, superblock)
+    }
+
+    private func volumes(_ superblock: MetadataBlock) throws(SyscallError) -> [Volume] {
+        var volumes: [Volume] = []
+        try walk(superblock.number(at: 320, bytes: 8)) { key, value in
+            volumes.append(Volume(number: UInt32(truncatingIfNeeded: key), mapRoot: value))
+        }
+        return volumes
+    }
+
+    private func block(_ number: UInt64) throws(SyscallError) -> MetadataBlock {
+        MetadataBlock(bytes: try file.descriptor.readDirect(at: number * 4_096))
+    }
+
+    /// Visits the keys and values of 8 bytes of a tree, in order.
+    private func walk(
+        _ root: UInt64, _ visit: (UInt64, UInt64) -> Void
+    ) throws(SyscallError) {
+        var waiting = [root]
+        var visited = 0
+        while let number = waiting.popLast() {
+            let node = try block(number)
+            let count = Int(node.number(at: 16, bytes: 4))
+            let room = Int(node.number(at: 20, bytes: 4))
+            visited += 1
+            // 32 bytes of header, then all keys, then all values.
+            guard node.number(at: 8, bytes: 8) == number, count <= room, 32 + room * 16 <= 4_096,
+                node.number(at: 24, bytes: 4) == 8, visited < 1 << 20
+            else { throw SyscallError.damage("block \(number) of the metadata", "no tree's node") }
+            let values = (0..<count).map { node.number(at: 32 + room * 8 + $0 * 8, bytes: 8) }
+            if node.number(at: 4, bytes: 4) & 1 != 0 {
+                waiting += values.reversed()
+            } else {
+                for (index, value) in values.enumerated() {
+                    visit(node.number(at: 32 + index * 8, bytes: 8), value)
+                }
+            }
+        }
+    }
+}
+
+/// An open file, shared.
+private final class OpenFile: Sendable {
+    let descriptor: OwnedDescriptor
+
+    init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+}
+
+/// A block of metadata, in little-endian numbers.
+private struct MetadataBlock {
+    let bytes: [UInt8]
+
+    func number(at offset: Int, bytes count: Int) -> UInt64 {
+        bytes[offset..<offset + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+}

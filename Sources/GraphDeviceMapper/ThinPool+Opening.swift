@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+extension ThinPool {
+    /// Opens the pool of a store, and makes it active where it is not, as after a restart of the
+    /// machine.
+    ///
+    /// A store without a pool gets what the options say; nil when there are none, and no pool.
+    static func open(
+        root: FilePath, options: DeviceMapperOptions?
+    ) throws(DriverError) -> ThinPool? {
+        let mapper = try attempting("use device mapper", try DeviceMapper())
+        let path = DeviceMapperLayout.folder(root)
+        guard let options else {
+            guard let folder = try? Directory(opening: path) else { return nil }
+            guard let settings = try settings(in: folder), settings.hasBase else { return nil }
+            return try activate(mapper, settings, at: path, folder)
+        }
+        let folder = try attempting(
+            "make \(path)",
+            try Directory(opening: path.removingLastComponent())
+                .makeOrOpenDirectory(RawPath(DeviceMapperLayout.pool), permissions: 0o700))
+        if let settings = try settings(in: folder), settings.hasBase {
+            return try activate(mapper, settings, at: path, folder)
+        }
+        let lock = try attempting(
+            "wait for the pool's lock",
+            try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+        let pool = try make(mapper, options, at: path, folder)
+        _ = consume lock
+        return pool
+    }
+
+    private static func settings(in folder: Directory) throws(DriverError) -> PoolSettings? {
+        try attempting("read the pool's settings", try PoolSettings(in: folder))
+    }
+
+    /// Makes the pool and the volume that all others begin as, or finishes making them; the caller
+    /// holds the lock.
+    private static func make(
+        _ mapper: DeviceMapper, _ options: DeviceMapperOptions, at path: FilePath,
+        _ folder: Directory
+    ) throws(DriverError) -> ThinPool {
+        if let settings = try settings(in: folder), settings.hasBase {
+            return try activate(mapper, settings, at: path, folder)
+        }
+        var settings: PoolSettings
+        if let begun = try Self.settings(in: folder) {
+            settings = begun
+        } else {
+            settings = PoolSettings(options)
+            try requireUnused(settings, mapper)
+            try attempting("write the pool's settings", try settings.write(in: folder))
+        }
+        if case .files(let dataBytes, let metadataBytes) = options.pool, settings.kind == .files {
+            try attempting(
+                "make the pool's files",
+                try makeFiles(in: folder, data: dataBytes, metadata: metadataBytes))
+        }
+        let begun: ThinPool
+        do throws(DriverError) {
+            begun = try bringUp(mapper, settings, at: path, folder)
+        } catch {
+            // What cannot be used is not kept: other options may name what can.
+            try? folder.removeFile(DeviceMapperLayout.settings)
+            throw error
+        }
+        do throws(DriverError) {
+            try begun.makeBase(options)
+            settings.hasBase = true
+            try attempting("write the pool's settings", try settings.write(in: folder))
+        } catch {
+            try? begun.removeUnused("\(settings.prefix)\(DeviceMapperLayout.base)")
+            if settings.poolName.hasPrefix(settings.prefix) { try? mapper.remove(begun.name) }
+            throw error
+        }
+        return ThinPool(
+            mapper, settings, at: path, folder, begun.number, blockSectors: begun.blockSectors)
+    }
+
+    /// Refuses to take over what has something on it.
+    private static func requireUnused(
+        _ settings: PoolSettings, _ mapper: DeviceMapper
+    ) throws(DriverError) {
+        switch settings.kind {
+        case .files: return
+        case .devices(_, let metadata):
+            let head = try attempting(
+                "look at \(metadata)",
+                try OwnedDescriptor.open(FilePath(metadata), [.readOnly, .direct])
+                    .readDirect(at: 0))
+            if head.allSatisfy({ $0 == 0 }) { return }
+            throw DriverError(
+                .invalidArgument,
+                "\(metadata) has something on it; for a new pool its first 4 KiB must be zeros")
+        case .existing(let name):
+            let target = try attempting(
+                "ask pool \(name)", try mapper.target(of: name, status: true))
+            guard let target, let status = PoolStatus(target, blockSectors: 128) else {
+                throw DriverError(
+                    .invalidArgument, "dm.thinpooldev: there is no active thin pool \(name)")
+            }
+            if status.transaction == 0 && status.dataBlocksUsed == 0 { return }
+            throw DriverError(
+                .invalidArgument,
+                "pool \(name) is used already, by LVM or another store: a new store takes one with "
+                    + "transaction 0 and no data")
+        }
+    }
+
+    private static func makeFiles(
+        in folder: Directory, data: UInt64, metadata: UInt64
+    ) throws(SyscallError) {
+        for (name, bytes) in [
+            (DeviceMapperLayout.data, data), (DeviceMapperLayout.metadata, metadata),
+        ] {
+            if let status = try folder.statusIfPresent(of: name), status.size > 0 { continue }
+            let file = try folder.open(name, [.writeOnly, .create], permissions: 0o600)
+            try file.truncate(to: bytes)
+        }
+    }
+
+    // MARK: Activation
+
+    /// Makes the pool active unless it is, one process at a time.
+    private static func activate(
+        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ folder: Directory
+    ) throws(DriverError) -> ThinPool {
+        let name = settings.poolName
+        if let device = try attempting("look for pool \(name)", try mapper.status(of: name)),
+            device.isActive, !device.isSuspended
+        {
+            return try found(device, mapper, settings, at: path, folder)
+        }
+        let lock = try attempting(
+            "wait for the pool's lock",
+            try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+        let pool = try bringUp(mapper, settings, at: path, folder)
+        _ = consume lock
+        return pool
+    }
+
+    /// The same; the caller holds the lock.
+    private static func bringUp(
+        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ folder: Directory
+    ) throws(DriverError) -> ThinPool {
+        let name = settings.poolName
+        let device = try attempting("look for pool \(name)", try mapper.status(of: name))
+        if let device, device.isActive {
+            // Whoever suspended it died, since the lock is ours.
+            if device.isSuspended { try attempting("resume pool \(name)", try mapper.resume(name)) }
+            return try found(device, mapper, settings, at: path, folder)
+        }
+        let parts: PoolDevices
+        switch settings.kind {
+        case .existing:
+            throw DriverError(
+                .unsupported,
+                "pool \(name) is not active; it was made outside of this store, and has to be "
+                    + "activated first")
+        case .devices(let data, let metadata):
+            parts = try attempting(
+                "open the pool's devices",
+                try PoolDevices(
+                    data: BlockDevice(opening: FilePath(data)),
+                    metadata: BlockDevice(opening: FilePath(metadata))))
+        case .files:
+            parts = try attempting("open the pool's files", try PoolDevices(filesIn: folder))
+        }
+        do throws(SyscallError) {
+            if device == nil { _ = try mapper.create(name, uuid: "GRAPH-\(settings.token)-pool") }
+            do throws(SyscallError) {
+                try mapper.load(name, try parts.table(blockSectors: settings.blockSectors))
+                try mapper.resume(name)
+            } catch {
+                try? mapper.remove(name)
+                throw error
+            }
+            guard let made = try mapper.status(of: name) else {
+                throw SyscallError(
+                    call: "ioctl(DM_DEV_STATUS, \(name))", errno: .noSuchAddressOrDevice)
+            }
+            return ThinPool(
+                mapper, settings, at: path, folder, made.number,
+                blockSectors: settings.blockSectors)
+        } catch {
+            throw DriverError("activate pool \(name)", error)
+        }
+    }
+
+    /// Takes an active device for the store's pool, if it is that.
+    private static func found(
+        _ device: MappedDevice, _ mapper: DeviceMapper, _ settings: PoolSettings,
+        at path: FilePath, _ folder: Directory
+    ) throws(DriverError) -> ThinPool {
+        let table = try attempting("ask pool \(device.name)", try mapper.target(of: device.name))
+        let words = (table?.parameters ?? "").split(separator: " ")
+        guard table?.type == "thin-pool", words.count > 2, let block = UInt64(words[2]) else {
+            throw DriverError(.invalidArgument, "\(device.name) is no thin pool")
+        }
+        if device.uuid.hasPrefix("LVM-") {
+            throw DriverError(
+                .invalidArgument,
+                "pool \(device.name) belongs to LVM, whose transaction ids are its own: use a pool "
+                    + "made with dmsetup, or dm.datadev and dm.metadatadev")
+        }
+        if settings.kind == .files {
+            try requireOwnFile(words[1], in: folder, device.name)
+        }
+        return ThinPool(mapper, settings, at: path, folder, device.number, blockSectors: block)
+    }
+
+    /// Refuses a pool over other files: that of the store of which this one is a copy.
+    private static func requireOwnFile(
+        _ number: Substring, in folder: Directory, _ name: String
+    ) throws(DriverError) {
+        let isOwn = try attempting(
+            "look at the data of pool \(name)",
+            try { () throws(SyscallError) in
+                guard let number = DeviceNumber(number) else { return false }
+                return try LoopDevice.isBacked(
+                    BlockDevice(number, readOnly: true),
+                    by: try folder.status(of: DeviceMapperLayout.data))
+            }())
+        if isOwn { return }
+        throw DriverError(
+            .invalidArgument,
+            "pool \(name) is active with the files of another store, of which this is a copy: only one "
+                + "of them can be used at a time")
+    }
+}
+
+/// The two devices that a pool lies on, held open until the pool holds them itself.
+struct PoolDevices: ~Copyable {
+    let data: BlockDevice
+    let metadata: BlockDevice
+
+    init(data: consuming BlockDevice, metadata: consuming BlockDevice) {
+        self.data = data
+        self.metadata = metadata
+    }
+
+    /// Makes loop devices over the files of a pool for trying out; they go away with the pool.
+    init(filesIn folder: Directory) throws(SyscallError) {
+        let data = try LoopDevice.attach(try folder.open(DeviceMapperLayout.data, .readWrite))
+        let metadata = try LoopDevice.attach(
+            try folder.open(DeviceMapperLayout.metadata, .readWrite))
+        self.init(data: data, metadata: metadata)
+    }
+
+    /// A table over the whole of both.
+    ///
+    /// A full pool fails writes instead of holding them up.
+    func table(blockSectors: UInt64) throws(SyscallError) -> MappedTarget {
+        let sectors = try data.size() / 512 / blockSectors * blockSectors
+        return MappedTarget(
+            type: "thin-pool", sectors: sectors,
+            parameters: "\(metadata.number) \(data.number) \(blockSectors) 0 1 error_if_no_space")
+    }
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+/// The thin pool of a store, active.
+///
+/// What the pool is told to change is numbered: the number of the next change is written to
+/// `pool/transaction` first and put on disk, then the pool is told, then it is given the number. So
+/// the pool's number is the file's or one less, after whatever power cut; anything else means that
+/// somebody else has used the pool, or that one of the two was put back from a copy.
+final class ThinPool: Sendable {
+    let mapper: DeviceMapper
+    let settings: PoolSettings
+    /// `ROOT/devicemapper/pool`.
+    let path: FilePath
+    let folder: Directory
+    let number: DeviceNumber
+    /// Of the pool as it is, which may be somebody else's.
+    let blockSectors: UInt64
+
+    var name: String { settings.poolName }
+
+    init(
+        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ folder: Directory,
+        _ number: DeviceNumber, blockSectors: UInt64
+    ) {
+        (self.mapper, self.settings) = (mapper, settings)
+        (self.path, self.folder) = (path, folder)
+        (self.number, self.blockSectors) = (number, blockSectors)
+    }
+
+    /// How the pool fares now.
+    func status() throws(DriverError) -> PoolStatus {
+        let target = try attempting(
+            "ask pool \(name)", try mapper.target(of: name, status: true))
+        guard let target, let status = PoolStatus(target, blockSectors: blockSectors) else {
+            throw DriverError(.system, "pool \(name) is not there any more")
+        }
+        return status
+    }
+
+    /// The volume of a number, as a value.
+    func volume(
+        _ number: UInt32, sectors: UInt64, options: [MountOption] = [], readOnly: Bool
+    ) -> ThinVolume {
+        settings.volume(
+            number, pool: self.number, sectors: sectors, options: options, readOnly: readOnly,
+            lock: path.appending(DeviceMapperLayout.lock))
+    }
+
+    /// Whether the pool takes messages, and is this store's as far as can be told.
+    var isChangeable: Bool { (try? requireChangeable()) != nil }
+
+    /// Refuses to go on with a pool that cannot be written, or is not where the store's last change
+    /// left it.
+    func requireChangeable() throws(DriverError) {
+        let status = try status()
+        try status.requireWritable(name)
+        do throws(DriverError) {
+            try requireSameTransaction(status)
+        } catch {
+            // Another process may have made changes between the two looks.
+            let lock = try attempting(
+                "wait for pool \(name)",
+                try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+            try requireSameTransaction(try self.status())
+            _ = consume lock
+        }
+    }
+
+    // MARK: Changes
+
+    /// Whether the pool is where the store's last change left it.
+    ///
+    /// - Throws: ``DriverError/Code/storeReadOnly`` with what to do when it is not.
+    func requireSameTransaction(_ status: PoolStatus) throws(DriverError) {
+        guard settings.hasBase else { return }
+        let known = try attempting("read the pool's transaction", try knownTransaction())
+        if status.mode == "Fail" || known == status.transaction { return }
+        if known == status.transaction + 1 { return }
+        throw DriverError(
+            .storeReadOnly,
+            "the store knows change \(known.map(String.init) ?? "none") of pool \(name), and the pool "
+                + "is at \(status.transaction): another program has changed the pool, or the store or "
+                + "the pool is an older copy; nothing is changed until both are from the same time, "
+                + "or the number in \(path.appending("transaction")) is set to that of the pool")
+    }
+
+    private func knownTransaction() throws(SyscallError) -> UInt64? {
+        let name = DeviceMapperLayout.transaction
+        guard try folder.statusIfPresent(of: name) != nil else { return nil }
+        let bytes = try folder.open(name, .readOnly).readAll(limit: 64)
+        return UInt64(String(decoding: bytes.prefix { (48...57).contains($0) }, as: UTF8.self))
+    }
+
+    /// Has the pool make one change, told in one message, if `isWanted` says so once nobody else can
+    /// change the pool.
+    func change(
+        _ action: String, _ message: String,
+        if isWanted: () throws(DriverError) -> Bool = { () throws(DriverError) in true }
+    ) throws(DriverError) {
+        let lock = try attempting(
+            "wait for pool \(name)",
+            try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+        try changeLocked(action, message, if: isWanted)
+        _ = consume lock
+    }
+
+    /// The same, where the caller holds the lock.
+    func changeLocked(
+        _ action: String, _ message: String,
+        if isWanted: () throws(DriverError) -> Bool = { () throws(DriverError) in true }
+    ) throws(DriverError) {
+        let status = try status()
+        try status.requireWritable(name)
+        try requireSameTransaction(status)
+        guard try isWanted() else { return }
+        do throws(SyscallError) {
+            try write(transaction: status.transaction + 1)
+            try mapper.send(message, to: name)
+            try mapper.send(
+                "set_transaction_id \(status.transaction) \(status.transaction + 1)", to: name)
+        } catch {
+            throw describe(action, error)
+        }
+    }
+
+    /// A failed message: for want of metadata the pool answers with other numbers too.
+    private func describe(_ action: String, _ error: SyscallError) -> DriverError {
+        if let now = try? status() {
+            do throws(DriverError) {
+                try now.requireWritable(name)
+            } catch {
+                return DriverError(
+                    error.code, "could not \(action): \(error.message)", resource: error.resource)
+            }
+        }
+        if error.errno == .noSpace {
+            return DriverError(
+                .noSpace, "could not \(action)", cause: error, resource: .poolMetadata)
+        }
+        return DriverError(action, error)
+    }
+
+    private func write(transaction: UInt64) throws(SyscallError) {
+        let file = try folder.open(
+            DeviceMapperLayout.transaction, [.writeOnly, .create], permissions: 0o600)
+        // Always as long: never cut off, so never empty.
+        let digits = String(transaction)
+        let text = String(repeating: "0", count: 20 - digits.count) + digits + "\n"
+        try file.write(Array(text.utf8).span, at: 0)
+        try file.sync()
+    }
+
+    // MARK: Volumes
+
+    /// Makes the volume of a layer as a snapshot of another one.
+    ///
+    /// What a power cut left under the number is deleted first.
+    func makeSnapshot(_ number: LayerNumber, of origin: UInt32) throws(DriverError) {
+        do throws(DriverError) {
+            try snapshotLocked(number, of: origin)
+        } catch {
+            guard error.cause?.errno == .fileExists else { throw error }
+            try delete(number, discarding: nil) { true }
+            try snapshotLocked(number, of: origin)
+        }
+    }
+
+    private func snapshotLocked(_ number: LayerNumber, of origin: UInt32) throws(DriverError) {
+        let lock = try attempting(
+            "wait for pool \(name)",
+            try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+        // Writes on their way to a mounted origin would be in the snapshot or not, at random.
+        let device = "\(settings.prefix)\(origin)"
+        let isActive = try attempting(
+            "look at volume \(origin)", try mapper.status(of: device)?.isActive ?? false)
+        if isActive { try attempting("suspend volume \(origin)", try suspend(device)) }
+        defer { if isActive { try? mapper.resume(device) } }
+        try changeLocked("make the volume of layer \(number)", "create_snap \(number) \(origin)")
+        _ = consume lock
+    }
+
+    /// Suspends a device, unless its last user has just let go.
+    private func suspend(_ device: String) throws(SyscallError) {
+        do throws(SyscallError) {
+            try mapper.suspend(device)
+        } catch  where error.errno == .noSuchAddressOrDevice {
+            return
+        }
+    }
+
+    /// Deletes a volume with its device; one that does not exist is no error.
+    ///
+    /// Does nothing when `isWanted` says so once nobody else can change the pool. Throws `EBUSY` as
+    /// the cause when something uses the volume.
+    func delete(
+        _ number: LayerNumber, discarding sectors: UInt64?, if isWanted: () -> Bool
+    ) throws(DriverError) {
+        let device = "\(settings.prefix)\(number)"
+        let action = "take the device of layer \(number) away"
+        // One that was abandoned has let go of the volume, whoever still holds it.
+        let isAbandoned = try attempting(action, try mapper.target(of: device)?.type == "error")
+        if !isAbandoned { try attempting(action, try removeUnused(device)) }
+        if let sectors, !isAbandoned, isWanted() {
+            try requireChangeable()
+            // Of no use where the pool takes no writes; deleting gives the pool its blocks anyway.
+            let volume = volume(number.rawValue, sectors: sectors, readOnly: false)
+            if let open = try? volume.open(mapper) { try? open.device.discard() }
+            try attempting(action, try removeUnused(device))
+        }
+        var tries = 0
+        while true {
+            do throws(DriverError) {
+                return try change("delete the volume of layer \(number)", "delete \(number)") {
+                    isWanted()
+                }
+            } catch {
+                // There is none: the message is refused before anything is changed.
+                if error.cause?.errno == .noData { return }
+                // The device's name is gone before it has let go of the volume.
+                if error.cause?.errno != .resourceBusy || tries > 100 { throw error }
+            }
+            tries += 1
+            Pause.milliseconds(20)
+        }
+    }
+
+    /// Takes a device away that nobody uses, and waits a little for who is about to let go.
+    ///
+    /// - Throws: `EBUSY` when it stays in use, naming by whom where that can be seen.
+    func removeUnused(_ device: String) throws(SyscallError) {
+        var tries = 0
+        while true {
+            do throws(SyscallError) {
+                return try mapper.remove(device)
+            } catch  where error.errno == .resourceBusy {
+                tries += 1
+                if tries < 50 {
+                    Pause.milliseconds(20)
+                    continue
+                }
+                guard let number = try mapper.status(of: device)?.number else { return }
+                let holders = DeviceHolders.processes(mounting: number)
+                let who = holders.map { "process \($0)" }.joined(separator: ", ")
+                throw SyscallError(
+                    call: error.call, errno: error.errno,
+                    detail: holders.isEmpty ? nil : "mounted where \(who) lives")
+            }
+        }
+    }
+}

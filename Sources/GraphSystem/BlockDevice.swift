@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import CGraphLinux
+import Glibc
+public import SystemPackage
+
+/// An open block device.
+public struct BlockDevice: ~Copyable, Sendable {
+    public let descriptor: OwnedDescriptor
+    public let number: DeviceNumber
+    /// A path for mount(2) and for mkfs: the kernel's own node, or this very descriptor where there
+    /// is none.
+    public let path: FilePath
+
+    /// Opens the device of a number, whatever nodes `/dev` has.
+    ///
+    /// - Throws: `ENXIO` or `ENOENT` when there is no such device.
+    public init(_ number: DeviceNumber, readOnly: Bool = false) throws(SyscallError) {
+        let flags: OpenFlags = readOnly ? .readOnly : .readWrite
+        self.number = number
+        if let node = try Self.node(of: number) {
+            descriptor = try OwnedDescriptor.open(node, flags)
+            path = node
+            return
+        }
+        // A container's /dev: a node for a moment, by a name that nobody guesses.
+        let name = RawPath(".graph-" + String(UInt64.random(in: .min ... .max), radix: 16))
+        let folder = try Directory(opening: "/dev")
+        try folder.makeSpecial(name, .blockDevice, permissions: 0o600, device: number)
+        defer { try? folder.removeFile(name) }
+        descriptor = try folder.open(name, flags)
+        // Of this process, so that a child finds it too.
+        path = FilePath("/proc/\(getpid())/fd/\(descriptor.rawValue)")
+    }
+
+    /// Opens the device of a path.
+    ///
+    /// - Throws: `ENOTBLK` when it is something else.
+    public init(opening path: FilePath, readOnly: Bool = false) throws(SyscallError) {
+        let opened = try OwnedDescriptor.open(path, readOnly ? .readOnly : .readWrite)
+        let status = try opened.status()
+        guard status.type == .blockDevice else {
+            throw SyscallError(call: "open(\(path))", errno: Errno(rawValue: ENOTBLK))
+        }
+        number = status.special
+        descriptor = opened
+        self.path = path
+    }
+
+    /// The kernel's own node of a device, where `/dev` has it.
+    private static func node(of number: DeviceNumber) throws(SyscallError) -> FilePath? {
+        let path = FilePath("/sys/dev/block/\(number.major):\(number.minor)/uevent")
+        guard let file = try? OwnedDescriptor.open(path, .readOnly) else { return nil }
+        let lines = String(decoding: try file.readAll(limit: 1 << 16), as: UTF8.self)
+            .split(separator: "\n")
+        guard let line = lines.first(where: { $0.hasPrefix("DEVNAME=") }) else { return nil }
+        let name = line.dropFirst("DEVNAME=".count)
+        guard let status = try? Directory(opening: "/dev").status(of: RawPath(String(name))),
+            status.type == .blockDevice, status.special == number
+        else { return nil }
+        return FilePath("/dev").appending(String(name))
+    }
+
+    /// The device's size in bytes; `BLKGETSIZE64`.
+    public func size() throws(SyscallError) -> UInt64 {
+        var bytes: UInt64 = 0
+        try checked("ioctl(BLKGETSIZE64, \(path))") {
+            cgraph_block_size(descriptor.rawValue, &bytes)
+        }
+        return bytes
+    }
+
+    /// Gives back all blocks; what was in them is lost; `BLKDISCARD`.
+    public func discard() throws(SyscallError) {
+        let bytes = try size()
+        try checked("ioctl(BLKDISCARD, \(path))") {
+            cgraph_block_discard(descriptor.rawValue, bytes)
+        }
+    }
+}
+
+extension OwnedDescriptor {
+    /// Reads 4,096 bytes at an offset as they are on the device; the file was opened with
+    /// ``OpenFlags/direct``.
+    public func readDirect(at offset: UInt64) throws(SyscallError) -> [UInt8] {
+        var block = [UInt8](repeating: 0, count: 4_096)
+        try checked("pread(O_DIRECT)") { cgraph_read_direct(rawValue, offset, &block) }
+        return block
+    }
+
+    /// Opens the same file once more, with other flags.
+    public func reopened(_ flags: OpenFlags) throws(SyscallError) -> OwnedDescriptor {
+        try OwnedDescriptor.open(procPath, flags)
+    }
+}
+
+extension OpenFlags {
+    /// `O_DIRECT`, past the page cache.
+    public static let direct = OpenFlags(rawValue: CInt(CGRAPH_O_DIRECT))
+}
+
+/// Loop devices: files as block devices; loop(4).
+public enum LoopDevice {
+    /// Makes a block device of a file, which goes away when nobody uses it any more;
+    /// `LOOP_CONFIGURE`.
+    ///
+    /// The file is open for reading and writing.
+    public static func attach(
+        _ file: borrowing OwnedDescriptor
+    ) throws(SyscallError) -> BlockDevice {
+        let control = try OwnedDescriptor.open("/dev/loop-control", .readWrite)
+        let raw = file.rawValue
+        var tries = 0
+        while true {
+            let number = try checked("ioctl(LOOP_CTL_GET_FREE)") {
+                cgraph_loop_free(control.rawValue)
+            }
+            do throws(SyscallError) {
+                let device = try BlockDevice(
+                    opening: FilePath("/dev").appending("loop\(number)"))
+                try checked("ioctl(LOOP_CONFIGURE)") {
+                    cgraph_loop_configure(device.descriptor.rawValue, raw)
+                }
+                return device
+            } catch  where error.errno == .resourceBusy && tries < 64 {
+                // Another process was quicker.
+                tries += 1
+            }
+        }
+    }
+
+    /// Whether a device is a loop device that shows this file; `LOOP_GET_STATUS64`.
+    public static func isBacked(
+        _ device: borrowing BlockDevice, by file: FileStatus
+    ) throws(SyscallError) -> Bool {
+        var (number, inode): (UInt64, UInt64) = (0, 0)
+        let raw = device.descriptor.rawValue
+        try checked("ioctl(LOOP_GET_STATUS64)") { cgraph_loop_backing(raw, &number, &inode) }
+        return inode == file.inode
+            && number == cgraph_loop_device(file.device.major, file.device.minor)
+    }
+
+    /// Has a loop device take the size that its file has now; `LOOP_SET_CAPACITY`.
+    public static func refresh(_ device: borrowing BlockDevice) throws(SyscallError) {
+        let raw = device.descriptor.rawValue
+        try checked("ioctl(LOOP_SET_CAPACITY)") { cgraph_loop_refresh(raw) }
+    }
+}
+
+extension Directory {
+    /// Lets the ext4 mounted here take `bytes` of its device; `EXT4_IOC_RESIZE_FS`.
+    public func growExt4(toBytes bytes: UInt64) throws(SyscallError) {
+        let block = UInt64(try blockSize())
+        try checked("ioctl(EXT4_IOC_RESIZE_FS)") { cgraph_ext4_resize(raw, bytes / block) }
+    }
+
+    /// Lets the xfs mounted here take `bytes` of its device; `XFS_IOC_FSGROWFSDATA`.
+    public func growXFS(toBytes bytes: UInt64) throws(SyscallError) {
+        let block = UInt64(try blockSize())
+        try checked("ioctl(XFS_IOC_FSGROWFSDATA)") { cgraph_xfs_grow(raw, bytes / block) }
+    }
+
+    private func blockSize() throws(SyscallError) -> UInt64 {
+        var status = cgraph_filesystem()
+        try checked("fstatfs") { cgraph_fstatfs(raw, &status) }
+        return status.block_size
+    }
+}
+
+extension DeviceNumber: CustomStringConvertible {
+    /// Reads `MAJOR:MINOR`.
+    public init?(_ text: some StringProtocol) {
+        let parts = text.split(separator: ":").compactMap { UInt32($0) }
+        if parts.count != 2 { return nil }
+        self.init(major: parts[0], minor: parts[1])
+    }
+
+    /// `MAJOR:MINOR`, as tables of device mapper name a device.
+    public var description: String { "\(major):\(minor)" }
+}

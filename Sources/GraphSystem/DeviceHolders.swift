@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import SystemPackage
+
+/// Who keeps a device in use.
+public enum DeviceHolders {
+    /// One process for each mount namespace in which a filesystem of this device is mounted, read
+    /// from `/proc`; those that may not be looked at are left out.
+    public static func processes(mounting device: DeviceNumber) -> [Int] {
+        let wanted = "\(device.major):\(device.minor)"
+        var namespaces: Set<RawPath> = []
+        var found: [Int] = []
+        guard let all = try? Directory(opening: "/proc").listing() else { return [] }
+        for process in all.compactMap({ Int($0.name.description) }).sorted() {
+            let folder = FilePath("/proc/\(process)")
+            guard let links = try? Directory(opening: folder.appending("ns")),
+                let namespace = try? links.readLink("mnt"),
+                namespaces.insert(namespace).inserted,
+                let file = try? OwnedDescriptor.open(folder.appending("mountinfo"), .readOnly),
+                let bytes = try? file.readAll(limit: 1 << 28)
+            else { continue }
+            let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+            let isHolder = lines.contains { line in
+                line.split(separator: " ", maxSplits: 3).dropFirst(2).first.map { $0 == wanted }
+                    ?? false
+            }
+            if isHolder { found.append(process) }
+        }
+        return found
+    }
+}

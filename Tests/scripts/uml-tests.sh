@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The graphctl authors
+#
+# uml-tests.sh: runs what is about device mapper under a kernel that has it: the driver's promises with
+# layers on ext4 and on xfs, full pools, and power cuts. Uses the test bundle that was built for release,
+# or the one that BUNDLE names. The last line sums up. GRAPH_SOAK=1 cuts the power 50 times on each and
+# does the main job on the Debian image, too.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bundle=${BUNDLE:-$(echo "$PWD"/.build/release/*PackageTests.xctest)}
+cuts=$([ -n "${GRAPH_SOAK-}" ] && echo 50 || echo 5)
+# Other drivers' own promises, and those about the filesystem that trees lie on with the store.
+others='^DriverConformanceTests[.](Btrfs|SendStream|Overlay|VFS|Filesystem)|what is mounted in a removed layer'
+work=$(mktemp -d)
+log=$work/log
+trap 'rm -rf "$work"' EXIT
+start=$SECONDS count=0
+
+# The guest's kernel sometimes ends by itself, in the middle of anything; then it did not test.
+guest() {
+    local status=125 try
+    for try in 1 2 3; do
+        status=0
+        Tests/scripts/uml-run.sh -m 3G -t 900 -d "$work/disk" -- "$@" 2>&1 | tee "$log" || status=$?
+        [ "$status" = 125 ] || return "$status"
+        echo "uml-tests.sh: the guest's kernel ended by itself, time $try" >&2
+    done
+    return "$status"
+}
+
+# A pass of the test bundle in a fresh guest; nothing may be skipped there.
+run_suite() {
+    guest "$bundle" --testing-library swift-testing --no-parallel "$@"
+    if skipped=$(grep -aE '^[^ ]+ Test .* (skipped|was cancelled)' "$log"); then
+        echo "uml-tests.sh: skipped under a kernel that has device mapper: $skipped" >&2
+        exit 1
+    fi
+    passed=$(sed -nE 's/^[^ ]+ Test run with ([0-9]+) tests? .* passed after .*/\1/p' "$log")
+    count=$((count + passed))
+}
+
+truncate -s 8G "$work/disk"
+for filesystem in ext4 xfs; do
+    echo "layers on $filesystem"
+    export GRAPH_TEST_DRIVER=devicemapper GRAPH_TEST_DM_FS=$filesystem NO_COLOR=1
+    run_suite --filter '^(DriverConformanceTests|DeviceMapperTests)[.]' --skip "$others"
+    if [ -n "${GRAPH_SOAK-}" ]; then
+        GRAPH_TEST_DM_SIZE=2G GRAPH_TEST_DM_DATA=4G UML_DISK=1 run_suite --filter '^MainJobTests[.]'
+    fi
+    Tests/scripts/uml-power-cuts.sh "$cuts" "$filesystem"
+done
+echo "devicemapper: $count tests and $((2 * cuts)) power cuts passed in $((SECONDS - start)) seconds"
