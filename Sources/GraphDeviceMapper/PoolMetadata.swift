@@ -31,21 +31,12 @@ struct PoolMetadata {
         try read(pool, "measure volume \(volume) of") {
             (metadata, superblock) throws(SyscallError) in
             let roots = try metadata.volumes(superblock)
-            func map(_ number: UInt32) throws(SyscallError) -> [(UInt64, UInt64)] {
-                guard let found = roots.first(where: { $0.number == number }) else { return [] }
-                var blocks: [(UInt64, UInt64)] = []
-                try metadata.walk(found.mapRoot) { blocks.append(($0, $1)) }
-                return blocks
+            func map(_ number: UInt32) -> MetadataWalk {
+                let found = roots.first { $0.number == number }
+                return MetadataWalk(found.map { [$0.mapRoot] } ?? [], in: metadata)
             }
-            let (own, others) = (try map(volume), try map(other))
-            var count: UInt64 = 0
-            var index = 0
-            for (place, block) in own {
-                while index < others.count && others[index].0 < place { index += 1 }
-                let isShared = index < others.count && others[index] == (place, block)
-                if !isShared { count += 1 }
-            }
-            return count
+            var (own, others) = (map(volume), map(other))
+            return try own.countEntries(notIn: &others)
         }
     }
 
@@ -99,40 +90,16 @@ struct PoolMetadata {
 
     private func volumes(_ superblock: MetadataBlock) throws(SyscallError) -> [Volume] {
         var volumes: [Volume] = []
-        try walk(superblock.number(at: 320, bytes: 8)) { key, value in
-            volumes.append(Volume(number: UInt32(truncatingIfNeeded: key), mapRoot: value))
+        var walk = MetadataWalk([superblock.number(at: 320, bytes: 8)], in: self)
+        while let entry = try walk.next() {
+            volumes.append(
+                Volume(number: UInt32(truncatingIfNeeded: entry.key), mapRoot: entry.value))
         }
         return volumes
     }
 
-    private func block(_ number: UInt64) throws(SyscallError) -> MetadataBlock {
+    func block(_ number: UInt64) throws(SyscallError) -> MetadataBlock {
         MetadataBlock(bytes: try file.descriptor.readDirect(at: number * 4_096))
-    }
-
-    /// Visits the keys and values of 8 bytes of a tree, in order.
-    private func walk(
-        _ root: UInt64, _ visit: (UInt64, UInt64) -> Void
-    ) throws(SyscallError) {
-        var waiting = [root]
-        var visited = 0
-        while let number = waiting.popLast() {
-            let node = try block(number)
-            let count = Int(node.number(at: 16, bytes: 4))
-            let room = Int(node.number(at: 20, bytes: 4))
-            visited += 1
-            // 32 bytes of header, then all keys, then all values.
-            guard node.number(at: 8, bytes: 8) == number, count <= room, 32 + room * 16 <= 4_096,
-                node.number(at: 24, bytes: 4) == 8, visited < 1 << 20
-            else { throw SyscallError.damage("block \(number) of the metadata", "no tree's node") }
-            let values = (0..<count).map { node.number(at: 32 + room * 8 + $0 * 8, bytes: 8) }
-            if node.number(at: 4, bytes: 4) & 1 != 0 {
-                waiting += values.reversed()
-            } else {
-                for (index, value) in values.enumerated() {
-                    visit(node.number(at: 32 + index * 8, bytes: 8), value)
-                }
-            }
-        }
     }
 }
 
@@ -144,7 +111,7 @@ private final class OpenFile: Sendable {
 }
 
 /// A block of metadata, in little-endian numbers.
-private struct MetadataBlock {
+struct MetadataBlock {
     let bytes: [UInt8]
 
     func number(at offset: Int, bytes count: Int) -> UInt64 {
