@@ -15,14 +15,15 @@ final class ChainApply: Sendable {
     private struct State {
         /// The next layer that no thread has taken.
         var next = 0
-        /// By their place in the chain, the base first.
+        /// Those unpacked and not yet recorded, by their place in the chain, the base first.
         var tars: [UnpackedTar?]
+        var areUnpacked: [Bool]
         var recordedCount = 0
         /// The first, which stops all others.
         var failure: DriverError?
 
         /// How many from the base upwards have been unpacked.
-        var completeCount: Int { tars.prefix { $0 != nil }.count }
+        var completeCount: Int { areUnpacked.prefix(while: \.self).count }
     }
 
     private let store: LayerStore
@@ -41,6 +42,8 @@ final class ChainApply: Sendable {
     /// Each has threads of its own for reading and hashing, so two keep four processors busy; and each
     /// takes up to twenty megabytes, of the 64 that the whole process shall stay below.
     private static let threadsMax = 2
+    /// How many may wait to be recorded, or be at work: what each holds until then adds up.
+    private static let aheadMax = 5
 
     init(
         _ store: LayerStore, _ layers: [ChainLayer], above top: Layer?, _ room: DecoderRoom,
@@ -51,7 +54,9 @@ final class ChainApply: Sendable {
         chainIDs = Self.chainIDs(of: layers, above: top)
         ids = chainIDs.map { $0?.hex ?? LayerID.random() }
         isParallel = store.driver.capabilities.appliesIndependently
-        state = Monitor(State(tars: layers.map { _ in nil }))
+        state = Monitor(
+            State(
+                tars: layers.map { _ in nil }, areUnpacked: layers.map { _ in false }))
     }
 
     private static func chainIDs(of layers: [ChainLayer], above top: Layer?) -> [Digest?] {
@@ -137,7 +142,10 @@ final class ChainApply: Sendable {
         while let index = nextIndex() {
             do throws(DriverError) {
                 let tar = try unpack(index, intents[index], stopper)
-                state.change { $0.tars[index] = tar }
+                state.change { state in
+                    state.tars[index] = tar
+                    state.areUnpacked[index] = true
+                }
             } catch {
                 fail(error)
             }
@@ -149,7 +157,8 @@ final class ChainApply: Sendable {
             let isAtEnd = state.next == state.tars.count
             if isAtEnd || isStopped.load(ordering: .relaxed) { return .done(nil) }
             // Where one may take all the room there is, it is the only work that is done.
-            if !room.isShared && state.recordedCount < state.next { return .again }
+            let aheadMax = room.isShared ? Self.aheadMax : 1
+            if state.next - state.recordedCount >= aheadMax { return .again }
             state.next += 1
             return .done(state.next - 1)
         }
@@ -186,7 +195,8 @@ final class ChainApply: Sendable {
     private func unpacked(_ index: Int) throws(DriverError) -> UnpackedTar {
         let result = state.wait { state -> Waiting<Result<UnpackedTar, DriverError>> in
             if let failure = state.failure { return .done(.failure(failure)) }
-            guard let tar = state.tars[index] else { return .again }
+            // What it holds of its recipe goes with its record.
+            guard let tar = state.tars[index].take() else { return .again }
             return .done(.success(tar))
         }
         return try result.get()

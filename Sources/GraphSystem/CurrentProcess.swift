@@ -41,11 +41,11 @@ public enum CurrentProcess {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
-    /// Has buffers of 128 KiB and more come from the kernel and go back to it; `mallopt(3)`.
+    /// Has buffers of 256 KiB and more come from the kernel and go back to it; `mallopt(3)`.
     ///
     /// By itself glibc keeps what is freed once such a buffer was, in a place for each thread: a
     /// decoder's 8 MiB then stay with each thread that ever had one.
-    public static func returnLargeBuffers() { cgraph_map_blocks_from(128 << 10) }
+    public static func returnLargeBuffers() { cgraph_map_blocks_from(256 << 10) }
 
     /// Takes the next `SIGINT` or `SIGTERM` as a wish to stop, which ``isInterrupted`` then tells; the
     /// one after that ends the process as ever.

@@ -11,7 +11,7 @@ import GraphSystem
 public final class LayerStream: ByteSource {
     /// The size of buffers that change hands without being copied.
     public static let blockBytes = TarLimits.bufferBytes
-    private static let blockCount = 8
+    private static let blockCount = 12
 
     private let blocks: Monitor<Blocks>
     private let hashing: HashingThread
@@ -176,13 +176,15 @@ private final class HashingThread: @unchecked Sendable {
     var result: (digest: Digest, byteCount: UInt64) { (hasher.digest, byteCount) }
 
     func run() {
-        while let block = nextUsed() {
+        while var block = nextUsed() {
             let start = ContinuousClock.now
             hasher.update(block.bytes, block.count)
             byteCount += UInt64(block.count)
             let spent = ContinuousClock.now - start
             blocks.change { blocks in
+                // Nobody else may hold it when the reader writes into it, or it would be copied.
                 blocks.empty.append(block.bytes)
+                block.bytes = []
                 blocks.timings.hash += spent
             }
         }

@@ -121,7 +121,7 @@ private final class PipeThread: @unchecked Sendable {
     }
 
     func run() {
-        while let block = nextFull() {
+        while var block = nextFull() {
             do throws(ArchiveError) {
                 let start = ContinuousClock.now
                 hasher.update(block.bytes, block.count)
@@ -130,7 +130,11 @@ private final class PipeThread: @unchecked Sendable {
                 timings.hash += hashed - start
                 try sink.write(block.bytes.span.extracting(0..<block.count))
                 timings.write += ContinuousClock.now - hashed
-                blocks.change { $0.empty.append(block.bytes) }
+                // Nobody else may hold it when it is filled again, or it would be copied.
+                blocks.change { blocks in
+                    blocks.empty.append(block.bytes)
+                    block = PartialBlock()
+                }
             } catch {
                 blocks.change { $0.failure = error }
                 return
