@@ -10,25 +10,17 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ],
-    targets: [
+    // Both are programs over the store alone.
+    targets: [("store-scale", "StoreScale"), ("layer-changes", "LayerChanges")].map { name, path in
         .executableTarget(
-            name: "store-scale",
+            name: name,
             dependencies: [
                 .product(name: "GraphStore", package: "graph-storage"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            path: "StoreScale",
-            swiftSettings: [.enableUpcomingFeature("ExistentialAny")]),
-        .executableTarget(
-            name: "layer-changes",
-            dependencies: [
-                .product(name: "GraphStore", package: "graph-storage"),
-                .product(name: "SystemPackage", package: "swift-system"),
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            path: "LayerChanges",
-            swiftSettings: [.enableUpcomingFeature("ExistentialAny")]),
-    ],
+            path: path,
+            swiftSettings: [.enableUpcomingFeature("ExistentialAny")])
+    },
     swiftLanguageModes: [.v6]
 )
