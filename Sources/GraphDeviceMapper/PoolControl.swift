@@ -39,9 +39,7 @@ public struct PoolControl: Sendable {
                 .unsupported,
                 "pool \(name) was made outside of this store, and is grown by whoever made it")
         }
-        let lock = try attempting(
-            "wait for pool \(name)",
-            try RangeLock(waitingFor: 0, in: pool.path.appending(DeviceMapperLayout.lock)))
+        let lock = try ThinPool.lock(in: pool.path)
         do throws(SyscallError) {
             for (file, bytes) in [
                 (DeviceMapperLayout.data, dataBytes), (DeviceMapperLayout.metadata, metadataBytes),

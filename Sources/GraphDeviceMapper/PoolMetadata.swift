@@ -45,9 +45,7 @@ struct PoolMetadata {
         _ pool: ThinPool, _ action: String,
         _ body: (PoolMetadata, MetadataBlock) throws(SyscallError) -> Value
     ) throws(DriverError) -> Value {
-        let lock = try attempting(
-            "wait for pool \(pool.name)",
-            try RangeLock(waitingFor: 0, in: pool.path.appending(DeviceMapperLayout.lock)))
+        let lock = try ThinPool.lock(in: pool.path)
         let status = try pool.status()
         try status.requireWritable(pool.name)
         let result: Result<Value, SyscallError> = Result { () throws(SyscallError) in

@@ -27,9 +27,7 @@ extension ThinPool {
         if let settings = try settings(in: folder), settings.hasBase {
             return try activate(mapper, settings, at: path, folder)
         }
-        let lock = try attempting(
-            "wait for the pool's lock",
-            try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+        let lock = try lock(in: path)
         let pool = try make(mapper, options, at: path, folder)
         _ = consume lock
         return pool
@@ -136,9 +134,7 @@ extension ThinPool {
         {
             return try found(device, mapper, settings, at: path, folder)
         }
-        let lock = try attempting(
-            "wait for the pool's lock",
-            try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+        let lock = try lock(in: path)
         let pool = try bringUp(mapper, settings, at: path, folder)
         _ = consume lock
         return pool

@@ -32,6 +32,14 @@ final class ThinPool: Sendable {
         (self.number, self.blockSectors) = (number, blockSectors)
     }
 
+    /// Waits until nobody else makes, activates or changes the pool in a folder, and keeps others
+    /// from it for as long as the result lives.
+    static func lock(in folder: FilePath) throws(DriverError) -> RangeLock {
+        try attempting(
+            "wait for the pool in \(folder)",
+            try RangeLock(waitingFor: 0, in: folder.appending(DeviceMapperLayout.lock)))
+    }
+
     /// How the pool fares now.
     func status() throws(DriverError) -> PoolStatus {
         let target = try attempting(
@@ -63,9 +71,7 @@ final class ThinPool: Sendable {
             try requireSameTransaction(status)
         } catch {
             // Another process may have made changes between the two looks.
-            let lock = try attempting(
-                "wait for pool \(name)",
-                try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+            let lock = try Self.lock(in: path)
             try requireSameTransaction(try self.status())
             _ = consume lock
         }
@@ -102,9 +108,7 @@ final class ThinPool: Sendable {
         _ action: String, _ message: String,
         if isWanted: () throws(DriverError) -> Bool = { () throws(DriverError) in true }
     ) throws(DriverError) {
-        let lock = try attempting(
-            "wait for pool \(name)",
-            try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+        let lock = try Self.lock(in: path)
         try changeLocked(action, message, if: isWanted)
         _ = consume lock
     }
@@ -171,9 +175,7 @@ final class ThinPool: Sendable {
     }
 
     private func snapshotLocked(_ number: LayerNumber, of origin: UInt32) throws(DriverError) {
-        let lock = try attempting(
-            "wait for pool \(name)",
-            try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock)))
+        let lock = try Self.lock(in: path)
         // Writes on their way to a mounted origin would be in the snapshot or not, at random.
         let device = "\(settings.prefix)\(origin)"
         let isActive = try attempting(
