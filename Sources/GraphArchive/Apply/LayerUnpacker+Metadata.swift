@@ -77,7 +77,7 @@ extension LayerUnpacker {
             let copy = try handle.open(
                 name, [.writeOnly, .create, .exclusive], permissions: 0o600)
             try directory.removeInherited(from: name)
-            try copyContent(from: source, to: copy, size: status.size)
+            try copyContent(from: source.file, to: copy, size: status.size)
             return try copyMetadata(of: below, to: copy)
         case .symbolicLink:
             try handle.makeSymbolicLink(name, to: try below.readLink())

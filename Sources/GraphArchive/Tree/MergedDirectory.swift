@@ -130,13 +130,14 @@ struct MergedDirectory {
     /// What the merged tree has under a name.
     ///
     /// As overlayfs decides it: the topmost layer with the name wins; directories merge downwards
-    /// until one is opaque or something else is in the way. Redirects are followed, and a file
-    /// whose data lie in another layer is told with them.
+    /// until one is opaque or something else is in the way. Redirects are followed. Where the data of
+    /// a file lie is found when it is opened.
     ///
     /// In a directory that ``covers(_:)`` another, `below` may be what that one has under the name,
     /// which is not looked up again.
     ///
-    /// - Throws: ``SyscallError/isDamage`` for what overlayfs refuses to show, too.
+    /// - Throws: ``SyscallError/isDamage`` for what overlayfs refuses to show, too, but for a file
+    ///   whose data are nowhere: ``MergedEntry/openFile()`` refuses that.
     func lookup(
         _ name: RawPath, above below: MergedEntry?? = nil
     ) throws(SyscallError) -> MergedEntry? {
@@ -165,7 +166,7 @@ struct MergedDirectory {
                 parts: [try part.child(name)], roots: roots, encoding: encoding)
         }
         return MergedEntry(
-            name: name, status: status, part: part, directory: directory, dataElsewhere: nil,
+            name: name, status: status, part: part, directory: directory, dataSearch: nil,
             encoding: encoding)
     }
 

@@ -5,21 +5,16 @@ import GraphSystem
 
 /// One name of a merged tree.
 struct MergedEntry {
-    /// Where the data of a file lie.
-    struct DataPlace {
-        let part: MergedDirectory.Part
-        let name: RawPath
-    }
-
     let name: RawPath
     let status: FileStatus
     /// Where the topmost layer with this name has its directory.
     let part: MergedDirectory.Part
     /// The merged content, for a directory.
     let directory: MergedDirectory?
-    /// Where the data are, for a file of which the topmost layer has only the rest (overlayfs's
-    /// `metacopy`).
-    let dataElsewhere: DataPlace?
+    /// The directory in which it was looked up, for a file of which the layer may lack the data.
+    ///
+    /// Overlayfs calls that `metacopy`. It takes more calls to know, and most files are never opened.
+    let dataSearch: MergedDirectory?
     let encoding: LayerEncoding
 
     /// The attributes that belong to the layer's content.
@@ -38,14 +33,25 @@ struct MergedEntry {
 
     /// Opens the data of a regular file for reading; no link is followed.
     ///
-    /// Where they lie elsewhere, the open file has another owner, mode and time than this entry.
-    func openFile() throws(SyscallError) -> OwnedDescriptor {
-        let place =
-            if let dataElsewhere {
-                try dataElsewhere.part.place(of: dataElsewhere.name)
-            } else {
-                try part.place(of: name)
-            }
-        return try place.directory.openBeneath(place.path, [.readOnly, .nonBlocking])
+    /// - Throws: ``SyscallError/isDamage`` when no layer has the data.
+    func openFile() throws(SyscallError) -> OpenData {
+        var source: (part: MergedDirectory.Part, name: RawPath) = (part, name)
+        var isElsewhere = false
+        if let dataSearch {
+            var lookup = MergedLookup(name, in: dataSearch, seeksData: true)
+            if let found = try lookup.dataPlace() { (source, isElsewhere) = (found, true) }
+        }
+        let place = try source.part.place(of: source.name)
+        return OpenData(
+            file: try place.directory.openBeneath(place.path, [.readOnly, .nonBlocking]),
+            isElsewhere: isElsewhere)
     }
+}
+
+/// The data of a file, open for reading.
+struct OpenData: ~Copyable {
+    let file: OwnedDescriptor
+    /// Whether they lie in another layer than the rest of the file: then the open file has another
+    /// owner, mode and time.
+    let isElsewhere: Bool
 }

@@ -32,72 +32,79 @@ struct MergedLookup {
     private var position = 0
     private var isStopped = false
     private var isDirectory = false
+    /// Whether a file is followed to the layer that has its data.
+    private let seeksData: Bool
     /// Whether the file found last is without its data.
     private var lacksData = false
+    private var top: Found?
+    /// What was found last below `top`.
+    private var last: Found?
+    private var merged: [Part] = []
 
     private var encoding: LayerEncoding { start.encoding }
 
-    init(_ name: RawPath, in directory: MergedDirectory) {
-        (self.name, start, target, parents) = (name, directory, .name(name), directory.parts)
+    init(_ name: RawPath, in directory: MergedDirectory, seeksData: Bool = false) {
+        (self.name, start, self.seeksData) = (name, directory, seeksData)
+        (target, parents) = (.name(name), directory.parts)
     }
 
     /// What is there; nil when there is nothing.
     ///
     /// `below` is what the directories under the topmost show by themselves, where that is known.
     mutating func run(above below: MergedEntry?? = nil) throws(SyscallError) -> MergedEntry? {
-        var top: Found?
-        var data: Found?
-        var merged: [Part] = []
-        while !isStopped && position < parents.count {
-            if position == 1, let below, target == .name(name) {
-                return try entry(top, above: below)
-            }
-            let parent = parents[position]
-            let found = try find(in: parent)
-            position += 1
-            guard let found else { continue }
-            if top == nil { top = found } else { data = found }
-            if let directory = found.directory { merged.append(directory) }
-            if case .path = target, !isFromRoots {
-                (parents, isFromRoots) = (start.roots, true)
-                position = parent.index + 1
-            }
+        while hasNext {
+            if position == 1, let below, target == .name(name) { return entry(above: below) }
+            try advance()
         }
         guard let top else { return nil }
-        if lacksData { throw damage }
-        let isFile = top.directory == nil
-        return MergedEntry(
-            name: name, status: top.status, part: top.part,
-            directory: isFile
-                ? nil : MergedDirectory(parts: merged, roots: start.roots, encoding: encoding),
-            dataElsewhere: isFile
-                ? data.map { MergedEntry.DataPlace(part: $0.part, name: $0.name) } : nil,
-            encoding: encoding)
+        let directory =
+            top.directory == nil
+            ? nil : MergedDirectory(parts: merged, roots: start.roots, encoding: encoding)
+        return entry(top, directory)
+    }
+
+    /// Where a regular file has its data; nil if it has them itself.
+    mutating func dataPlace() throws(SyscallError) -> (part: MergedDirectory.Part, name: RawPath)? {
+        while hasNext { try advance() }
+        if lacksData {
+            throw SyscallError.damage("metacopy of \(name)", "no layer has its data")
+        }
+        return last.map { ($0.part, $0.name) }
+    }
+
+    private var hasNext: Bool { !isStopped && position < parents.count }
+
+    /// Looks into the next layer.
+    private mutating func advance() throws(SyscallError) {
+        let parent = parents[position]
+        let found = try find(in: parent)
+        position += 1
+        guard let found else { return }
+        if top == nil { top = found } else { last = found }
+        if let directory = found.directory { merged.append(directory) }
+        if case .path = target, !isFromRoots {
+            (parents, isFromRoots) = (start.roots, true)
+            position = parent.index + 1
+        }
     }
 
     /// What the topmost layer has, with what is known to be below it.
-    private func entry(
-        _ top: Found?, above below: MergedEntry?
-    ) throws(SyscallError) -> MergedEntry? {
-        guard let found = top ?? below.map({ Found(part: $0.part, name: name, status: $0.status) })
-        else { return nil }
+    private func entry(above below: MergedEntry?) -> MergedEntry? {
+        guard let top else { return below }
         var directory: MergedDirectory?
-        if found.status.type == .directory {
-            let parts = [top?.directory].compactMap(\.self) + (below?.directory?.parts ?? [])
-            directory = MergedDirectory(parts: parts, roots: start.roots, encoding: encoding)
+        if let own = top.directory {
+            directory = MergedDirectory(
+                parts: [own] + (below?.directory?.parts ?? []), roots: start.roots,
+                encoding: encoding)
         }
-        var data = top == nil ? below?.dataElsewhere : nil
-        if lacksData {
-            guard let below, below.status.type == .regular else { throw damage }
-            data = MergedEntry.DataPlace(part: below.part, name: name)
-        }
-        return MergedEntry(
-            name: name, status: found.status, part: found.part, directory: directory,
-            dataElsewhere: data, encoding: encoding)
+        return entry(top, directory)
     }
 
-    private var damage: SyscallError {
-        SyscallError.damage("metacopy of \(name)", "no layer has its data")
+    private func entry(_ found: Found, _ directory: MergedDirectory?) -> MergedEntry {
+        let mayLackData = found.part.mayRefer && found.status.type == .regular
+        return MergedEntry(
+            name: name, status: found.status, part: found.part, directory: directory,
+            dataSearch: mayLackData ? start : nil, encoding: encoding)
     }
 
     /// Looks into one layer.
@@ -212,7 +219,7 @@ struct MergedLookup {
     private func hasDataElsewhere(
         _ status: FileStatus, _ place: (directory: Directory, path: RawPath), _ parent: Part
     ) throws(SyscallError) -> Bool {
-        guard parent.mayRefer, status.type == .regular else { return false }
+        guard seeksData, parent.mayRefer, status.type == .regular else { return false }
         return try encoding.isMetacopy(place.path, in: place.directory)
     }
 }

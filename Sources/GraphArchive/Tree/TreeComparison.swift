@@ -242,8 +242,8 @@ private struct ContentBuffers {
             let second = try new.openFile()
             var offset: UInt64 = 0
             while true {
-                let count = try first.read(into: &left, count: left.count, at: offset)
-                let other = try second.read(into: &right, count: right.count, at: offset)
+                let count = try first.file.read(into: &left, count: left.count, at: offset)
+                let other = try second.file.read(into: &right, count: right.count, at: offset)
                 comparedBytes += UInt64(count)
                 if count != other || !left.hasEqualPrefix(right, count) { return false }
                 if count < left.count { return true }

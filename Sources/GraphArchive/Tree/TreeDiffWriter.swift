@@ -117,11 +117,11 @@ private struct TreeDiffWriter: ~Copyable {
     private mutating func writeFile(
         _ entry: MergedEntry, _ path: RawPath, _ attributes: [ExtendedAttribute]
     ) throws(ArchiveError) {
-        let file = try attempting("open /\(path)", try entry.openFile())
+        let data = try attempting("open /\(path)", try entry.openFile())
         // The file may have changed since it was looked at; what is open now is what is written.
         let status =
-            entry.dataElsewhere == nil
-            ? try attempting("look at /\(path)", try file.status()) : entry.status
+            data.isElsewhere
+            ? entry.status : try attempting("look at /\(path)", try data.file.status())
         try tar.begin(
             ArchiveEntry(path, .file(size: status.size), status: status, attributes: attributes))
         // Moved out, since a span of it may not lie in `self` while `self` is changed.
@@ -132,7 +132,7 @@ private struct TreeDiffWriter: ~Copyable {
         while offset < status.size {
             let want = Int(min(UInt64(buffer.count), status.size - offset))
             let got = try attempting(
-                "read /\(path)", try file.read(into: &buffer, count: want, at: offset))
+                "read /\(path)", try data.file.read(into: &buffer, count: want, at: offset))
             if got < want {
                 throw ArchiveError(.system, "/\(path) became shorter while it was read")
             }
