@@ -8,12 +8,13 @@ fresh btrfs filesystem in a file below FOLDER (default /var/tmp), on a loop devi
 runs every contender once, in turn, so that a ratio holds on a noisy machine: graphctl searching the metadata that
 was written since, for a committed and for a writable layer (which takes a snapshot for the moment); graphctl asking
 the kernel what it would send; graphctl comparing whole trees; `containers-storage` with its btrfs driver, where it
-is installed. Needs root and btrfs-progs. Times are milliseconds: of whole processes, and of the work in graphctl as
-it tells with --timings: finding out where to look, and looking there; `both` is the median of their sum.
+is installed. Needs root and btrfs-progs. Times are milliseconds: of whole processes, of the work in graphctl as it
+tells with --timings (finding out where to look, and looking there; `both` is the median of their sum), and `inside`
+the same in a process that has the store open and does it again and again (layer-changes).
 """
 import os, re, statistics, subprocess, sys, time
 
-from bed import bed, graphctl, has_peer, output, parser, run, start
+from bed import bed, changes_inside, graphctl, has_peer, layer_changes, output, parser, run, start
 
 
 class Bench:
@@ -82,24 +83,26 @@ class Bench:
     def changes(self, layer, way):
         return self.graph("--storage-opt", f"btrfs.changes={way}", "changes", "--timings", layer)
 
-    def round(self, has_peer):
+    def round(self, program, has_peer):
         # The changed files, and the directories on the way to them.
         lines = self.arguments.changes + min(self.arguments.changes, 200) + 2
-        self.measure("committed layer, by search", self.changes("layer", "auto"), lines, "by search")
-        self.measure("writable layer, by search", self.changes("active", "auto"), lines, "by search")
+        inside = changes_inside(program, self.bed / "root", self.work / "run", 9, ("layer", "active"))
+        for name, layer in (("committed layer, by search", "layer"), ("writable layer, by search", "active")):
+            self.add(name, "inside", inside[layer][1])
+            self.measure(name, self.changes(layer, "auto"), lines, "by search")
         self.measure("committed layer, by send", self.changes("layer", "send"), lines, "by send")
         self.measure("committed layer, whole trees", self.changes("layer", "compare"), lines, "whole trees")
         if has_peer:
             self.measure("containers-storage changes", self.peer("changes", self.layer), lines)
 
     def report(self):
-        print(f"\n{'':30} {'process':>9} {'min':>9} {'max':>9} {'find':>9} {'compare':>9} {'both':>9}")
+        print(f"\n{'':30} {'process':>9} {'min':>9} {'max':>9} {'find':>9} {'compare':>9} {'both':>9} {'inside':>9}")
         medians = {}
         for name, columns in self.samples.items():
             process = columns["process"]
             medians[name] = statistics.median(process)
             work = [f"{statistics.median(columns[key]):9.2f}" if key in columns else " " * 9
-                    for key in ("find", "compare", "both")]
+                    for key in ("find", "compare", "both", "inside")]
             print(f"{name:30} {medians[name]:9.2f} {min(process):9.2f} {max(process):9.2f} {' '.join(work)}")
         first = next(iter(medians))
         print()
@@ -115,14 +118,14 @@ def main():
     start()
     # Reading a parent that is not read-only would change times in it.
     with bed(arguments.folder, "8G", "mkfs.btrfs", "-q", options="noatime") as work:
-        bench, peer = Bench(work, arguments), has_peer()
+        bench, peer, program = Bench(work, arguments), has_peer(), layer_changes()
         print(f"input: {arguments.files} files, {arguments.changes} changed; {arguments.rounds} rounds, each contender once a round")
         bench.prepare_graph()
         if peer:
             bench.prepare_peer()
         run("sync", "-f", bench.bed)
         for _ in range(arguments.rounds):
-            bench.round(peer)
+            bench.round(program, peer)
         bench.report()
 
 
