@@ -5,12 +5,18 @@ import GraphCore
 import GraphSystem
 import SystemPackage
 
-/// A file of no use but its size: given up when the disk is full, so that the journal has room for
-/// the records that removing layers needs.
+/// Files of no use but their size: removed one by one when the disk is full, so that the journal has
+/// room for the records that removing layers needs.
+///
+/// Many files, because whoever fills the disk takes at once what is given up, and btrfs, which writes
+/// every block anew, needs a little for each removal; and whole ones, because a full btrfs refuses to
+/// cut a file but not to remove it.
 struct Reserve {
-    private static let bytes: UInt64 = 1 << 20
-    /// What is given up at a time: whoever fills the disk takes the rest of it at once.
-    private static let stepBytes: UInt64 = 1 << 17
+    private static let partBytes = 32_768
+    private static let partsCount = 32
+    private static let bytes = UInt64(partBytes * partsCount)
+    /// What a part is called until it is whole.
+    private static let begun: RawPath = "new"
     private let path: FilePath
 
     init(_ path: FilePath) { self.path = path }
@@ -20,15 +26,19 @@ struct Reserve {
     /// - Returns: Whether there was any to give.
     func release() throws(DriverError) -> Bool {
         do throws(SyscallError) {
-            let file = try OwnedDescriptor.open(path, .readWrite)
-            let size = try file.status().size
-            if size == 0 { return false }
-            try file.truncate(to: size - min(size, Self.stepBytes))
-            // Some filesystems free blocks only when the change of size is on disk.
-            try? file.sync()
-            return true
+            let folder = try Directory(opening: path)
+            for part in try folder.firstListing() {
+                guard try remove(part.name, in: folder) else { continue }
+                // Some filesystems free blocks only when the removal is on disk.
+                try? folder.sync()
+                return true
+            }
+            return false
         } catch  where error.errno == .noSuchFileOrDirectory {
             return false
+        } catch  where error.errno == .notDirectory {
+            try attempting("release \(path)", try removeFormer())
+            return true
         } catch {
             throw DriverError("release \(path)", error)
         }
@@ -45,35 +55,82 @@ struct Reserve {
         }
     }
 
-    /// Takes the space, where there is room for it, and gives it back where there is not.
-    ///
-    /// Written and not only sized: a hole would reserve nothing.
+    /// Takes the space, where there is room for it.
     func fill() {
         do throws(SyscallError) {
-            let file = try OwnedDescriptor.open(path, [.readWrite, .create], permissions: 0o600)
-            if try file.status().allocatedBytes >= Self.bytes { return }
-            let room = try file.filesystem().availableBytes
+            let folder = try open()
+            let present = Set(try folder.firstListing().map { $0.name })
+            let missing = (0..<Self.partsCount).map { RawPath("\($0)") }
+                .filter { !present.contains($0) }
+            if missing.isEmpty { return }
             // Taking the last room would only make the disk full again.
-            if room < 8 * Self.bytes { return }
-            // Not zeros: a filesystem that compresses would keep nothing of them. No call of the
-            // kernel for each word either: these are xorshift64's.
-            var word = UInt64.random(in: 1...(.max))
-            var block: [UInt8] = []
-            while block.count < 65_536 {
-                word ^= word << 13
-                word ^= word >> 7
-                word ^= word << 17
-                for shift in 0..<8 { block.append(UInt8(truncatingIfNeeded: word >> (shift * 8))) }
-            }
-            do throws(SyscallError) {
-                for index in 0..<(Self.bytes / 65_536) {
-                    try file.write(block.span, at: index * 65_536)
-                }
-            } catch {
-                try file.truncate(to: 0)
-            }
+            let room = try folder.descriptor.filesystem()
+            let lacksInodes = room.totalInodes > 0 && room.freeInodes < 8 * Self.partsCount
+            if room.availableBytes < 8 * Self.bytes || lacksInodes { return }
+            let block = Self.noise()
+            for name in missing { try write(block, name, in: folder) }
         } catch {
             // A store without a reserve works; only a full disk is harder on it.
         }
+    }
+
+    private func open() throws(SyscallError) -> Directory {
+        let root = try Directory(opening: path.removingLastComponent())
+        do throws(SyscallError) {
+            return try root.makeOrOpenDirectory(name, permissions: 0o700)
+        } catch  where error.errno == .notDirectory {
+            try removeFormer()
+            return try root.makeOrOpenDirectory(name, permissions: 0o700)
+        }
+    }
+
+    /// Removes what the first stores had: one file, which was cut.
+    private func removeFormer() throws(SyscallError) {
+        let root = try Directory(opening: path.removingLastComponent())
+        _ = try remove(name, in: root)
+    }
+
+    private var name: RawPath { RawPath(path.lastComponentName) }
+
+    /// Written and not only sized: a hole would reserve nothing.
+    ///
+    /// Under its name only when it is whole, so that names tell what there is. Of two processes that
+    /// write the same one, the second finds it named already.
+    private func write(
+        _ block: [UInt8], _ name: RawPath, in folder: Directory
+    ) throws(SyscallError) {
+        let file = try folder.open(Self.begun, [.readWrite, .create], permissions: 0o600)
+        do throws(SyscallError) {
+            try file.write(block.span, at: 0)
+            try folder.rename(Self.begun, to: name, in: folder)
+        } catch {
+            _ = try remove(Self.begun, in: folder)
+            throw error
+        }
+    }
+
+    /// Removes a file, unless somebody else has.
+    private func remove(_ name: RawPath, in folder: Directory) throws(SyscallError) -> Bool {
+        do throws(SyscallError) {
+            try folder.removeFile(name)
+            return true
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return false
+        }
+    }
+
+    /// Bytes that no filesystem compresses.
+    ///
+    /// No call of the kernel for each word: these are xorshift64's.
+    private static func noise() -> [UInt8] {
+        var word = UInt64.random(in: 1...(.max))
+        var block: [UInt8] = []
+        while block.count < partBytes {
+            word ^= word << 13
+            word ^= word >> 7
+            word ^= word << 17
+            for shift in 0..<8 { block.append(UInt8(truncatingIfNeeded: word >> (shift * 8))) }
+        }
+        return block
     }
 }

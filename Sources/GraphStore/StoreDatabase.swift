@@ -57,8 +57,28 @@ final class StoreDatabase: Sendable {
             case .immutable: Self.uri(path, "immutable=1")
             }
         let final = configuration
+        if access == .readWrite { Self.makeIndex(path) }
         reader = try databaseErrors("open the store's database", path) {
             try DatabaseQueue(path: location, configuration: final)
+        }
+    }
+
+    /// Makes the index of the log, which SQLite makes otherwise, so that btrfs writes it in place.
+    ///
+    /// SQLite has it mapped into memory: where a full btrfs finds no room for a copy of a changed page,
+    /// the kernel ends the process (`SIGBUS`). Nobody misses checksums of it, since it is made again
+    /// of the log. Only made, never opened: closing it would release the locks that this process's
+    /// other connections hold.
+    private static func makeIndex(_ path: FilePath) {
+        do throws(SyscallError) {
+            let folder = try Directory(opening: path.removingLastComponent())
+            if try folder.descriptor.filesystem().typeName != "btrfs" { return }
+            let name = RawPath(path.lastComponentName + "-shm")
+            let file = try folder.open(
+                name, [.readWrite, .create, .exclusive], permissions: 0o600)
+            try file.disableCopyOnWrite()
+        } catch {
+            // It is there, or SQLite makes it as it can.
         }
     }
 
@@ -237,10 +257,9 @@ extension DriverError {
             self.init(
                 .system, "\(text): another process has been changing \(path) for over a minute")
         case .SQLITE_CANTOPEN, .SQLITE_IOERR:
-            let filesystem = Self.filesystem(of: path)
-            if filesystem?.isReadOnly == true {
+            if Self.filesystem(of: path)?.isReadOnly == true {
                 self.init(.storeReadOnly, "\(text): \(path) is on a read-only filesystem")
-            } else if let filesystem, filesystem.isFull {
+            } else if Self.lacksSpace(beside: path) {
                 self.init(noSpace: "\(text): no space left for \(path)", at: path)
             } else {
                 self.init(.system, "\(text): \(path): \(reason)")
@@ -261,11 +280,20 @@ extension DriverError {
         try? OwnedDescriptor.open(path.removingLastComponent(), [.readOnly, .directory])
             .filesystem()
     }
-}
 
-extension FilesystemStatus {
-    /// Whether not even SQLite's smallest file fits.
-    var isFull: Bool { availableBytes < 65_536 || (totalInodes > 0 && freeInodes == 0) }
+    /// Whether there is no room for a file as large as the index of SQLite's log.
+    ///
+    /// Tried, because SQLite does not tell the kernel's reason, and what a filesystem says of its
+    /// space is not always what it gives: btrfs counts what it wants to keep for its own tables.
+    private static func lacksSpace(beside path: FilePath) -> Bool {
+        do throws(SyscallError) {
+            let file = try OwnedDescriptor.temporary(in: path.removingLastComponent())
+            try file.write([UInt8](repeating: 1, count: 65_536).span, at: 0)
+            return false
+        } catch {
+            return error.errno == .noSpace || error.errno == .diskQuotaExceeded
+        }
+    }
 }
 
 extension FilePath {

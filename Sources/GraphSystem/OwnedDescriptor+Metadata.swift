@@ -33,10 +33,19 @@ extension OwnedDescriptor {
 
     /// Clears the immutable and append-only flags; `FS_IOC_SETFLAGS`.
     public func clearLocks() throws(SyscallError) {
+        try changeFlags { $0 & ~CInt(CGRAPH_FS_IMMUTABLE_FL | CGRAPH_FS_APPEND_FL) }
+    }
+
+    /// Has btrfs write this empty file's blocks in place from now on, without checksums;
+    /// `FS_IOC_SETFLAGS`.
+    public func disableCopyOnWrite() throws(SyscallError) {
+        try changeFlags { $0 | CInt(CGRAPH_FS_NOCOW_FL) }
+    }
+
+    private func changeFlags(_ change: (CInt) -> CInt) throws(SyscallError) {
         var flags: CInt = 0
         try checked("ioctl(FS_IOC_GETFLAGS)") { cgraph_get_flags(rawValue, &flags) }
-        flags &= ~CInt(CGRAPH_FS_IMMUTABLE_FL | CGRAPH_FS_APPEND_FL)
-        try checked("ioctl(FS_IOC_SETFLAGS)") { cgraph_set_flags(rawValue, flags) }
+        try checked("ioctl(FS_IOC_SETFLAGS)") { cgraph_set_flags(rawValue, change(flags)) }
     }
 
     /// What the filesystem of this file is and how full; `fstatfs(2)`.

@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a stream cut off anywhere is refused with the place where it ends`(
         _ subject: DriverUnderTest
     ) throws {
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a whole member less is noticed by the digest`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let sound = try SoundLayer(in: store)
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a changed byte gives an error or the layer that was meant`(
         _ subject: DriverUnderTest
     ) throws {
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a sound layer with another digest than it should have is refused, naming both`(
         _ subject: DriverUnderTest
     ) throws {
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `what is no archive at all is refused`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let file = store.file("none")

@@ -8,7 +8,7 @@ import Testing
 
 /// Members that ask for more than there is.
 @Suite(.serialized) struct ExcessTests {
-    @Test(arguments: DriverUnderTest.usableBelowTestBase, ["0", "x", "g", "L", "S"] as [Character])
+    @Test(arguments: DriverUnderTest.usable, ["0", "x", "g", "L", "S"] as [Character])
     func `a size of ten gigabytes in an archive of a kilobyte is refused`(
         _ subject: DriverUnderTest, type: Character
     ) throws {
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `attributes and records of a megabyte and more are refused`(
         _ subject: DriverUnderTest
     ) throws {
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `attributes that add up over global headers are refused`(
         _ subject: DriverUnderTest
     ) throws {
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `names longer than Linux has them are refused`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let tar = store.file("bad.tar")
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a path of two thousand directories is kept and merged`(
         _ subject: DriverUnderTest
     ) throws {

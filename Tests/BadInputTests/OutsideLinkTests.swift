@@ -45,7 +45,7 @@ import Testing
         try tar.add("link/inner", type: "5", mode: 0o777)
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a link of the same layer is no way out`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let canary = try Canary(in: store)
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a link of a lower layer is no way out`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let canary = try Canary(in: store)
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a member in the place of a link replaces the link`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let canary = try Canary(in: store)
@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `a hard link to something outside is refused`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let canary = try Canary(in: store)
@@ -135,7 +135,7 @@ import Testing
         }
     }
 
-    @Test(arguments: DriverUnderTest.usableBelowTestBase)
+    @Test(arguments: DriverUnderTest.usable)
     func `links that go round in circles are refused`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let tar = store.file("circle.tar")

@@ -75,7 +75,7 @@ import Testing
             try Data(count: 200_000).write(to: URL(fileURLWithPath: file.string))
         }
         let reserve = fixture.root.appending("reserve")
-        #expect(try size(of: reserve) == 1 << 20)
+        #expect(try size(ofFilesIn: reserve) == 1 << 20)
         try fill(disk.appending("filler"))
         // Another process would find the disk as it is, and without a file of SQLite's.
         let store = try fixture.open()
@@ -91,12 +91,14 @@ import Testing
             try FileManager.default.removeItem(atPath: disk.appending(name).string)
         }
         try store.reclaim()
-        #expect(try size(of: reserve) == 1 << 20)
+        #expect(try size(ofFilesIn: reserve) == 1 << 20)
         _ = try store.create(id: "one")
     }
 
-    private func size(of path: FilePath) throws -> UInt64 {
-        try OwnedDescriptor.open(path, .readOnly).status().size
+    private func size(ofFilesIn folder: FilePath) throws -> UInt64 {
+        try folder.names.reduce(0) { size, name in
+            try size + OwnedDescriptor.open(folder.appending(name), .readOnly).status().size
+        }
     }
 
     /// Writes until nothing fits, to the last byte.

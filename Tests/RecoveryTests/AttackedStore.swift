@@ -142,7 +142,7 @@ struct AttackedStore {
             if name.hasPrefix("boot-") || name.hasPrefix(".\(driver)-probe-") { continue }
             if !known.contains(name) {
                 left.append("file \(folder)/\(name)")
-            } else if let below = try? folder.appending(name).names {
+            } else if name != "reserve", let below = try? folder.appending(name).names {
                 // The overlay driver keeps an empty directory, for views of empty layers.
                 left += below.filter { !($0 == "empty" && name == "overlay") }
                     .map { "file \(folder)/\(name)/\($0)" }

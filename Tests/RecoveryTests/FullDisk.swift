@@ -22,11 +22,10 @@ struct FullDisk {
         _ type: TestFilesystem, _ driver: String, inodes: Int? = nil,
         _ body: (FullDisk, AttackedStore) throws -> Void
     ) throws {
-        let isMemory = type == .tmpfs
         try withLoopFilesystem(
-            type: type, size: 48 << 20,
-            options: isMemory ? inodes.map { ["nr_inodes=\($0)"] } ?? [] : [],
-            makeOptions: isMemory ? [] : ["-m", "0", "-N", "\(inodes ?? 4096)"]
+            type: type, size: type == .btrfs ? type.sizeMin : 48 << 20,
+            options: type == .tmpfs ? inodes.map { ["nr_inodes=\($0)"] } ?? [] : [],
+            makeOptions: type == .ext4 ? ["-m", "0", "-N", "\(inodes ?? 4096)"] : []
         ) { mountPoint in
             try withScratchRoot { scratch in
                 let store = AttackedStore(

@@ -10,9 +10,32 @@ import Testing
 /// What is true on a disk without space.
 @Suite(.enabled(if: Graphctl.isAttackable, "needs a built graphctl"), .serialized)
 struct FullDiskTests {
-    static let places: [(TestFilesystem, String)] = [
-        (.ext4, "overlay"), (.ext4, "vfs"), (.tmpfs, "overlay"), (.tmpfs, "vfs"),
-    ]
+    /// A small filesystem, and the driver of a store on it.
+    struct Place: Sendable, CustomTestStringConvertible {
+        let type: TestFilesystem
+        let driver: String
+
+        var testDescription: String { "\(driver) on \(type)" }
+    }
+
+    /// What runs out where a store works.
+    struct Shortage: Sendable, CustomTestStringConvertible {
+        let place: Place
+        let resource: FullDisk.Resource
+
+        var testDescription: String { "\(place.testDescription), \(resource)" }
+    }
+
+    static let places = [TestFilesystem.ext4, .tmpfs, .btrfs].flatMap { type in
+        (type == .btrfs ? ["btrfs"] : ["overlay", "vfs"]).map { Place(type: type, driver: $0) }
+    }
+
+    /// btrfs makes inodes as long as there are bytes.
+    static let placesWithInodes = places.filter { $0.type != .btrfs }
+
+    static let shortages =
+        places.map { Shortage(place: $0, resource: .bytes) }
+        + placesWithInodes.map { Shortage(place: $0, resource: .inodes) }
 
     /// What is left when a command starts: with nothing each fails, with the most each works.
     private static let rests: [FullDisk.Resource: [UInt64]] = [
@@ -23,10 +46,11 @@ struct FullDiskTests {
         .inodes: [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 120],
     ]
 
-    @Test(arguments: places, FullDisk.Resource.allCases)
+    @Test(arguments: shortages)
     func `a command on a full disk says so, and leaves nothing of what it began`(
-        _ place: (type: TestFilesystem, driver: String), _ resource: FullDisk.Resource
+        _ shortage: Shortage
     ) throws {
+        let (place, resource) = (shortage.place, shortage.resource)
         var rests = Self.rests[resource] ?? []
         if !SeededGenerator.isSoak {
             var generator = SeededGenerator(seed: SeededGenerator.runSeed)
@@ -43,10 +67,8 @@ struct FullDiskTests {
                             try attempt.make(store, disk, rest, resource)
                         } catch {
                             Issue.record(
-                                """
-                                \(place.type), \(place.driver), \(attempt.name), \(rest) \(resource) \
-                                left: \(error)
-                                """)
+                                "\(shortage.testDescription), \(attempt.name), \(rest) left: \(error)"
+                            )
                             try disk.clear()
                             _ = try? store.graphctl(["rm", "new"])
                         }
@@ -59,7 +81,7 @@ struct FullDiskTests {
 
     @Test(arguments: places)
     func `a layer can be removed on a disk that is full to the last byte`(
-        _ place: (type: TestFilesystem, driver: String)
+        _ place: Place
     ) throws {
         try Fixture.with { fixture in
             let big = try bigLayer(fixture)
@@ -88,7 +110,7 @@ struct FullDiskTests {
 
     @Test(arguments: places)
     func `small layers can be removed one by one while somebody else takes every byte`(
-        _ place: (type: TestFilesystem, driver: String)
+        _ place: Place
     ) throws {
         try Fixture.with { fixture in
             try FullDisk.with(place.type, place.driver) { disk, store in
@@ -105,9 +127,9 @@ struct FullDiskTests {
         }
     }
 
-    @Test(arguments: places)
+    @Test(arguments: placesWithInodes)
     func `a layer can be removed on a disk without inodes`(
-        _ place: (type: TestFilesystem, driver: String)
+        _ place: Place
     ) throws {
         try Fixture.with { fixture in
             try FullDisk.with(place.type, place.driver, inodes: 512) { disk, store in
