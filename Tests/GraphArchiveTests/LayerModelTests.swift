@@ -11,8 +11,10 @@ import Testing
 /// Unpacking, merging and comparing agree with the reference model, without any mount.
 @Suite struct LayerModelTests {
     /// A directory for one set of layers, removed at the end.
-    private func withFolder(_ body: (FilePath, Directory) throws -> Void) throws {
-        let path = FilePath(NSTemporaryDirectory()).appending("model-\(UUID().uuidString)")
+    private func withFolder(
+        below base: FilePath, _ body: (FilePath, Directory) throws -> Void
+    ) throws {
+        let path = base.appending("model-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
             atPath: path.string, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: path.string) }
@@ -38,43 +40,49 @@ import Testing
     }
 
     @Test func `random stacks of layers merge as the model says`() throws {
-        for index in 0..<Self.sets {
-            let seed = SeededGenerator.runSeed &* 1_000_003 &+ UInt64(index)
-            try withFolder { _, folder in
-                var layers = RandomLayers(seed: seed)
-                var stack: [Directory] = []
-                let plain = try makeDirectory("plain", in: folder)
-                for level in 0..<(1 + Int(seed % 8)) {
-                    let members = layers.next()
-                    let upper = try makeDirectory("\(level)", in: folder)
-                    try unpack(
-                        members,
-                        into: ApplyTarget(
-                            directory: upper, namespace: .trusted,
-                            lower: LayeredTree(layers: stack, encoding: .overlay(.trusted))))
-                    let below = stack
-                    stack.insert(upper, at: 0)
-                    let overlaid = LayeredTree(layers: stack, encoding: .overlay(.trusted))
-                    try requireSame(
-                        try LayerTar.listing(of: overlaid), layers.model.listing(),
-                        "seed \(seed), layer \(level)", members)
-                    // The same layer, executed on a whole tree.
-                    let stage = try makeDirectory("stage-\(level)", in: folder)
-                    let tree = LayeredTree(layers: [plain], encoding: .plain)
-                    let before = try makeCopy(of: tree, "before-\(level)", in: folder)
-                    try unpack(
-                        members,
-                        into: ApplyTarget(directory: stage, namespace: .trusted, lower: tree))
-                    try mergeStage(stage, .trusted, into: plain)
-                    try requireSame(
-                        try LayerTar.listing(of: tree), layers.model.listing(),
-                        "seed \(seed), layer \(level), executed", members)
-                    try checkDiffs(
-                        DiffSource(
-                            old: LayeredTree(layers: below, encoding: .overlay(.trusted)),
-                            new: overlaid),
-                        DiffSource(old: before, new: tree), "seed \(seed), layer \(level)")
-                }
+        // In memory: a disk's time would be most of it, and is no part of what is promised here.
+        try withLoopFilesystem(type: .tmpfs, size: 1 << 30) { memory in
+            for index in 0..<Self.sets {
+                try mergeStack(seed: SeededGenerator.runSeed &* 1_000_003 &+ UInt64(index), memory)
+            }
+        }
+    }
+
+    private func mergeStack(seed: UInt64, _ base: FilePath) throws {
+        try withFolder(below: base) { path, folder in
+            var layers = RandomLayers(seed: seed)
+            var stack: [Directory] = []
+            let plain = try makeDirectory("plain", in: folder)
+            for level in 0..<(1 + Int(seed % 8)) {
+                let members = layers.next()
+                let upper = try makeDirectory("\(level)", in: folder)
+                try unpack(
+                    members,
+                    into: ApplyTarget(
+                        directory: upper, namespace: .trusted,
+                        lower: LayeredTree(layers: stack, encoding: .overlay(.trusted))))
+                let below = stack
+                stack.insert(upper, at: 0)
+                let overlaid = LayeredTree(layers: stack, encoding: .overlay(.trusted))
+                try requireSame(
+                    try LayerTar.listing(of: overlaid), layers.model.listing(),
+                    "seed \(seed), layer \(level)", members)
+                // The same layer, executed on a whole tree.
+                let stage = try makeDirectory("stage-\(level)", in: folder)
+                let tree = LayeredTree(layers: [plain], encoding: .plain)
+                let before = try makeCopy(of: tree, "before-\(level)", in: folder)
+                try unpack(
+                    members,
+                    into: ApplyTarget(directory: stage, namespace: .trusted, lower: tree))
+                try mergeStage(stage, .trusted, into: plain)
+                try requireSame(
+                    try LayerTar.listing(of: tree), layers.model.listing(),
+                    "seed \(seed), layer \(level), executed", members)
+                try checkDiffs(
+                    DiffSource(
+                        old: LayeredTree(layers: below, encoding: .overlay(.trusted)),
+                        new: overlaid),
+                    DiffSource(old: before, new: tree), "seed \(seed), layer \(level)", path)
             }
         }
     }
@@ -113,7 +121,9 @@ import Testing
 
     /// The diff of layers that share their bottom and the diff of two whole trees are the same
     /// bytes, and applied to the tree before they give the tree after.
-    private func checkDiffs(_ layered: DiffSource, _ whole: DiffSource, _ what: String) throws {
+    private func checkDiffs(
+        _ layered: DiffSource, _ whole: DiffSource, _ what: String, _ base: FilePath
+    ) throws {
         let (first, second) = (MemorySink(), MemorySink())
         try writeTreeDiff(layered, to: first)
         try writeTreeDiff(whole, to: second)
@@ -124,7 +134,7 @@ import Testing
             "\(what), diff")
         try #require(try treeChanges(layered) == treeChanges(whole), "\(what), changes")
         guard let before = whole.old.layers.first else { return }
-        try withFolder { _, folder in
+        try withFolder(below: base) { _, folder in
             let stage = try makeDirectory("again", in: folder)
             _ = try unpackLayer(
                 from: MemorySource(first.bytes),
