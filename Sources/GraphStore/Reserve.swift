@@ -75,13 +75,15 @@ struct Reserve {
     }
 
     private func open() throws(SyscallError) -> Directory {
-        let root = try Directory(opening: path.removingLastComponent())
         do throws(SyscallError) {
-            return try root.makeOrOpenDirectory(name, permissions: 0o700)
+            return try Directory(opening: path)
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            // Not yet made, or deleted by hand.
         } catch  where error.errno == .notDirectory {
             try removeFormer()
-            return try root.makeOrOpenDirectory(name, permissions: 0o700)
         }
+        let root = try Directory(opening: path.removingLastComponent())
+        return try root.makeOrOpenDirectory(name, permissions: 0o700)
     }
 
     /// Removes what the first stores had: one file, which was cut.
