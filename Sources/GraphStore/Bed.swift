@@ -130,8 +130,18 @@ final class Bed: Sendable {
             ).attach(at: place)
             return Bed(root, folder, try folder.openDirectory(BedLayout.tree), device.number)
         } catch {
-            throw mountError("mount the bed of the store at \(root)", error)
+            throw mountError(
+                "mount the bed of the store at \(root)", error, isXFS: isXFS(folder))
         }
+    }
+
+    /// Whether the image begins as xfs does.
+    private static func isXFS(_ folder: Directory) -> Bool {
+        var head = [UInt8](repeating: 0, count: 4)
+        guard let file = try? folder.open(BedLayout.image, .readOnly),
+            (try? file.read(into: &head, count: 4, at: 0)) == 4
+        else { return false }
+        return head == Array("XFSB".utf8)
     }
 
     private static func device(
@@ -143,7 +153,11 @@ final class Bed: Sendable {
     }
 
     /// What a refusal to attach or to mount means.
-    static func mountError(_ action: String, _ error: SyscallError) -> DriverError {
+    ///
+    /// xfs says no more than `EINVAL` of what is no xfs, and of one whose identity is mounted already.
+    static func mountError(
+        _ action: String, _ error: SyscallError, isXFS: Bool = false
+    ) -> DriverError {
         let text = "could not \(action)"
         switch error.errno {
         case .permissionDenied, .notPermitted, .operationNotSupportedByDevice,
@@ -151,13 +165,14 @@ final class Bed: Sendable {
             return DriverError(
                 .unsupported, "\(text): a bed needs loop devices, xfs, and root of the machine",
                 cause: error)
-        case .invalidArgument:
-            // That of a filesystem whose identity is mounted already, and of what is no xfs at all.
+        case .invalidArgument where isXFS:
             return DriverError(
-                .storeDamaged,
-                "\(text): the image is no xfs, or a copy of one that is mounted, which can be used "
-                    + "only one at a time",
+                .invalidArgument,
+                "\(text): it is a copy of one that is mounted, and only one of them can be used at a "
+                    + "time",
                 cause: error)
+        case .invalidArgument:
+            return DriverError(.storeDamaged, "\(text): the image is no xfs", cause: error)
         default:
             return DriverError(action, error)
         }

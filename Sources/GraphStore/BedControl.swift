@@ -86,8 +86,9 @@ public struct BedControl: Sendable {
         }
         guard let device = try deviceInUse(image) else { return }
         // Somebody still uses it, by mounts made from it: as it was, then.
+        let failure = inUse(device, cause: nil)
         _ = try Bed.openLocked(root, folder)
-        throw inUse(device, cause: nil)
+        throw failure
     }
 
     private func deviceInUse(_ image: FileStatus) throws(DriverError) -> DeviceNumber? {

@@ -61,6 +61,19 @@ extension Bed {
     /// A failure costs space below and nothing else.
     func giveBack() {
         try? tree.descriptor.syncFilesystem()
+        waitForFreeing()
         _ = try? tree.trim()
+    }
+
+    /// xfs frees what was removed a moment later, sooner when it is asked how full it is.
+    private func waitForFreeing() {
+        var known: UInt64?
+        for _ in 0..<100 {
+            guard let now = try? tree.descriptor.filesystem().availableBytes, now != known else {
+                return
+            }
+            known = now
+            Pause.milliseconds(20)
+        }
     }
 }

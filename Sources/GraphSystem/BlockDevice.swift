@@ -105,13 +105,9 @@ public enum LoopDevice {
     /// Makes a block device of a file, which goes away when nobody uses it any more;
     /// `LOOP_CONFIGURE`.
     ///
-    /// The file is open for reading, and for writing unless the device is for reading only.
-    ///
-    /// - Parameters:
-    ///   - file: What the device shows.
-    ///   - directly: Past the file's page cache, in blocks of 4,096 bytes; where the file's filesystem
-    ///     cannot do that, through it, which ``isDirect(_:)`` tells.
-    ///   - readOnly: Whether the device refuses writing.
+    /// The file is open for reading, and for writing unless the device is `readOnly`. `directly`: past
+    /// the file's page cache, in blocks of 4,096 bytes; where the file's filesystem cannot do that,
+    /// through it, which ``isDirect(_:)`` tells.
     public static func attach(
         _ file: borrowing OwnedDescriptor, directly: Bool = false, readOnly: Bool = false
     ) throws(SyscallError) -> BlockDevice {
