@@ -68,7 +68,8 @@ public final class OverlayDriver: Driver {
 
     private var costWithoutReflink: String {
         let first = "the first write to a file of a parent copies the whole file"
-        if options.references.contains(.metacopies) { return first }
+        // A user namespace has no metacopies.
+        if namespace == .user || options.references.contains(.metacopies) { return first }
         return first
             + ", and so does the first change of its mode, owner or attributes unless the store is "
             + "opened with metacopy=on"

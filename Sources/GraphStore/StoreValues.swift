@@ -141,7 +141,7 @@ public struct StoreInfo: Hashable, Sendable {
         if !capabilities.hasReflink, let cost = capabilities.costWithoutReflink {
             warnings.append(
                 "files on \(filesystem) cannot share blocks, so \(cost); a new store can bring a "
-                    + "filesystem along on which they do (init --bed xfs-image)")
+                    + "filesystem along on which they do (init --bed xfs-image, as root)")
         }
         if let bed, bed.isShort {
             warnings.append(

@@ -41,6 +41,17 @@ import Testing
         #expect(info.bed?.isDirect == true)
     }
 
+    @Test(isPossible) func `a bed on a read-only filesystem is read`() throws {
+        let fixture = try StoreFixture()
+        let layer = try apply(fixture, bed: Self.bed)
+        try BedControl(root: fixture.root).detach()
+        try Mount(.bind(fixture.root), attributes: .readOnly).attach(at: fixture.root)
+        let store = try fixture.open()
+        #expect(try store.layer(layer.id) == layer)
+        #expect(try store.info().isReadOnly)
+        expect(.storeReadOnly) { () throws(DriverError) in try store.create() }
+    }
+
     @Test(isPossible) func `processes that open at once attach the bed once`() throws {
         let fixture = try StoreFixture()
         _ = try apply(fixture, bed: Self.bed)
