@@ -38,11 +38,14 @@ public struct BedControl: Sendable {
     ///
     /// Somebody who died on the way is helped by calling it again.
     ///
-    /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` for a size below the present one.
+    /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` for a size below the present one,
+    ///   ``GraphCore/DriverError/Code/noSpace`` when the filesystem below has no room for a start.
     public func grow(toBytes bytes: UInt64? = nil) throws(DriverError) {
         let lock = try BedLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
         guard let bed = try Bed.openLocked(root, folder) else { throw gone() }
+        // What xfs writes for its new groups must have room.
+        if try bed.status().isShort { throw bed.hostIsFull(cause: nil) }
         do throws(SyscallError) {
             let file = try folder.open(BedLayout.image, .readWrite)
             let size = try file.status().size

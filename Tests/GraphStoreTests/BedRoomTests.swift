@@ -111,6 +111,9 @@ import Testing
                 // No room at all, and none for others either.
                 try fill(filler, leaving: 0, disk)
                 expect(.noSpace) { () throws(DriverError) in try store.create(id: "none") }
+                expect(.noSpace) { () throws(DriverError) in
+                    try BedControl(root: fixture.root).grow(toBytes: 5 << 30)
+                }
                 #expect(try store.check().map(\.kind) == [.bed])
                 #expect(try store.info().warnings.isEmpty == false)
                 #expect(try store.layer(layer.id) == layer)
