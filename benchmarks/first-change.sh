@@ -16,7 +16,7 @@ work=$(mktemp -d)
 disk=$work/disk
 clean() {
     for store in plain bed; do
-        umount --quiet "$disk/$store/run/mnt/"* "$disk/$store/root/bed" || :
+        umount --quiet "$disk/$store/run/mnt/"* "$disk/$store/root/bed" 2>/dev/null || :
     done
     umount --quiet "$disk" || :
     rm -rf --one-file-system "$work"
@@ -48,7 +48,9 @@ for name in plain bed; do store "$name" apply --id base "$work/tree.tar" >/dev/n
 # What the device was given once everything is on it, also what lies in the bed.
 written() {
     sync
-    awk '{ printf "%d", $7 * 512 }' "/sys/block/$device/stat"
+    local numbers
+    read -ra numbers <"/sys/block/$device/stat"
+    echo $((numbers[6] * 512))
 }
 
 measure() {
