@@ -148,7 +148,7 @@ extension Bed {
         let file = try folder.open(
             BedLayout.begun, [.readWrite, .create, .exclusive], permissions: 0o600)
         // Every write elsewhere would scatter the image in a few days.
-        if try file.filesystem().typeName == "btrfs" { try file.writeInPlace() }
+        if try file.filesystem().typeName == "btrfs" { try file.disableCopyOnWrite() }
         try file.truncate(to: bed.bytes)
         try file.punchHole(at: 0, length: bed.bytes)
         return file

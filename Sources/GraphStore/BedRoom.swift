@@ -89,7 +89,7 @@ extension Bed {
 
     /// Space below that a full filesystem leaves for removing layers.
     var reserve: Reserve {
-        Reserve(root.appending(BedLayout.reserve.description), bytes: 8 << 20)
+        Reserve(root.appending(BedLayout.reserve.description), partBytes: 256 << 10)
     }
 
     /// Gives the reserve up where the filesystem below is full.

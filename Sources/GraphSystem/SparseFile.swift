@@ -15,15 +15,6 @@ extension OwnedDescriptor {
             cgraph_punch_hole(rawValue, offset, length)
         }
     }
-
-    /// Has the filesystem write an empty file in place from now on, where it would write elsewhere
-    /// each time (btrfs); `FS_IOC_SETFLAGS` with `FS_NOCOW_FL`.
-    public func writeInPlace() throws(SyscallError) {
-        var flags: CInt = 0
-        try checked("ioctl(FS_IOC_GETFLAGS)") { cgraph_get_flags(rawValue, &flags) }
-        flags |= CInt(CGRAPH_FS_NOCOW_FL)
-        try checked("ioctl(FS_IOC_SETFLAGS)") { cgraph_set_flags(rawValue, flags) }
-    }
 }
 
 extension Directory {

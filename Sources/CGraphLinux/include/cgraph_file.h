@@ -23,7 +23,6 @@ extern const int CGRAPH_RESOLVE_BENEATH;
 extern const int CGRAPH_RESOLVE_NO_MAGICLINKS;
 extern const int CGRAPH_RESOLVE_NO_SYMLINKS;
 extern const int CGRAPH_FS_IMMUTABLE_FL;
-extern const int CGRAPH_FS_NOCOW_FL;
 extern const int CGRAPH_FS_APPEND_FL;
 extern const int CGRAPH_FS_NOCOW_FL;
 
