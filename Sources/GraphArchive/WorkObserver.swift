@@ -37,6 +37,9 @@ public struct WorkObserver: Sendable {
     /// Whether the caller asked to stop.
     public var isCancelled: Bool { cancelled() }
 
+    /// Passes a report on, and asks nothing.
+    package func pass(_ progress: WorkProgress) { progressed(progress) }
+
     /// Passes a report on.
     ///
     /// - Throws: ``ArchiveError/Code/cancelled`` when the caller asked to stop.

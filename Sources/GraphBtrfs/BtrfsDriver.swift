@@ -12,6 +12,7 @@ public import SystemPackage
 /// Quotas are used where an administrator has switched them on, and never switched on here.
 public final class BtrfsDriver: Driver {
     public static let name = BtrfsLayout.driver
+    public static let livesOnBed = false
 
     let folders: LayerFolders
     let trees: WholeTrees

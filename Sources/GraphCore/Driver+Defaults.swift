@@ -7,6 +7,8 @@ extension Driver {
     /// The driver's name, of an instance.
     public var name: String { Self.name }
 
+    public static var livesOnBed: Bool { true }
+
     public func reopen(_ layer: LayerNumber) throws(DriverError) {}
 
     public func freeingCount() -> Int? { nil }

@@ -35,6 +35,10 @@ public protocol Driver: Sendable {
     /// Leaves nothing behind. `root` exists and is a directory.
     static func probe(root: FilePath) -> [Requirement]
 
+    /// Whether layers are directories on whatever filesystem the store is on, so that one with reflink
+    /// that the store brings along is of use to them.
+    static var livesOnBed: Bool { get }
+
     /// Opens the driver's part of a store, making its folder when it is missing.
     ///
     /// - Parameters:

@@ -33,6 +33,9 @@ public struct DriverCapabilities: Hashable, Sendable {
     public var hasQuota: Bool
     /// Whether copies share blocks until they are written.
     public var hasReflink: Bool
+    /// What it costs that copies share no blocks, as a clause: `creating a layer copies its parent`;
+    /// nil where nothing is copied.
+    public var costWithoutReflink: String?
     /// Whether a layer can be written while its parents still are.
     ///
     /// Then ``Driver/create(_:above:limits:observer:)`` and ``Driver/applyTarget(for:above:)`` need
@@ -45,11 +48,13 @@ public struct DriverCapabilities: Hashable, Sendable {
     /// Describes a driver.
     public init(
         depthMax: Int? = nil, hasNativeDiff: Bool = false, hasQuota: Bool = false,
-        hasReflink: Bool = false, appliesIndependently: Bool = false,
+        hasReflink: Bool = false, costWithoutReflink: String? = nil,
+        appliesIndependently: Bool = false,
         details: KeyValuePairs<String, String> = [:]
     ) {
         (self.depthMax, self.hasNativeDiff) = (depthMax, hasNativeDiff)
         (self.hasQuota, self.hasReflink) = (hasQuota, hasReflink)
+        self.costWithoutReflink = costWithoutReflink
         self.appliesIndependently = appliesIndependently
         self.details = details.map { Detail(key: $0.key, value: $0.value) }
     }

@@ -15,6 +15,7 @@ public import SystemPackage
 /// while something uses them.
 public final class DeviceMapperDriver: Driver {
     public static let name = DeviceMapperLayout.driver
+    public static let livesOnBed = false
 
     let folders: LayerFolders
     let options: DeviceMapperOptions

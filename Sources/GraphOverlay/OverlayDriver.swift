@@ -54,7 +54,7 @@ public final class OverlayDriver: Driver {
     public var capabilities: DriverCapabilities {
         DriverCapabilities(
             depthMax: Self.lowersMax, hasNativeDiff: true, hasReflink: folders.supportsReflink,
-            appliesIndependently: true,
+            costWithoutReflink: costWithoutReflink, appliesIndependently: true,
             details: [
                 "xattrs": namespace.rawValue + "*",
                 "mount": usesOptionString
@@ -64,6 +64,15 @@ public final class OverlayDriver: Driver {
                 )
                 .map { $0.key + ($0.value.map { "=" + $0 } ?? "") }.joined(separator: ","),
             ])
+    }
+
+    private var costWithoutReflink: String {
+        let first = "the first write to a file of a parent copies the whole file"
+        // A user namespace has no metacopies.
+        if namespace == .user || options.references.contains(.metacopies) { return first }
+        return first
+            + ", and so does the first change of its mode, owner or attributes unless the store is "
+            + "opened with metacopy=on"
     }
 
     /// Whether lower directories must go through the one option string of mount(2), found out at

@@ -19,6 +19,15 @@ extension LayerStore {
         labels: [String: String] = [:], observer: WorkObserver = .none
     ) throws(DriverError) -> AppliedLayer {
         try checkWritable("apply a layer")
+        return try withRoom(observer) { (observer) throws(DriverError) in
+            try applyAnywhere(stream, id: id, parent: parent, diffID: diffID, labels, observer)
+        }
+    }
+
+    private func applyAnywhere(
+        _ stream: any ByteSource, id: String?, parent: String?, diffID: Digest?,
+        _ labels: [String: String], _ observer: WorkObserver
+    ) throws(DriverError) -> AppliedLayer {
         if let diffID, let present = try find(diffID, parent: parent, id: id) {
             let bytes = try verify(stream, diffID, observer)
             return AppliedLayer(

@@ -36,6 +36,14 @@ extension LayerStore {
         chain layers: [ChainLayer], parent: String? = nil, observer: WorkObserver = .none
     ) throws(DriverError) -> [AppliedLayer] {
         try checkWritable("apply layers")
+        return try withRoom(observer) { (observer) throws(DriverError) in
+            try applyAnywhere(layers, parent, observer)
+        }
+    }
+
+    private func applyAnywhere(
+        _ layers: [ChainLayer], _ parent: String?, _ observer: WorkObserver
+    ) throws(DriverError) -> [AppliedLayer] {
         var applied: [AppliedLayer] = []
         do throws(DriverError) {
             var top = try parent.map { (reference) throws(DriverError) in try layer(reference) }

@@ -21,6 +21,7 @@ extension LayerStore {
         // What waits to be freed is owned by the trash: nothing is wrong with it.
         findings += try diskFindings(missing: true).filter { $0.kind != .trash }
         findings += try mountFindings()
+        findings += try bedFindings()
         if deep { findings += try contentFindings(observer) }
         return findings
     }
@@ -46,6 +47,7 @@ extension LayerStore {
         for number in try unownedRecipes() { try recipes.remove(number) }
         try forgetStaleMounts()
         try reclaim(observer: observer)
+        bed?.giveBack()
         return findings
     }
 

@@ -55,6 +55,15 @@ extension LayerStore {
         id: String? = nil, parent: String? = nil, labels: [String: String] = [:],
         limits: LayerLimits = .none, observer: WorkObserver = .none
     ) throws(DriverError) -> Layer {
+        try withRoom(observer) { (observer) throws(DriverError) in
+            try createAnywhere(id, parent, labels, limits, observer)
+        }
+    }
+
+    private func createAnywhere(
+        _ id: String?, _ parent: String?, _ labels: [String: String], _ limits: LayerLimits,
+        _ observer: WorkObserver
+    ) throws(DriverError) -> Layer {
         let intent = try begin(
             .active, id: id ?? LayerID.random(), parent: NewParent(parent), labels: labels,
             limits: limits)

@@ -19,6 +19,7 @@ extension LayerStore {
     @discardableResult
     public func remove(_ reference: String) throws(DriverError) -> Layer {
         try checkWritable("remove layer \(reference)")
+        bed?.giveWay()
         // Even the files of locks want a block when they are new.
         return try withReserve { () throws(DriverError) in
             try remove(try self.record(reference))
@@ -51,7 +52,10 @@ extension LayerStore {
     @discardableResult
     public func reclaim(observer: WorkObserver = .none) throws(DriverError) -> UInt64 {
         try checkWritable("free what was removed")
-        defer { Reserve(paths.reserve).fill() }
+        defer {
+            Reserve(paths.reserve).fill()
+            bed?.reserve.fill()
+        }
         return try driver.reclaim(observer: observer)
     }
 

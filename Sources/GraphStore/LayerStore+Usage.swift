@@ -40,7 +40,8 @@ extension LayerStore {
         let filesystem = try filesystem()
         return DiskUsage(
             layers: entries, used: used, filesystemBytes: filesystem.totalBytes,
-            availableBytes: filesystem.availableBytes, filesystemInodes: filesystem.totalInodes,
+            availableBytes: try availableBytes(filesystem),
+            filesystemInodes: filesystem.totalInodes,
             freeInodes: filesystem.freeInodes)
     }
 
@@ -50,11 +51,18 @@ extension LayerStore {
             (try Schema.version($0), try LayerQueries($0).counts())
         }
         return StoreInfo(
-            root: paths.root, runRoot: paths.runRoot, storeID: storeID, driver: driver.name,
+            root: configuration.root, runRoot: paths.runRoot, storeID: storeID, driver: driver.name,
             capabilities: driver.capabilities, formatVersion: version, isReadOnly: isReadOnly,
             durability: configuration.durability, filesystem: try filesystem().typeName,
             committedLayers: kinds[.committed] ?? 0, activeLayers: kinds[.active] ?? 0,
-            views: kinds[.view] ?? 0, mountedLayers: try mountedLayerCount())
+            views: kinds[.view] ?? 0, mountedLayers: try mountedLayerCount(),
+            bed: try bed?.status())
+    }
+
+    /// On a bed no more than is left below it.
+    private func availableBytes(_ filesystem: FilesystemStatus) throws(DriverError) -> UInt64 {
+        guard let bed else { return filesystem.availableBytes }
+        return min(filesystem.availableBytes, try bed.status().hostAvailableBytes)
     }
 
     private func ownUsage(of record: LayerRecord) throws(DriverError) -> LayerUsage {

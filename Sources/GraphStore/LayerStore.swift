@@ -33,6 +33,10 @@ public final class LayerStore: Sendable {
         public var readOnly: Bool
         /// What committed layers are promised.
         public var durability: Durability
+        /// The filesystem that the store brings along, for a store that is to be made; see docs/bed.md.
+        ///
+        /// An existing store is then refused. Whether it has a bed is found out by looking.
+        public var bed: NewBed?
         /// Hears what was cleared on opening, and what could not be.
         public var logger: Logger
 
@@ -52,6 +56,8 @@ public final class LayerStore: Sendable {
     public let driver: any Driver
     let configuration: Configuration
     let paths: StorePaths
+    /// What the store lies on, if it brought that along; held, so that it stays mounted.
+    let bed: Bed?
     let storeID: String
     let isReadOnly: Bool
     let database: StoreDatabase
@@ -79,7 +85,7 @@ public final class LayerStore: Sendable {
     ) throws(DriverError) {
         var opening = StoreOpening(configuration, drivers)
         try opening.run(chooseDriver)
-        (driver, storeID, database, paths, isReadOnly) = try opening.result()
+        (driver, storeID, database, paths, bed, isReadOnly) = try opening.result()
         self.configuration = configuration
         recipes = RecipeFolder(path: paths.recipes)
         if !isReadOnly { recoverOnOpening() }
@@ -118,6 +124,7 @@ public final class LayerStore: Sendable {
                 owner = new
                 // Before the disk is full: when this process begins to change the store.
                 Reserve(paths.reserve).fill()
+                bed?.reserve.fill()
                 return new.number
             }
         } catch {

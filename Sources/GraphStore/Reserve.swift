@@ -12,14 +12,15 @@ import SystemPackage
 /// every block anew, needs a little for each removal; and whole ones, because a full btrfs refuses to
 /// cut a file but not to remove it.
 struct Reserve {
-    private static let partBytes = 32_768
     private static let partsCount = 32
-    private static let bytes = UInt64(partBytes * partsCount)
     /// What a part is called until it is whole.
     private static let begun: RawPath = "new"
     private let path: FilePath
+    private let partBytes: Int
 
-    init(_ path: FilePath) { self.path = path }
+    init(_ path: FilePath, partBytes: Int = 32_768) {
+        (self.path, self.partBytes) = (path, partBytes)
+    }
 
     /// Gives a part of the space to the filesystem.
     ///
@@ -66,8 +67,9 @@ struct Reserve {
             // Taking the last room would only make the disk full again.
             let room = try folder.descriptor.filesystem()
             let lacksInodes = room.totalInodes > 0 && room.freeInodes < 8 * Self.partsCount
-            if room.availableBytes < 8 * Self.bytes || lacksInodes { return }
-            let block = Self.noise()
+            let bytes = UInt64(partBytes * Self.partsCount)
+            if room.availableBytes < 8 * bytes || lacksInodes { return }
+            let block = noise()
             for name in missing { try write(block, name, in: folder) }
         } catch {
             // A store without a reserve works; only a full disk is harder on it.
@@ -124,7 +126,7 @@ struct Reserve {
     /// Bytes that no filesystem compresses.
     ///
     /// No call of the kernel for each word: these are xorshift64's.
-    private static func noise() -> [UInt8] {
+    private func noise() -> [UInt8] {
         var word = UInt64.random(in: 1...(.max))
         var block: [UInt8] = []
         while block.count < partBytes {

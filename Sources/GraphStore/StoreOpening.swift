@@ -10,7 +10,8 @@ import SystemPackage
 struct StoreOpening {
     private let configuration: LayerStore.Configuration
     private let drivers: [any Driver.Type]
-    private let paths: StorePaths
+    private var paths: StorePaths
+    private var bed: Bed?
     private var driver: (any Driver)?
     private var storeID = ""
     private var database: StoreDatabase?
@@ -26,7 +27,8 @@ struct StoreOpening {
     mutating func run(
         _ chooseDriver: (FilePath) throws(DriverError) -> any Driver.Type
     ) throws(DriverError) {
-        if let name = configuration.driver { _ = try type(named: name) }
+        if let name = configuration.driver { try checkBed(try type(named: name)) }
+        try layBed()
         if let folder = try openRoot() {
             try decideAccess(folder)
             if try open(folder) { return }
@@ -34,14 +36,34 @@ struct StoreOpening {
         try make(chooseDriver)
     }
 
+    /// Goes to where the store is when it has a bed, which is made for a new store that wants one.
+    private mutating func layBed() throws(DriverError) {
+        if let wanted = configuration.bed {
+            if isReadOnly {
+                throw DriverError(.storeReadOnly, "a bed cannot be made for reading only")
+            }
+            try Bed.make(wanted, at: configuration.root)
+        }
+        guard let bed = try Bed.open(configuration.root) else { return }
+        self.bed = bed
+        paths = StorePaths(root: bed.path, runRoot: configuration.runRoot)
+    }
+
+    /// Refuses drivers that would not use a bed.
+    private func checkBed(_ type: any Driver.Type) throws(DriverError) {
+        if type.livesOnBed || configuration.bed == nil && bed == nil { return }
+        throw DriverError(
+            .unsupported, "driver \(type.name) cannot keep its layers on a bed, which is xfs")
+    }
+
     /// What the steps led to.
     func result() throws(DriverError) -> (
-        any Driver, String, StoreDatabase, StorePaths, isReadOnly: Bool
+        any Driver, String, StoreDatabase, StorePaths, Bed?, isReadOnly: Bool
     ) {
         guard let driver, let database else {
             throw DriverError(.system, "could not open the store at \(paths.root)")
         }
-        return (driver, storeID, database, paths, isReadOnly)
+        return (driver, storeID, database, paths, bed, isReadOnly)
     }
 
     private func openRoot() throws(DriverError) -> Directory? {
@@ -109,6 +131,11 @@ struct StoreOpening {
             return false
         }
         try check(facts)
+        if configuration.bed != nil {
+            throw DriverError(
+                .invalidArgument,
+                "there is a store at \(configuration.root) already; a bed is made for a new one")
+        }
         storeID = facts.storeID ?? ""
         if facts.version < Schema.migrations.count {
             try StoreDatabase.migrate(paths.database) { _ in }
@@ -186,6 +213,7 @@ struct StoreOpening {
             } else {
                 try chooseDriver(paths.root)
             }
+        try checkBed(type)
         let driver = try make(type)
         try StorePaths.make(paths.recipes)
         Reserve(paths.reserve).fill()

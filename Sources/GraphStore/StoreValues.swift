@@ -83,6 +83,8 @@ public struct Finding: Hashable, Sendable {
         case foreignFile = "foreign_file"
         /// A mount is recorded that the kernel does not know.
         case staleMount = "stale_mount"
+        /// The bed has no room below it, or was not grown to its end.
+        case bed
     }
 
     public let kind: Kind
@@ -102,7 +104,8 @@ public struct Finding: Hashable, Sendable {
     public var isDamage: Bool {
         switch kind {
         case .databaseDamaged, .recordInvalid, .layerMissing, .recipeMissing, .contentChanged: true
-        case .notChecked, .interruptedOperation, .unownedLayer, .trash, .foreignFile, .staleMount:
+        case .notChecked, .interruptedOperation, .unownedLayer, .trash, .foreignFile, .staleMount,
+            .bed:
             false
         }
     }
@@ -129,4 +132,21 @@ public struct StoreInfo: Hashable, Sendable {
     public let views: Int
     /// Layers that are mounted somewhere.
     public let mountedLayers: Int
+    /// What the store lies on, where it brought that along.
+    public let bed: BedStatus?
+
+    /// What an operator should know, each a sentence without a full stop at its end.
+    public var warnings: [String] {
+        var warnings: [String] = []
+        if !capabilities.hasReflink, let cost = capabilities.costWithoutReflink {
+            warnings.append(
+                "files on \(filesystem) cannot share blocks, so \(cost); a new store can bring a "
+                    + "filesystem along on which they do (init --bed xfs-image, as root)")
+        }
+        if let bed, bed.isShort {
+            warnings.append(
+                "the filesystem below the bed has \(bed.hostAvailableBytes) bytes left")
+        }
+        return warnings
+    }
 }

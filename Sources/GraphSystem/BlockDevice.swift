@@ -105,9 +105,11 @@ public enum LoopDevice {
     /// Makes a block device of a file, which goes away when nobody uses it any more;
     /// `LOOP_CONFIGURE`.
     ///
-    /// The file is open for reading and writing.
+    /// The file is open for reading, and for writing unless the device is `readOnly`. `directly`: past
+    /// the file's page cache, in blocks of 4,096 bytes; where the file's filesystem cannot do that,
+    /// through it, which ``isDirect(_:)`` tells.
     public static func attach(
-        _ file: borrowing OwnedDescriptor
+        _ file: borrowing OwnedDescriptor, directly: Bool = false, readOnly: Bool = false
     ) throws(SyscallError) -> BlockDevice {
         let control = try OwnedDescriptor.open("/dev/loop-control", .readWrite)
         let raw = file.rawValue
@@ -118,9 +120,11 @@ public enum LoopDevice {
             }
             do throws(SyscallError) {
                 let device = try BlockDevice(
-                    opening: FilePath("/dev").appending("loop\(number)"))
+                    opening: FilePath("/dev").appending("loop\(number)"), readOnly: readOnly)
                 try checked("ioctl(LOOP_CONFIGURE)") {
-                    cgraph_loop_configure(device.descriptor.rawValue, raw)
+                    cgraph_loop_configure(
+                        device.descriptor.rawValue, raw, directly ? 4_096 : 0, directly ? 1 : 0,
+                        readOnly ? 1 : 0)
                 }
                 return device
             } catch  where error.errno == .resourceBusy && tries < 64 {

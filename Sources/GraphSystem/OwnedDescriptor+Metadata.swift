@@ -92,8 +92,18 @@ public struct FilesystemStatus: Hashable, Sendable {
         case 0x00C0_FFEE: "hostfs"
         case 0x6969: "nfs"
         case 0x6573_5546: "fuse"
+        case 0xFF53_4D42: "cifs"
+        case 0xFE53_4D42: "smb3"
+        case 0x00C3_6400: "ceph"
+        case 0x0102_1997: "9p"
         default: "0x" + String(magic, radix: 16)
         }
+    }
+
+    /// Whether the files are kept by another machine or by a program, which may see and change them
+    /// without this kernel knowing.
+    public var isRemote: Bool {
+        ["nfs", "fuse", "cifs", "smb3", "ceph", "9p", "hostfs"].contains(typeName)
     }
 
     /// Whether an fsync of any file also puts every earlier change of names on disk, because the

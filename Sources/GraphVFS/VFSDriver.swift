@@ -37,6 +37,7 @@ public final class VFSDriver: Driver {
         let sharesBlocks = folders.supportsReflink
         return DriverCapabilities(
             hasReflink: sharesBlocks,
+            costWithoutReflink: "a new layer is a whole copy of its parent",
             details: ["copies": sharesBlocks ? "reflink" : "copy_file_range(2)"])
     }
 

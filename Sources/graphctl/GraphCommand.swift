@@ -74,36 +74,24 @@ final class Session {
     }
 
     /// Opens the store.
-    func store(_ need: Need = .existing) throws(DriverError) -> LayerStore {
+    func store(
+        _ need: Need = .existing, bed: NewBed? = nil
+    ) throws(DriverError) -> LayerStore {
         let root = try global.rootPath()
-        if need == .existing, !(try Self.isStore(root)) {
+        if need == .existing, !(try LayerStore.exists(at: root)) {
             throw DriverError(
                 .invalidArgument,
-                "there is no store at \(root); create, apply and import make one")
+                "there is no store at \(root); init, create, apply and import make one")
         }
         var configuration = LayerStore.Configuration(
             root: root, runRoot: global.runRootPath(), driver: global.driverName)
         configuration.durability = try global.durabilityOrDefault()
         configuration.options = global.storageOptions.dictionary
+        configuration.bed = bed
         let level = global.logLevel.level
         configuration.logger = Logger(label: "graphctl") { _ in LineLogHandler(logLevel: level) }
         return try LayerStore(
             configuration, drivers: BuiltinDrivers.all, chooseDriver: BuiltinDrivers.automatic)
-    }
-
-    private static func isStore(_ root: FilePath) throws(DriverError) -> Bool {
-        do throws(SyscallError) {
-            let folder = try Directory(opening: root)
-            // Either may still be empty in a store that is being made.
-            for name in ["graph.db", "graph.db-wal"] as [RawPath] {
-                if let file = try folder.statusIfPresent(of: name), file.size > 0 { return true }
-            }
-            return false
-        } catch  where error.errno == .noSuchFileOrDirectory {
-            return false
-        } catch {
-            throw DriverError("open the store at \(root)", error)
-        }
     }
 
     /// Tells a person that something went wrong that does not fail the command.

@@ -35,8 +35,8 @@ import GraphSystem
             CommandGroup(
                 name: "Upkeep:",
                 subcommands: [
-                    CheckCommand.self, CollectCommand.self, PoolCommand.self,
-                    CompletionsCommand.self,
+                    InitCommand.self, CheckCommand.self, CollectCommand.self, BedCommand.self,
+                    PoolCommand.self, CompletionsCommand.self,
                 ]),
         ])
 

@@ -37,6 +37,8 @@ struct InfoCommand: GraphCommand {
             ("active layers", String(info.activeLayers)), ("views", String(info.views)),
             ("mounted layers", String(info.mountedLayers)),
         ]
+        if let bed = info.bed { facts += bed.facts }
+        facts += info.warnings.map { ("warning", $0) }
         for (key, value) in facts { try session.output.print(printable("\(key): \(value)")) }
     }
 
@@ -62,6 +64,8 @@ struct InfoCommand: GraphCommand {
                 "committed": JSON(info.committedLayers), "active": JSON(info.activeLayers),
                 "view": JSON(info.views), "mounted": JSON(info.mountedLayers),
             ],
+            "bed": info.bed?.json ?? .null,
+            "warnings": JSON(info.warnings) { .string($0) },
         ]
     }
 }

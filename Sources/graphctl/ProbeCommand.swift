@@ -4,6 +4,7 @@
 import ArgumentParser
 import GraphBuiltins
 import GraphCore
+import GraphStore
 import GraphSystem
 import SystemPackage
 
@@ -26,7 +27,7 @@ struct ProbeCommand: GraphCommand {
     }
 
     func run(_ session: Session) throws(DriverError) {
-        let root = try global.rootPath()
+        let root = try BedControl.layersRoot(of: try global.rootPath())
         let drivers =
             if let name = global.driverName {
                 [try BuiltinDrivers.named(name)]

@@ -44,18 +44,22 @@ final class StoreFixture: Sendable {
     var layers: FilePath { root.appending(FolderDriver.name) }
 
     func configuration(
-        readOnly: Bool = false, driver: String? = nil, options: [String: String] = [:]
+        readOnly: Bool = false, driver: String? = nil, options: [String: String] = [:],
+        bed: NewBed? = nil
     ) -> LayerStore.Configuration {
-        LayerStore.Configuration(
+        var configuration = LayerStore.Configuration(
             root: root, runRoot: runRoot, driver: driver, options: options, readOnly: readOnly,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        configuration.bed = bed
+        return configuration
     }
 
     func open(
-        readOnly: Bool = false, driver: String? = nil, options: [String: String] = [:]
+        readOnly: Bool = false, driver: String? = nil, options: [String: String] = [:],
+        bed: NewBed? = nil
     ) throws(DriverError) -> LayerStore {
         try LayerStore(
-            configuration(readOnly: readOnly, driver: driver, options: options),
+            configuration(readOnly: readOnly, driver: driver, options: options, bed: bed),
             drivers: [FolderDriver.self, OtherDriver.self],
             chooseDriver: { (_) throws(DriverError) in FolderDriver.self })
     }
@@ -98,6 +102,7 @@ final class StoreFixture: Sendable {
 /// A driver of another name.
 struct OtherDriver: Driver {
     static let name = "other"
+    static let livesOnBed = false
     private let folders: FolderDriver
 
     static func probe(root: FilePath) -> [Requirement] { [] }

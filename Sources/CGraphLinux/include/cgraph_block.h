@@ -44,8 +44,11 @@ int cgraph_dm_list(int control, char **names, size_t *size);
 
 /// The number of a loop device that nobody uses.
 int cgraph_loop_free(int control);
-/// Binds a file to a loop device that unbinds itself when its last user closes it.
-int cgraph_loop_configure(int loop, int file);
+/// Binds a file to a loop device that unbinds itself when its last user closes it. `block_size` in
+/// bytes, 0 for the kernel's choice; `direct`: past the page cache of the file, where that can be.
+int cgraph_loop_configure(int loop, int file, uint32_t block_size, int direct, int read_only);
+/// 1 when a loop device reads and writes its file past the page cache, 0 when not.
+int cgraph_loop_is_direct(int loop);
 /// The inode that a loop device shows.
 int cgraph_loop_backing(int loop, uint64_t *device, uint64_t *inode);
 /// Lets a loop device see that its file has another size.
@@ -61,5 +64,11 @@ extern const int CGRAPH_O_DIRECT;
 
 int cgraph_ext4_resize(int mounted, uint64_t blocks);
 int cgraph_xfs_grow(int mounted, uint64_t blocks);
+/// Bytes of an xfs with its log.
+int cgraph_xfs_bytes(int mounted, uint64_t *bytes);
+/// Has a mounted filesystem give the blocks that it does not use back to its device.
+int cgraph_trim(int mounted, uint64_t *bytes);
+/// Makes a hole of a range of a file, whose size stays.
+int cgraph_punch_hole(int file, uint64_t offset, uint64_t length);
 
 #endif

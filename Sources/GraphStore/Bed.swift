@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+/// A filesystem with reflink that a store brings along: an image below the root, on a loop device,
+/// mounted at `ROOT/bed`, with the whole store in it.
+///
+/// The kernel keeps the loop device for as long as it is mounted and no longer, so there is nothing to
+/// clear after a kill, and attaching again after a reboot is what every opening does. As long as this
+/// object lives, nobody can take the mount away.
+final class Bed: Sendable {
+    /// The store's root, below which the image is.
+    let root: FilePath
+    private let folder: Directory
+    /// The root of the filesystem in the image.
+    let tree: Directory
+    let device: DeviceNumber
+
+    private init(_ root: FilePath, _ folder: Directory, _ tree: Directory, _ device: DeviceNumber) {
+        (self.root, self.folder, self.tree, self.device) = (root, folder, tree, device)
+    }
+
+    /// Where the store is that lies on the bed.
+    var path: FilePath { root.appending(BedLayout.tree.description) }
+    var image: FilePath { root.appending(BedLayout.image.description) }
+
+    /// The bed of a store, attached and mounted in this mount namespace where it was not; nil when the
+    /// store has none.
+    static func open(_ root: FilePath) throws(DriverError) -> Bed? {
+        let folder: Directory
+        do throws(SyscallError) {
+            folder = try Directory(opening: root)
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return nil
+        } catch {
+            throw DriverError("open the store at \(root)", error)
+        }
+        guard let image = try image(in: folder) else { return nil }
+        if let bed = try mounted(root, folder, image) { return bed }
+        if try isReadOnly(folder) { return try attach(root, folder, image, readOnly: true) }
+        let lock = try BedLayout.lock(in: root)
+        defer { withExtendedLifetime(lock) {} }
+        return try openLocked(root, folder)
+    }
+
+    /// The same; the caller holds the lock.
+    static func openLocked(_ root: FilePath, _ folder: Directory) throws(DriverError) -> Bed? {
+        guard let image = try image(in: folder) else { return nil }
+        if let bed = try mounted(root, folder, image) { return bed }
+        return try attach(root, folder, image, readOnly: false)
+    }
+
+    /// The image as a file; nil when there is none.
+    static func image(in folder: Directory) throws(DriverError) -> FileStatus? {
+        try attempting("look for a bed", try folder.statusIfPresent(of: BedLayout.image))
+    }
+
+    private static func isReadOnly(_ folder: Directory) throws(DriverError) -> Bool {
+        try attempting("look for a bed", try folder.descriptor.filesystem().isReadOnly)
+    }
+
+    /// The root, and the image as a file.
+    func imageStatus() throws(DriverError) -> (folder: Directory, image: FileStatus) {
+        guard let image = try Self.image(in: folder) else {
+            throw DriverError(.storeDamaged, "\(image) was removed while it is in use")
+        }
+        return (folder, image)
+    }
+
+    // MARK: Mounting
+
+    /// The bed, if this mount namespace has it mounted.
+    static func mounted(
+        _ root: FilePath, _ folder: Directory, _ image: FileStatus
+    ) throws(DriverError) -> Bed? {
+        let place = root.appending(BedLayout.tree.description)
+        do throws(SyscallError) {
+            let tree: Directory
+            do throws(SyscallError) {
+                tree = try folder.openDirectory(BedLayout.tree)
+            } catch  where error.errno == .noSuchFileOrDirectory {
+                return nil
+            }
+            let status = try tree.status()
+            if !status.isMountRoot { return nil }
+            if try isOurs(status.device, image) { return Bed(root, folder, tree, status.device) }
+        } catch {
+            throw DriverError("look at \(place)", error)
+        }
+        throw DriverError(
+            .invalidArgument,
+            "something else than \(root.appending(BedLayout.image.description)) is mounted at "
+                + "\(place): unmount it")
+    }
+
+    /// Whether a filesystem lies on a loop device that shows the image.
+    private static func isOurs(
+        _ number: DeviceNumber, _ image: FileStatus
+    ) throws(SyscallError) -> Bool {
+        guard number.major == LoopDevice.major else { return false }
+        do throws(SyscallError) {
+            return try LoopDevice.isBacked(BlockDevice(number, readOnly: true), by: image)
+        } catch  where [.permissionDenied, .notPermitted].contains(error.errno) {
+            // Who may only read the store may not ask; whoever mounted it here was allowed to.
+            return true
+        }
+    }
+
+    /// Attaches the image unless some mount namespace has it attached, and mounts it in this one.
+    ///
+    /// A device that is mounted twice is one filesystem: namespaces that do not see each other's mounts
+    /// share it.
+    private static func attach(
+        _ root: FilePath, _ folder: Directory, _ image: FileStatus, readOnly: Bool
+    ) throws(DriverError) -> Bed {
+        let place = root.appending(BedLayout.tree.description)
+        do throws(SyscallError) {
+            let device = try device(of: image, in: folder, readOnly: readOnly)
+            if !readOnly {
+                _ = try folder.makeOrOpenDirectory(BedLayout.tree, permissions: 0o700)
+            }
+            let attributes: MountAttributes = readOnly ? .readOnly : []
+            let options = BedLayout.mountOptions + (readOnly ? [MountOption("ro")] : [])
+            try Mount(
+                .device(device.path, type: BedLayout.filesystem, options: options),
+                attributes: attributes
+            ).attach(at: place)
+            return Bed(root, folder, try folder.openDirectory(BedLayout.tree), device.number)
+        } catch {
+            throw mountError(
+                "mount the bed of the store at \(root)", error, isXFS: isXFS(folder))
+        }
+    }
+
+    /// Whether the image begins as xfs does.
+    private static func isXFS(_ folder: Directory) -> Bool {
+        var head = [UInt8](repeating: 0, count: 4)
+        guard let file = try? folder.open(BedLayout.image, .readOnly),
+            (try? file.read(into: &head, count: 4, at: 0)) == 4
+        else { return false }
+        return head == Array("XFSB".utf8)
+    }
+
+    private static func device(
+        of image: FileStatus, in folder: Directory, readOnly: Bool
+    ) throws(SyscallError) -> BlockDevice {
+        if let device = try LoopDevice.showing(image, readOnly: readOnly) { return device }
+        let file = try folder.open(BedLayout.image, readOnly ? .readOnly : .readWrite)
+        return try LoopDevice.attach(file, directly: true, readOnly: readOnly)
+    }
+
+    /// What a refusal to attach or to mount means.
+    ///
+    /// xfs says no more than `EINVAL` of what is no xfs, and of one whose identity is mounted already.
+    static func mountError(
+        _ action: String, _ error: SyscallError, isXFS: Bool = false
+    ) -> DriverError {
+        let text = "could not \(action)"
+        switch error.errno {
+        case .permissionDenied, .notPermitted, .operationNotSupportedByDevice,
+            .noSuchFileOrDirectory:
+            return DriverError(
+                .unsupported, "\(text): a bed needs loop devices, xfs, and root of the machine",
+                cause: error)
+        case .invalidArgument where isXFS:
+            return DriverError(
+                .invalidArgument,
+                "\(text): it is a copy of one that is mounted, and only one of them can be used at a "
+                    + "time",
+                cause: error)
+        case .invalidArgument:
+            return DriverError(.storeDamaged, "\(text): the image is no xfs", cause: error)
+        default:
+            return DriverError(action, error)
+        }
+    }
+}
