@@ -17,7 +17,7 @@ package struct Comparison: Sendable {
         package let key: Series.Key
         package let before: Double
         package let after: Double
-        /// Time after by time before; of throughputs the other way round. Above 1 is worse.
+        /// Time after by time before, of throughputs the other way round: above 1 is worse.
         package let ratio: Double
         /// Where the ratio lies with 99 % confidence.
         package let interval: ClosedRange<Double>
@@ -30,8 +30,8 @@ package struct Comparison: Sendable {
 
     /// Compares what both results have.
     ///
-    /// - Parameter threshold: How much worse is worth telling: 0.1 for 10 %. A figure is slower
-    ///   when its ratio is past that and the whole interval is above 1.
+    /// `threshold` is how much worse is worth telling, 0.1 for 10 %. A figure is slower when its
+    /// ratio is past that and the whole interval is above 1.
     package init(_ before: BenchResult, _ after: BenchResult, threshold: Double) {
         let old = Dictionary(before.series.map { ($0.key, $0) }) { first, _ in first }
         let new = Dictionary(after.series.map { ($0.key, $0) }) { first, _ in first }

@@ -19,6 +19,8 @@ protocol Backend: AnyObject {
     var bed: Bed { get }
     /// Whether this trigger tells something here that another mode does not.
     func wants(_ trigger: Trigger) -> Bool
+    /// The files of this size as it has them.
+    func files(of size: Int) -> FileSet
     /// Bytes that each writable copy takes from the bed at once.
     func bytesTaken(by files: FileSet) -> Int
     /// Makes the files that are shared by all writable copies.
@@ -38,6 +40,7 @@ protocol Backend: AnyObject {
 extension Backend {
     func wants(_ trigger: Trigger) -> Bool { true }
     func bytesTaken(by files: FileSet) -> Int { 0 }
+    func files(of size: Int) -> FileSet { FileSet(size: size, sharingOn: bed.filesystem) }
 }
 
 /// A driver below a layer store, as users have it, but that making a layer waits for no disk.
@@ -171,7 +174,7 @@ final class BareOverlay: Backend {
 
     func discard() throws {
         if umount2(place + "/merged", 0) == -1 { throw failure("umount") }
-        try Tool.run("rm", "-rf", place)
+        try? FileManager.default.removeItem(atPath: place)
     }
 
     func close() {}
@@ -179,7 +182,7 @@ final class BareOverlay: Backend {
     /// Why overlayfs does not take these options here; nil when it does.
     static func refusal(of options: String, on bed: Bed) -> String? {
         let backend = BareOverlay(on: bed, mode: "", options: options, triggers: [])
-        let files = FileSet(size: 4096)
+        let files = backend.files(of: 4096)
         do {
             try backend.prepare(files)
             _ = try backend.make(files)
@@ -202,6 +205,7 @@ final class PlainFiles: Backend {
     init(on bed: Bed) { self.bed = bed }
 
     var subject: String { "plain on \(bed.filesystem)" }
+    func files(of size: Int) -> FileSet { FileSet(size: size, sharingOn: nil) }
     func bytesTaken(by files: FileSet) -> Int { files.bytes }
 
     static func prepare(_ files: FileSet, on bed: Bed) throws {
@@ -212,7 +216,10 @@ final class PlainFiles: Backend {
         try bed.sync()
     }
 
-    func prepare(_ files: FileSet) throws { try Self.prepare(files, on: bed) }
+    /// What bare overlays and floors read.
+    func prepare(_ files: FileSet) throws {
+        try Self.prepare(FileSet(size: files.size, sharingOn: bed.filesystem), on: bed)
+    }
 
     func make(_ files: FileSet) throws -> String {
         if files.size == self.files?.size { return place }
@@ -241,7 +248,7 @@ final class PlainFiles: Backend {
 
     private func remove() throws {
         files = nil
-        try Tool.run("rm", "-rf", place)
+        try? FileManager.default.removeItem(atPath: place)
     }
 
     func close() {}

@@ -96,8 +96,9 @@ extension CopyUp {
     }
 
     /// Copies the files of the bed's plain folder.
-    func measureFloors(_ files: FileSet, _ bed: Bed, _ recorder: Recorder) throws {
+    func measureFloors(_ size: Int, _ bed: Bed, _ recorder: Recorder) throws {
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        let files = FileSet(size: size, sharingOn: nil)
         let target = "\(bed.path)/floor"
         for floor in Floor.allCases {
             try bed.sync()

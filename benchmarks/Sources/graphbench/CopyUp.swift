@@ -48,20 +48,21 @@ final class CopyUp {
         for tool in ["e2fsprogs", "xfsprogs", "btrfs-progs"] {
             result.machine.versions[tool] = Tool.version(ofPackage: tool)
         }
-        let sets = plan.sizes.map(FileSet.init(size:))
-        for files in sets {
-            for backend in backends where fits(files, backend) { try backend.prepare(files) }
+        for size in plan.sizes {
+            for backend in backends where fits(size, backend) {
+                try backend.prepare(backend.files(of: size))
+            }
         }
         for round in 0..<plan.rounds {
             recorder.beginRound()
-            for files in sets {
+            for size in plan.sizes {
                 FileHandle.standardError.write(
                     Data(
-                        "round \(round + 1) of \(plan.rounds), files of \(files.size) bytes\n".utf8)
+                        "round \(round + 1) of \(plan.rounds), files of \(size) bytes\n".utf8)
                 )
-                for bed in beds { try measureFloors(files, bed, recorder) }
+                for bed in beds { try measureFloors(size, bed, recorder) }
                 for trigger in plan.triggers where round == 0 || hasTime {
-                    try measureInTurn(trigger, files, round)
+                    try measureInTurn(trigger, size, round)
                 }
             }
         }
@@ -118,28 +119,28 @@ final class CopyUp {
     }
 
     /// Whether the bed holds the files, a copy, and what this backend writes, and leaves a tenth free.
-    private func fits(_ files: FileSet, _ backend: any Backend) -> Bool {
-        let stores = backends.filter { $0.bed === backend.bed }
-        let kept =
-            Set(stores.map(\.subject)).count
-            * plan.sizes.map { FileSet(size: $0).bytes }
-            .filter { $0 <= files.bytes }.reduce(0, +)
-        let needed = kept + files.bytes + backend.bytesTaken(by: files)
-        if needed < backend.bed.sizeBytes / 10 * 9 { return true }
+    private func fits(_ size: Int, _ backend: any Backend) -> Bool {
+        let bed = backend.bed
+        let stores = Set(backends.filter { $0.bed === bed }.map(\.subject)).count
+        let kept = plan.sizes.filter { $0 <= size }
+            .map { FileSet(size: $0, sharingOn: bed.filesystem).bytes }.reduce(0, +)
+        let needed = kept * stores + size + backend.bytesTaken(by: backend.files(of: size))
+        if needed < bed.sizeBytes / 10 * 9 { return true }
         skip(
-            "\(backend.subject), files of \(files.size) bytes",
-            "needs \(needed >> 20) MiB, the filesystem has \(backend.bed.sizeBytes >> 20)")
+            "\(backend.subject), files of \(size) bytes",
+            "needs \(needed >> 20) MiB, the filesystem has \(bed.sizeBytes >> 20)")
         return false
     }
 
     /// All backends once; who begins changes from round to round.
-    private func measureInTurn(_ trigger: Trigger, _ files: FileSet, _ round: Int) throws {
-        if [.many, .directory].contains(trigger.scope) && !files.hasMany { return }
-        if trigger.scope == .files && files.count < Trigger.threadCount { return }
+    private func measureInTurn(_ trigger: Trigger, _ size: Int, _ round: Int) throws {
         let start = round % backends.count
         for backend in backends[start...] + backends[..<start]
-        where backend.wants(trigger) && fits(files, backend) {
+        where backend.wants(trigger) && fits(size, backend) {
             try checkInterrupted()
+            let files = backend.files(of: size)
+            if [.many, .directory].contains(trigger.scope) && !files.hasMany { continue }
+            if trigger.scope == .files && files.count < Trigger.threadCount { continue }
             try repeatedly(trigger, files, backend, isCold: false)
             if plan.isColdToo && Self.coldTriggers.contains(trigger.name) {
                 try repeatedly(trigger, files, backend, isCold: true)

@@ -66,7 +66,7 @@ final class IOSubjects {
         places.append(("plain on \(bed.filesystem)", "\(bed.path)/plain"))
         for driver in bed.filesystem == .btrfs ? ["overlay", "btrfs"] : ["overlay"] {
             let backend = StoreBackend(driver, on: bed)
-            let files = FileSet(size: 64 << 10)
+            let files = backend.files(of: 64 << 10)
             try backend.prepare(files)
             places.append(("\(driver) on \(bed.filesystem)", try backend.make(files)))
             backends.append(backend)
@@ -126,8 +126,8 @@ enum IOJob: String, CaseIterable {
         defer { close(file) }
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: blockBytes, alignment: 4096)
         defer { buffer.deallocate() }
-        FileSet.block.withUnsafeBytes {
-            buffer.copyMemory(from: $0.baseAddress!, byteCount: blockBytes)
+        for index in 0..<blockBytes {
+            buffer.storeBytes(of: FileSet.block[index], toByteOffset: index, as: UInt8.self)
         }
         if !isWrite && !isDirect {
             // All of it is in memory before the clock runs.
@@ -175,7 +175,10 @@ enum IOJob: String, CaseIterable {
         let text = try Tool.run(words).output
         struct Output: Decodable {
             struct Job: Decodable {
-                struct Direction: Decodable { let bw_bytes: Double }
+                struct Direction: Decodable {
+                    let bandwidth: Double
+                    enum CodingKeys: String, CodingKey { case bandwidth = "bw_bytes" }
+                }
                 let read: Direction
                 let write: Direction
             }
@@ -185,6 +188,6 @@ enum IOJob: String, CaseIterable {
         let json = text[(text.firstIndex(of: "{") ?? text.startIndex)...]
         let output = try JSONDecoder().decode(Output.self, from: Data(json.utf8))
         guard let job = output.jobs.first else { throw MeasureError("fio told of no job") }
-        return isWrite ? job.write.bw_bytes : job.read.bw_bytes
+        return isWrite ? job.write.bandwidth : job.read.bandwidth
     }
 }
