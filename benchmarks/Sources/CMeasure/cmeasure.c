@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,4 +52,19 @@ int cmeasure_interrupted(void) { return interrupted; }
 
 int cmeasure_setxattr(const char *path, const char *name, const char *value, size_t size) {
     return setxattr(path, name, value, size, 0);
+}
+
+void cmeasure_end_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
+int cmeasure_start_daemon(const char *program, const char *settings, const char *log) {
+    pid_t parent = getpid(), child = fork();
+    if (child != 0) return child;
+    // From here on only calls that are safe between fork and exec.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127);
+    int output = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(output, 1);
+    dup2(output, 2);
+    execl(program, program, "--config", settings, (char *)NULL);
+    _exit(127);
 }

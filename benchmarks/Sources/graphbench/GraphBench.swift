@@ -13,7 +13,8 @@ struct GraphBench: ParsableCommand {
         commandName: "graphbench",
         abstract: "Measure what layers cost, on filesystems made for it, and compare results.",
         subcommands: [
-            CopyUpCommand.self, IOCommand.self, CompareCommand.self, ReportCommand.self,
+            CopyUpCommand.self, LayersCommand.self, IOCommand.self, CompareCommand.self,
+            ReportCommand.self, WorkerCommand.self,
         ])
 }
 

@@ -19,6 +19,10 @@ long cmeasure_copy_range(int source, int target, size_t count);   // copy_file_r
 int cmeasure_setxattr(const char *path, const char *name, const char *value, size_t size);
 int cmeasure_sync_filesystem(int descriptor);                     // syncfs(2)
 int cmeasure_private_mounts(void);                                // unshare(CLONE_NEWNS), all mounts private
+void cmeasure_end_with_parent(void);                              // prctl(PR_SET_PDEATHSIG, SIGKILL)
+
+// Starts `program --config settings`, which ends with this process; returns its id.
+int cmeasure_start_daemon(const char *program, const char *settings, const char *log);
 
 // SIGINT and SIGTERM are remembered once; the second ends the process as ever.
 void cmeasure_catch_interrupts(void);
