@@ -31,7 +31,8 @@ let package = Package(
         .executableTarget(
             name: "store-scale", dependencies: [store, systemPackage, logging],
             path: "StoreScale"),
-        .testTarget(name: "MeasureTests", dependencies: ["Measure"]),
+        .testTarget(
+            name: "MeasureTests", dependencies: ["Measure", "CMeasure", "graphbench"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -63,6 +63,13 @@ enum TextReport {
         where !keys.isEmpty {
             lines.append("only \(name): \(keys.count) figures")
         }
+        if comparison.drift != 1 {
+            lines.append(
+                String(
+                    format:
+                        "plain files and floors took %.2f times as long: the machine's own part",
+                    comparison.drift))
+        }
         let counts = Dictionary(grouping: comparison.rows, by: \.verdict).mapValues(\.count)
         lines.append(
             "\(comparison.rows.count) figures: \(counts[.slower] ?? 0) slower, "
