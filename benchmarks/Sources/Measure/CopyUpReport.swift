@@ -11,7 +11,7 @@ enum CopyUpReport {
             "Latency of one operation: the median of warm caches; in tables 99 % and the most in "
                 + "brackets. plain is the same operation on a file that nothing is shared with.")
         for name in ["write-start", "chmod"] {
-            let shown = warm.filter { $0.key.operation == name }
+            let shown = plotted(warm, name)
             first.plots.append(("copy-up-\(name)", latency("\(name): time against size", shown)))
         }
         first.tables = operations(of: warm).map { name in
@@ -20,6 +20,15 @@ enum CopyUpReport {
                 row: who, column: size, cell: \.longText)
         }
         return [first, written(warm), ratios(series, warm), states(series)]
+    }
+
+    /// What a drawing has room for: one line for each driver on each filesystem, of overlay one
+    /// for each way to treat metadata where they differ.
+    private static func plotted(_ warm: [Series], _ operation: String) -> [Series] {
+        warm.filter { one in
+            one.key.operation == operation && !one.key.subject.hasPrefix("bare ")
+                && (one.key.mode != "metacopy=on" || operation == "chmod")
+        }
     }
 
     private static func operations(of series: [Series]) -> [String] {
@@ -67,7 +76,7 @@ enum CopyUpReport {
                 + "filesystem returned: metadata and journal included. Where several files were "
                 + "changed before the sync, each has its part.")
         for name in ["write-start", "chmod"] {
-            let shown = warm.filter { $0.key.operation == name }
+            let shown = plotted(warm, name)
             section.plots.append(
                 (
                     "copy-up-bytes-\(name)",
@@ -115,7 +124,7 @@ enum CopyUpReport {
             else { return nil }
             return one.statistics.map { $0.p50 / floor }
         }
-        let others = writes.filter { !$0.key.subject.hasPrefix("plain") }
+        let others = plotted(warm, "write-start").filter { !$0.key.subject.hasPrefix("plain") }
         section.plots.append(
             (
                 "copy-up-ratio",

@@ -64,7 +64,7 @@ struct CopyUpCommand: ParsableCommand {
                 ? triggers
                 : options.quick ? CopyUp.quickTriggers : Trigger.all.map(\.name)
             plan.triggers = Trigger.all.filter { wanted.contains($0.name) }
-            let bedBytes = (options.bedSize ?? options.effort(1536, 8192, 8192)) << 20
+            let bedBytes = (options.bedSize ?? options.effort(1536, 8192, 10240)) << 20
             var beds: [Bed] = []
             defer { for bed in beds { bed.takeDown() } }
             for kind in filesystems.isEmpty ? Bed.Filesystem.allCases : filesystems {

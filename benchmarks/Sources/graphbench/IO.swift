@@ -34,7 +34,11 @@ struct IOCommand: ParsableCommand {
                 ? options.effort([.ext4], Bed.Filesystem.allCases, Bed.Filesystem.allCases)
                 : filesystems
             let recorder = Recorder()
-            if !Tool.exists("fio") { result.unmeasured.append(.init("fio", "is not installed")) }
+            let hasFio = Tool.exists("fio") && !options.quick
+            if !hasFio {
+                result.unmeasured.append(
+                    .init("fio", options.quick ? "takes longer than --quick" : "is not installed"))
+            }
             result.machine.versions["fio"] = Tool.version(ofPackage: "fio")
             var subjects: [(bed: Bed, jobs: IOSubjects)] = []
             defer { for subject in subjects { subject.bed.takeDown() } }
@@ -45,7 +49,9 @@ struct IOCommand: ParsableCommand {
             }
             for round in 0..<(rounds ?? options.effort(3, 7, 9)) {
                 recorder.beginRound()
-                for subject in subjects { try subject.jobs.measure(round, recorder) }
+                for subject in subjects {
+                    try subject.jobs.measure(round, withFio: hasFio, recorder)
+                }
             }
             for subject in subjects { try subject.jobs.close() }
             result.series = recorder.all
@@ -75,7 +81,7 @@ final class IOSubjects {
         try bed.sync()
     }
 
-    func measure(_ round: Int, _ recorder: Recorder) throws {
+    func measure(_ round: Int, withFio hasFio: Bool, _ recorder: Recorder) throws {
         for job in IOJob.allCases {
             // Who begins changes, so that nobody always finds what the other left behind.
             for place in round.isMultiple(of: 2) ? places : places.reversed() {
@@ -86,7 +92,7 @@ final class IOSubjects {
                 recorder.add(
                     key, try job.run(path, fileBytes: fileBytes), unit: .bytesPerSecond)
                 try bed.sync()
-                guard Tool.exists("fio") else { continue }
+                guard hasFio else { continue }
                 key.mode = "fio"
                 recorder.add(key, try job.runFio(path, fileBytes: fileBytes), unit: .bytesPerSecond)
                 try bed.sync()
@@ -171,7 +177,9 @@ enum IOJob: String, CaseIterable {
             "--invalidate=0",
             "--randrepeat=1",
         ]
-        words += isSynced ? ["--end_fsync=1"] : ["--runtime=\(secondsMax)", "--time_based"]
+        words +=
+            isSynced
+            ? ["--end_fsync=1"] : ["--runtime=\(Int(secondsMax * 1000))ms", "--time_based"]
         let text = try Tool.run(words).output
         struct Output: Decodable {
             struct Job: Decodable {

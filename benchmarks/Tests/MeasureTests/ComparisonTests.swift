@@ -127,7 +127,7 @@ import Testing
         #expect(read.series[0].statistics == Statistics([1, 2, 3]))
         #expect(read.machine == result.machine)
         let text = try String(contentsOfFile: path, encoding: .utf8)
-        try text.replacing("\"schema\" : 1", with: "\"schema\" : 2")
+        try text.replacing("\"schema\":1", with: "\"schema\":2")
             .write(toFile: path, atomically: true, encoding: .utf8)
         #expect(throws: MeasureError.self) { try BenchResult.read(from: path) }
     }
