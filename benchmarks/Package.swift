@@ -28,9 +28,6 @@ let package = Package(
         .executableTarget(
             name: "layer-changes", dependencies: [store, systemPackage, logging],
             path: "LayerChanges"),
-        .executableTarget(
-            name: "store-scale", dependencies: [store, systemPackage, logging],
-            path: "StoreScale"),
         .testTarget(
             name: "MeasureTests", dependencies: ["Measure", "CMeasure", "graphbench"]),
     ],

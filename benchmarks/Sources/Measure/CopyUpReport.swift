@@ -19,6 +19,7 @@ enum CopyUpReport {
                 name, of: warm.filter { $0.key.operation == name }, corner: "backend",
                 row: who, column: size, cell: \.longText)
         }
+        first.brief = brief(warm)
         return [first, written(warm), ratios(series, warm), states(series)]
     }
 
@@ -29,6 +30,28 @@ enum CopyUpReport {
             one.key.operation == operation && !one.key.subject.hasPrefix("bare ")
                 && (one.key.mode != "metacopy=on" || operation == "chmod")
         }
+    }
+
+    /// Two triggers by size, and all triggers at one size.
+    private static func brief(_ warm: [Series]) -> [Table] {
+        let bySize = ["write-start", "chmod"].map { name in
+            Table(
+                "\(name): median (most)", of: warm.filter { $0.key.operation == name },
+                corner: "backend", row: who, column: size, cell: \.briefText)
+        }
+        let sizes = Set(warm.map(\.key.parameter)).sorted()
+        let shown = sizes.contains(1 << 20) ? 1 << 20 : sizes.first ?? 0
+        let own = warm.filter {
+            ($0.key.parameter == shown || $0.key.operation.hasSuffix("-1000-files")
+                || $0.key.operation == "rename-directory")
+                && !$0.key.subject.hasPrefix("bare ") && !$0.key.subject.hasPrefix("vfs ")
+                && $0.key.mode != "redirect_dir=on"
+        }
+        let all = Table(
+            "All triggers, files of \(Figure.bytes(Double(shown))), the thousand ones of 4 KiB: medians",
+            of: own, corner: "trigger", row: \.operation, column: { (0, who($0)) },
+            cell: \.shortText)
+        return bySize + [all]
     }
 
     private static func operations(of series: [Series]) -> [String] {
@@ -88,7 +111,13 @@ enum CopyUpReport {
                         })
                 ))
         }
-        section.tables = operations(of: warm).map { name in
+        section.tables = bytesTables(warm, operations(of: warm))
+        section.brief = bytesTables(warm, ["write-start", "chmod"])
+        return section
+    }
+
+    private static func bytesTables(_ warm: [Series], _ names: [String]) -> [Table] {
+        names.map { name in
             Table(
                 "\(name): bytes written, and space taken",
                 of: warm.filter { $0.key.operation == name },
@@ -100,7 +129,6 @@ enum CopyUpReport {
                         + (one.spaceUsed.isEmpty ? "" : "; \(Figure.bytes(space))")
                 })
         }
-        return section
     }
 
     private static func ratios(_ series: [Series], _ warm: [Series]) -> Report.Section {

@@ -11,6 +11,8 @@ package struct Report: Sendable {
         /// Drawings and the names of their files.
         package var plots: [(name: String, plot: Plot)] = []
         package var tables: [Table] = []
+        /// What a page of documentation has room for; all tables when empty.
+        package var brief: [Table] = []
 
         package init(_ title: String, _ text: String) { (self.title, self.text) = (title, text) }
     }
@@ -56,11 +58,12 @@ package struct Report: Sendable {
             """
     }
 
-    /// The tables, for a page of documentation.
+    /// The most telling tables, for a page of documentation.
     package var markdown: String {
         sections.map { section in
             "### \(section.title)\n\n\(section.text)\n\n"
-                + section.tables.map(\.markdown).joined(separator: "\n")
+                + (section.brief.isEmpty ? section.tables : section.brief).map(\.markdown).joined(
+                    separator: "\n")
         }.joined(separator: "\n") + (notMeasured.map { "\n" + $0.markdown } ?? "")
     }
 
@@ -97,6 +100,12 @@ extension Series {
     package var shortText: String {
         guard let statistics else { return "" }
         return (isDoubtful ? "~" : "") + Figure.text(statistics.p50, unit)
+    }
+
+    /// Median, and the most in brackets.
+    package var briefText: String {
+        guard let statistics else { return "" }
+        return "\(shortText) (\(Figure.text(statistics.max, unit)))"
     }
 
     /// Median, 99 % and most, and how many samples.

@@ -33,9 +33,12 @@ struct Cell {
         var root = ""
         let making = try nanoseconds { root = try backend.make(files) }
         try bed.sync()
-        recorder.add(
-            key("warm", operation: "create"), making,
-            bytesWritten: try bed.writtenBytes() - written)
+        // Writing plain files is not what a layer is made by.
+        if !(backend is PlainFiles) {
+            recorder.add(
+                key("warm", operation: "create"), making,
+                bytesWritten: try bed.writtenBytes() - written)
+        }
         if isCold { root = try backend.makeCold() }
         let isForEach = trigger.scope == .file && !isCold
         let paths = (0..<(isForEach ? files.count : 1)).map { files.path($0, in: root) }

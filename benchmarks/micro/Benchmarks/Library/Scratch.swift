@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Foundation
+import GraphArchive
+import GraphBuiltins
+import GraphCore
+import GraphStore
+import GraphSystem
+import Logging
+import SystemPackage
+
+/// A folder for one benchmark, in `TMPDIR`.
+struct Scratch {
+    private let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.path + "/graph-micro-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    func remove() { try? FileManager.default.removeItem(atPath: path) }
+
+    /// Makes files of 100 bytes, a hundred in a directory, all of one time.
+    func tree(_ name: String, files: Int) throws -> Directory {
+        let content = Data(repeating: 7, count: 100)
+        for index in 0..<files {
+            let folder = "\(path)/\(name)/\(index / 100)"
+            if index.isMultiple(of: 100) {
+                try FileManager.default.createDirectory(
+                    atPath: folder, withIntermediateDirectories: true)
+            }
+            try content.write(to: URL(fileURLWithPath: "\(folder)/\(index)"))
+        }
+        return try Directory(opening: FilePath("\(path)/\(name)"))
+    }
+
+    func store() throws -> LayerStore {
+        try LayerStore(
+            LayerStore.Configuration(
+                root: FilePath(path + "/root"), runRoot: FilePath(path + "/run"),
+                driver: "overlay", durability: .unsynced, logger: Logger(label: "micro")),
+            drivers: BuiltinDrivers.all, chooseDriver: BuiltinDrivers.automatic)
+    }
+
+    func base(in store: LayerStore) throws -> String {
+        try store.commit(try store.create().id, as: "base", observer: .none).id
+    }
+}
+
+/// Bytes to encode.
+enum TestBytes {
+    /// Half of it repeats.
+    static func compressible(count: Int) -> [UInt8] {
+        var state: UInt64 = 1
+        return (0..<count).map { index in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return index & 64 == 0 ? UInt8(truncatingIfNeeded: state >> 56) : UInt8(index & 63)
+        }
+    }
+
+    static func encoded(_ bytes: [UInt8], _ compression: Compression) throws -> [UInt8] {
+        let sink = MemorySink()
+        let encoder = Compressor(sink, compression)
+        try encoder.write(bytes.span)
+        try encoder.finish()
+        return sink.bytes
+    }
+}
