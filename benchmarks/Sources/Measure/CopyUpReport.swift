@@ -140,7 +140,7 @@ enum CopyUpReport {
         section.tables.append(
             Table(
                 "floors", of: floors, corner: "copy", row: { "\($0.operation), \($0.subject)" },
-                column: size, cell: \.longText))
+                column: size, cell: \.briefText))
         let writes = warm.filter { $0.key.operation == "write-start" }
         var plain: [String: Double] = [:]
         for one in writes where one.key.subject.hasPrefix("plain on ") {
@@ -184,6 +184,14 @@ enum CopyUpReport {
                         "\(name), \(state)", of: shown, corner: "backend", row: who, column: size,
                         cell: \.longText))
             }
+        }
+        section.brief = [("write-start", "cold"), ("write-start", "second")].map { name, state in
+            Table(
+                "\(name), \(state): median (most)",
+                of: series.filter {
+                    $0.key.state == state && $0.key.operation == name
+                        && !$0.key.subject.hasPrefix("bare ")
+                }, corner: "backend", row: who, column: size, cell: \.briefText)
         }
         return section
     }

@@ -39,7 +39,10 @@ struct Cell {
                 key("warm", operation: "create"), making,
                 bytesWritten: try bed.writtenBytes() - written)
         }
-        if isCold { root = try backend.makeCold() }
+        if isCold {
+            root = try backend.makeCold()
+            try bed.sync()
+        }
         let isForEach = trigger.scope == .file && !isCold
         let paths = (0..<(isForEach ? files.count : 1)).map { files.path($0, in: root) }
         for isSecond in isCold ? [false] : [false, true] {
