@@ -45,7 +45,7 @@ enum CopyUpReport {
             ($0.key.parameter == shown || $0.key.operation.hasSuffix("-1000-files")
                 || $0.key.operation == "rename-directory")
                 && !$0.key.subject.hasPrefix("bare ") && !$0.key.subject.hasPrefix("vfs ")
-                && $0.key.mode != "redirect_dir=on"
+                && $0.key.mode != "redirect_dir=on" && $0.key.operation != "create"
         }
         let all = Table(
             "All triggers, files of \(Figure.bytes(Double(shown))), the thousand ones of 4 KiB: medians",
