@@ -31,8 +31,16 @@ enum LayersReport {
             var section = Report.Section(title, text)
             if parameter == "layer bytes" {
                 section.tables = [streams(shown), ratios(shown)]
+                section.brief = [
+                    Table(
+                        "Medians", of: shown, corner: "operation", row: \.operation,
+                        column: { (0, "\($0.subject), \($0.mode)") }, cell: \.shortText),
+                    ratios(shown),
+                ]
             } else {
-                section.tables = [table(title, shown)]
+                section.tables = [table(title, shown, \.longText)]
+                let isCrowded = parameter == "processes"
+                section.brief = [table(title, shown, isCrowded ? \.longText : \.briefText)]
                 let plotted = shown.filter { $0.unit == .nanoseconds }
                 if Set(plotted.map(\.key.parameter)).count > 1 {
                     section.plots = [plot(title, parameter, plotted)]
@@ -47,10 +55,12 @@ enum LayersReport {
         [key.subject, key.mode, key.operation].filter { !$0.isEmpty }.joined(separator: ", ")
     }
 
-    private static func table(_ title: String, _ series: [Series]) -> Table {
+    private static func table(
+        _ title: String, _ series: [Series], _ cell: (Series) -> String
+    ) -> Table {
         Table(
             title, of: series, corner: "operation", row: who,
-            column: { ($0.parameter, Figure.parameter($0)) }, cell: \.longText)
+            column: { ($0.parameter, Figure.parameter($0)) }, cell: cell)
     }
 
     private static func plot(_ title: String, _ parameter: String, _ series: [Series]) -> (
@@ -96,22 +106,25 @@ enum LayersReport {
     /// Peer by own, for whole commands with the same driver on the same filesystem.
     private static func ratios(_ series: [Series]) -> Table {
         let own = series.filter { $0.key.subject.hasPrefix("graphctl ") }
-        var rows: [[String]] = []
+        var rows: [String: [String: String]] = [:]
+        var (operations, peers): ([String], [String]) = ([], [])
         for mine in own {
+            let operation = mine.key.operation
             let place = mine.key.subject.dropFirst("graphctl ".count)
             for other in series
-            where other.key.operation == mine.key.operation && other.key.subject != mine.key.subject
+            where other.key.operation == operation && other.key.subject != mine.key.subject
                 && other.key.subject.hasSuffix(" \(place)") && other.key.mode == mine.key.mode
             {
                 guard let before = other.statistics?.p50, let after = mine.statistics?.p50 else {
                     continue
                 }
-                rows.append([
-                    mine.key.operation, "\(other.key.subject) / graphctl",
-                    Figure.digits(before / after),
-                ])
+                if !operations.contains(operation) { operations.append(operation) }
+                if !peers.contains(other.key.subject) { peers.append(other.key.subject) }
+                rows[operation, default: [:]][other.key.subject] = Figure.digits(before / after)
             }
         }
-        return Table("Ratios of medians", header: ["operation", "of", "ratio"], rows: rows)
+        return Table(
+            "Time of the peer by that of graphctl", header: ["operation"] + peers,
+            rows: operations.map { name in [name] + peers.map { rows[name]?[$0] ?? "" } })
     }
 }
