@@ -25,6 +25,9 @@ struct IOCommand: ParsableCommand {
     @Option(help: "How often all is measured in turn.")
     var rounds: Int?
 
+    @Flag(help: "Leave out fio.")
+    var withoutFio = false
+
     func run() throws {
         try options.run { result in
             let fileBytes = options.effort(64, 256, 256) << 20
@@ -34,10 +37,10 @@ struct IOCommand: ParsableCommand {
                 ? options.effort([.ext4], Bed.Filesystem.allCases, Bed.Filesystem.allCases)
                 : filesystems
             let recorder = Recorder()
-            let hasFio = Tool.exists("fio") && !options.quick
+            let hasFio = Tool.exists("fio") && !options.quick && !withoutFio
             if !hasFio {
                 result.unmeasured.append(
-                    .init("fio", options.quick ? "takes longer than --quick" : "is not installed"))
+                    .init("fio", Tool.exists("fio") ? "was left out" : "is not installed"))
             }
             result.machine.versions["fio"] = Tool.version(ofPackage: "fio")
             var subjects: [(bed: Bed, jobs: IOSubjects)] = []
@@ -81,23 +84,34 @@ final class IOSubjects {
         try bed.sync()
     }
 
+    /// Each job everywhere, in slices so short that both of a pair meet the same moods of the machine.
     func measure(_ round: Int, withFio hasFio: Bool, _ recorder: Recorder) throws {
         for job in IOJob.allCases {
-            // Who begins changes, so that nobody always finds what the other left behind.
+            for slice in 0..<job.slices {
+                // Who begins changes, so that nobody always finds what the other left behind.
+                for place in slice.isMultiple(of: 2) ? places : places.reversed() {
+                    try checkInterrupted()
+                    let sample = try job.run(
+                        "\(place.path)/steady", fileBytes: fileBytes, slice: slice)
+                    recorder.add(
+                        key(job, place.name, "graphbench"), sample, unit: .bytesPerSecond)
+                }
+            }
+            try bed.sync()
+            if !hasFio { continue }
             for place in round.isMultiple(of: 2) ? places : places.reversed() {
                 try checkInterrupted()
-                let path = "\(place.path)/steady"
-                var key = Series.Key(
-                    command: "io", subject: place.name, operation: job.rawValue, mode: "graphbench")
                 recorder.add(
-                    key, try job.run(path, fileBytes: fileBytes), unit: .bytesPerSecond)
-                try bed.sync()
-                guard hasFio else { continue }
-                key.mode = "fio"
-                recorder.add(key, try job.runFio(path, fileBytes: fileBytes), unit: .bytesPerSecond)
+                    key(job, place.name, "fio"),
+                    try job.runFio("\(place.path)/steady", fileBytes: fileBytes),
+                    unit: .bytesPerSecond)
                 try bed.sync()
             }
         }
+    }
+
+    private func key(_ job: IOJob, _ subject: String, _ mode: String) -> Series.Key {
+        Series.Key(command: "io", subject: subject, operation: job.rawValue, mode: mode)
     }
 
     func close() throws {
@@ -122,10 +136,13 @@ enum IOJob: String, CaseIterable {
     private var isRandom: Bool { rawValue.hasPrefix("random") }
     private var isWrite: Bool { rawValue.contains("write") }
     private var blockBytes: Int { isRandom ? 4096 : 1 << 20 }
-    private var secondsMax: Double { 0.25 }
+    private var fioSeconds: Double { 0.25 }
+    private var sliceSeconds: Double { 0.02 }
+    /// How many samples a round has; a file that is written whole is long enough for one.
+    var slices: Int { isSynced ? 2 : 10 }
 
     /// Bytes for each second.
-    func run(_ path: String, fileBytes: Int) throws -> Double {
+    func run(_ path: String, fileBytes: Int, slice: Int) throws -> Double {
         let file = cmeasure_open(
             path, (isWrite ? O_RDWR : O_RDONLY) | (isDirect ? cmeasure_o_direct : 0), 0)
         guard file != -1 else { throw failure("open \(path)") }
@@ -135,13 +152,13 @@ enum IOJob: String, CaseIterable {
         for index in 0..<blockBytes {
             buffer.storeBytes(of: FileSet.block[index], toByteOffset: index, as: UInt8.self)
         }
-        if !isWrite && !isDirect {
+        if !isWrite && !isDirect && slice == 0 {
             // All of it is in memory before the clock runs.
             for offset in stride(from: 0, to: fileBytes, by: blockBytes) {
                 pread(file, buffer, blockBytes, off_t(offset))
             }
         }
-        var random = SeededRandom(seed: 7)
+        var random = SeededRandom(seed: UInt64(slice))
         var (done, offset) = (0, 0)
         var refused = false
         let start = cmeasure_now()
@@ -158,7 +175,7 @@ enum IOJob: String, CaseIterable {
             refused = count != blockBytes
             done += blockBytes
             if !isRandom { offset += blockBytes }
-        } while !refused && (isSynced ? done < fileBytes : elapsed(since: start) < secondsMax)
+        } while !refused && (isSynced ? done < fileBytes : elapsed(since: start) < sliceSeconds)
         if refused { throw failure("\(rawValue) of \(path)") }
         if isSynced && fsync(file) == -1 { throw failure("fsync \(path)") }
         return Double(done) / elapsed(since: start)
@@ -179,7 +196,7 @@ enum IOJob: String, CaseIterable {
         ]
         words +=
             isSynced
-            ? ["--end_fsync=1"] : ["--runtime=\(Int(secondsMax * 1000))ms", "--time_based"]
+            ? ["--end_fsync=1"] : ["--runtime=\(Int(fioSeconds * 1000))ms", "--time_based"]
         let text = try Tool.run(words).output
         struct Output: Decodable {
             struct Job: Decodable {
