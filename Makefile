@@ -5,7 +5,7 @@
 
 GRAPHCTL := .build/static/release/graphctl
 
-.PHONY: demo test soak build lint install-deps clean
+.PHONY: demo test soak bench build lint install-deps clean
 
 demo: install-deps ## the main job on a real Debian image, each step shown
 	@$(MAKE) --no-print-directory build
@@ -16,6 +16,9 @@ test: install-deps ## every test; long campaigns as a seeded sample
 
 soak: install-deps ## every test, long campaigns whole
 	@Tests/scripts/run-tests.sh --soak
+
+bench: install-deps ## what layers cost here, quickly; writes .build/bench/report.html
+	@benchmarks/bench.sh
 
 build: ## graphctl for release, with Swift's runtime linked in: it starts twice as fast
 	swift build -c release --static-swift-stdlib --scratch-path .build/static --product graphctl

@@ -3,24 +3,39 @@
 
 import PackageDescription
 
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let store = Target.Dependency.product(name: "GraphStore", package: "graph-storage")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
 let package = Package(
     name: "graph-benchmarks",
     dependencies: [
         .package(name: "graph-storage", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ],
-    // Both are programs over the store alone.
-    targets: [("store-scale", "StoreScale"), ("layer-changes", "LayerChanges")].map { name, path in
+    targets: [
+        .target(name: "CMeasure"),
+        // Samples, results, comparison and report: knows no store.
+        .target(name: "Measure", dependencies: ["CMeasure"]),
         .executableTarget(
-            name: name,
+            name: "graphbench",
             dependencies: [
-                .product(name: "GraphStore", package: "graph-storage"),
-                .product(name: "SystemPackage", package: "swift-system"),
-                .product(name: "Logging", package: "swift-log"),
-            ],
-            path: path,
-            swiftSettings: [.enableUpcomingFeature("ExistentialAny")])
-    },
+                "Measure", "CMeasure", store, systemPackage, logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(
+            name: "layer-changes", dependencies: [store, systemPackage, logging],
+            path: "LayerChanges"),
+        .testTarget(
+            name: "MeasureTests", dependencies: ["Measure", "CMeasure", "graphbench"]),
+    ],
     swiftLanguageModes: [.v6]
 )
+
+for target in package.targets where !target.name.hasPrefix("C") {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error),
+    ]
+}

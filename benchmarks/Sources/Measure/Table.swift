@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+/// Figures in rows and columns, for HTML and Markdown.
+package struct Table: Sendable {
+    package let title: String
+    package let header: [String]
+    package let rows: [[String]]
+
+    package init(_ title: String, header: [String], rows: [[String]]) {
+        (self.title, self.header, self.rows) = (title, header, rows)
+    }
+
+    /// Series as cells: a row for each name in `row`, a column for each in `column`, in the order
+    /// in which they first occur, but for columns with a rank.
+    package init(
+        _ title: String, of series: [Series], corner: String,
+        row: (Series.Key) -> String, column: (Series.Key) -> (rank: Int, name: String),
+        cell: (Series) -> String
+    ) {
+        var rows: [String] = []
+        var columns: [(rank: Int, name: String)] = []
+        var cells: [String: [String: String]] = [:]
+        for one in series {
+            let (row, column) = (row(one.key), column(one.key))
+            if !rows.contains(row) { rows.append(row) }
+            if !columns.contains(where: { $0.name == column.name }) { columns.append(column) }
+            cells[row, default: [:]][column.name] = cell(one)
+        }
+        columns.sort { $0.rank < $1.rank }
+        self.init(
+            title, header: [corner] + columns.map(\.name),
+            rows: rows.map { row in [row] + columns.map { cells[row]?[$0.name] ?? "" } })
+    }
+
+    package var html: String {
+        func line(_ cells: [String], _ tag: String) -> String {
+            "<tr>" + cells.map { "<\(tag)>\(Plot.escaped($0))</\(tag)>" }.joined() + "</tr>"
+        }
+        return """
+            <details open><summary>\(Plot.escaped(title))</summary><div class='wide'><table>
+            <thead>\(line(header, "th"))</thead><tbody>
+            \(rows.map { line($0, "td") }.joined(separator: "\n"))
+            </tbody></table></div></details>
+            """
+    }
+
+    package var markdown: String {
+        let lines = [header, header.map { _ in "---" }] + rows
+        return "\(title)\n\n"
+            + lines.map { "| " + $0.joined(separator: " | ") + " |" }.joined(separator: "\n") + "\n"
+    }
+}
