@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    @Test func `hundred cycles leave the kernel and the pool as they were`() throws {
+    @Test func `a thousand cycles leave the kernel and the pool as they were`() throws {
         try SmallPool.with { store in
             try store.build(1) { try SmallPool.write(4, to: $0.appending("file")) }
             let control = try SmallPool.control(store)
@@ -169,7 +169,7 @@ import Testing
                     + [SmallPool.semaphores(), "\(status.dataBlocksUsed) blocks of data"]
             }
             let before = try state()
-            for round in 2...101 as ClosedRange<UInt32> {
+            for round in 2...1_001 as ClosedRange<UInt32> {
                 let layer = LayerNumber(rawValue: round)
                 try store.create(layer, above: [1])
                 try store.withTree(of: layer, above: [1], writable: true) {
