@@ -190,7 +190,25 @@ public struct ThinVolume: Hashable, Sendable {
         return sectors
     }
 
+    /// Mounts the filesystem nowhere.
+    ///
+    /// The kernel refuses to while the device is suspended, as for the moment in which a snapshot of it
+    /// is made: that is waited for.
     private func makeMount(_ device: borrowing OpenVolume) throws(SyscallError) -> DetachedMount {
+        var tries = 0
+        while true {
+            do throws(SyscallError) {
+                return try makeMountOnce(device)
+            } catch  where error.errno == .resourceBusy && tries < 3 * Self.triesMax {
+                tries += 1
+                Pause.milliseconds(tries < 10 ? 2 : 20)
+            }
+        }
+    }
+
+    private func makeMountOnce(
+        _ device: borrowing OpenVolume
+    ) throws(SyscallError) -> DetachedMount {
         let context = try FilesystemContext(type)
         try context.set("source", string: device.device.path.string)
         if device.isReadOnly { try context.set(MountOption("ro")) }

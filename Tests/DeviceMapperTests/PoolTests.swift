@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import Dispatch
 import GraphArchive
 import GraphCore
 import GraphDeviceMapper
 import GraphSystem
 import GraphTestSupport
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -179,6 +181,30 @@ import Testing
                 try store.driver.reclaim(observer: .none)
             }
             #expect(try state() == before)
+        }
+    }
+
+    @Test func `a layer is looked at while others are made on it`() throws {
+        try SmallPool.with { store in
+            try store.build(1, durability: .durable) { try $0.appending("file").write("x") }
+            let driver = store.driver
+            let failures = Mutex<[String]>([])
+            DispatchQueue.concurrentPerform(iterations: 2) { worker in
+                for round in 0..<100 as Range<UInt32> {
+                    do {
+                        if worker == 0 {
+                            try driver.create(
+                                LayerNumber(rawValue: 2 + round), above: [1], limits: .none,
+                                observer: .none)
+                        } else {
+                            _ = try driver.diffSource(of: 1, above: [], from: nil, above: [])
+                        }
+                    } catch {
+                        failures.withLock { $0.append("\(error)") }
+                    }
+                }
+            }
+            #expect(failures.withLock { $0 } == [])
         }
     }
 

@@ -13,7 +13,8 @@ GRAPHCTL=${GRAPHCTL:-$PWD/.build/debug/graphctl}
 
 # In the guest: checks what the last cut left, then works until the power goes.
 if [ "${1-}" = --guest ]; then
-    filesystem=$2 seed=$3 tar=$4
+    filesystem=$2 seed=$3 tar=/run/tmp/layer.tar
+    tar -cf $tar docs
     graph() {
         "$GRAPHCTL" --root /mnt/store/root --run-root /run/tmp/run --driver devicemapper \
             --storage-opt dm.datadev=/dev/mapper/data --storage-opt dm.metadatadev=/dev/ubdb \
@@ -125,12 +126,11 @@ truncate -s 96M "$work/store"
 truncate -s 16M "$work/metadata"
 truncate -s 1G "$work/data"
 mkfs.ext4 -q -F "$work/store"
-tar -C "$PWD" -cf "$work/layer.tar" docs
 
 cut=0 crashes=0
 while [ "$cut" -le "$count" ]; do
     UML_PIDFILE=$work/pid Tests/scripts/uml-run.sh -m 768M -t 120 -d "$work/store" -d "$work/metadata" -d "$work/data" -- \
-        "$0" --guest "$filesystem" "$RANDOM" "$work/layer.tar" >"$work/out" 2>"$work/err" &
+        "$0" --guest "$filesystem" "$RANDOM" >"$work/out" 2>"$work/err" &
     runner=$!
     until grep -q ready "$work/out"; do
         if ! kill -0 "$runner" 2>/dev/null; then
