@@ -13,7 +13,7 @@ public func applyByTar(_ layer: FilePath, to tree: FilePath) throws {
         tar --quoting-style=literal -tf "$1" | while IFS= read -r path; do
             name=${path##*/}
             case $name in
-            '') ;; # a directory
+            '' | .) ;; # a directory
             .wh.*) rm -rf -- "$0/${path%"$name"}${name#.wh.}" ;;
             *) if [ -d "$0/$path" ] && ! [ -L "$0/$path" ]; then rm -rf -- "$0/$path"; fi ;;
             esac

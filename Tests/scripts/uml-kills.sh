@@ -5,7 +5,7 @@
 # uml-kills.sh [SECONDS [FILESYSTEM]]: kills commands of a store of driver devicemapper just before each
 # call that tells the pool, device mapper, a loop device or the disk something, in user-mode Linux. After
 # each kill the store must be sound and go on, and the pool have its layers' volumes and no others.
-# SECONDS is the time for each command's points, taken at random with GRAPH_TEST_SEED; 0 takes all.
+# SECONDS is the time for a sample of commands and points, taken with GRAPH_TEST_SEED; 0 takes all.
 # GRAPHCTL is the command to test, GRAPH_KILL_ONLY='COMMAND CALL NUMBER' one point.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -164,28 +164,38 @@ require_kept() {
     graph unmount box >/dev/null
 }
 
-started=$SECONDS all=0 tried=0 killed=0
+names=(create larger apply mount unmount give return commit rm gc grow start stop first)
+started=$SECONDS tried=0 killed=0
+if [ "$seconds" != 0 ]; then mapfile -t names < <(shuf -e "${names[@]}" --random-source=<(yes "$RANDOM")); fi
 fill
-for name in create larger apply mount unmount give return commit rm gc grow start stop first; do
+for name in "${names[@]}"; do
+    [ "$seconds" = 0 ] || [ $((SECONDS - started)) -lt "$seconds" ] || break
     point="$name, whole"
-    if [ -n "${GRAPH_KILL_ONLY-}" ] && [ "${GRAPH_KILL_ONLY%% *}" != $name ]; then continue; fi
-    prepare $name
-    read -ra words <<<"$(command_of $name)"
+    if [ -n "${GRAPH_KILL_ONLY-}" ] && [ "${GRAPH_KILL_ONLY%% *}" != "$name" ]; then continue; fi
+    prepare "$name"
+    read -ra words <<<"$(command_of "$name")"
     strace -f -qq -o $work/trace -e "trace=$calls" "${line[@]}" "${words[@]}" >/dev/null
     release
-    [ $name = first ] || remove_new
+    [ "$name" = first ] || remove_new
     mapfile -t list < <(points)
-    all=$((all + ${#list[@]})) end=$((SECONDS + seconds))
+    before=$tried
     for point in "${list[@]}"; do
-        [ "$seconds" = 0 ] || [ $SECONDS -lt $end ] || break
+        # A sample takes three points of a command, and goes on to the next.
+        [ "$seconds" = 0 ] || [ $((tried - before)) -lt 3 ] || break
         if [ -n "${GRAPH_KILL_ONLY-}" ] && [ "$GRAPH_KILL_ONLY" != "$name $point" ]; then continue; fi
         read -r call number <<<"$point"
         point="$name $point"
         tried=$((tried + 1))
-        attack $name "$call" "$number"
+        attack "$name" "$call" "$number"
     done
-    [ $name = first ] || require_kept
+    echo "kill points: $filesystem, $name: $((tried - before)) of ${#list[@]} tried"
+    if [ "$name" = first ]; then
+        start_anew
+        fill
+    else
+        require_kept
+    fi
 done
 start_anew
 [ -z "$(dmsetup ls | grep graph || true)$(losetup -nal)" ] || fail "left at the end: $(dmsetup ls; losetup -al)"
-echo "kill points on $filesystem: $tried of $all tried, $killed reached, in $((SECONDS - started)) seconds"
+echo "kill points on $filesystem: $tried tried, $killed reached, in $((SECONDS - started)) seconds"

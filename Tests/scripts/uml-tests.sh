@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bundle=${BUNDLE:-$(echo "$PWD"/.build/release/*PackageTests.xctest)}
-cuts=10 kill_seconds=2
+cuts=10 kill_seconds=25
 # In a kernel that is slow at system calls these take longer than all others together.
 slow='unpacked as a layer by umoci|from a layout, an oci-archive'
 if [ -n "${GRAPH_SOAK-}" ]; then cuts=50 kill_seconds=0 slow='no test has this name'; fi
