@@ -16,33 +16,44 @@ if [ "${1-}" != --guest ]; then
     work=$(mktemp -d "${TMPDIR:-/tmp}/graph-copy-up.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     truncate -s 2G "$work/pool" && truncate -s 1G "$work/raw"
-    Tests/scripts/uml-run.sh -m 1G -t 900 -d "$work/pool" -d "$work/raw" -- \
+    Tests/scripts/uml-run.sh -m 1G -t 1800 -d "$work/pool" -d "$work/raw" -- \
         "$0" --guest "${1:-5}"
     exit
 fi
 
-rounds=$2 change=/run/tmp/change.py
-cat >$change <<'END'
+rounds=$2
+cat >/run/tmp/change.py <<'END'
 import os, sys, time
-trigger, path = sys.argv[1:]
+
 data = b"x" * 4096
-begin = time.perf_counter_ns()
-if trigger == "chmod":
-    os.chmod(path, 0o600)
-    file = os.open(path, os.O_RDONLY)
-elif trigger == "truncate":
-    file = os.open(path, os.O_WRONLY)
-    os.ftruncate(file, 1)
-else:
-    file = os.open(path, os.O_WRONLY)
-    os.pwrite(file, data, os.fstat(file).st_size if trigger == "append" else 0)
-os.fsync(file)
-print(time.perf_counter_ns() - begin)
+for line in sys.stdin:
+    trigger, path = line.split()
+    begin = time.perf_counter_ns()
+    if trigger == "chmod":
+        os.chmod(path, 0o600)
+        file = os.open(path, os.O_RDONLY)
+    elif trigger == "truncate":
+        file = os.open(path, os.O_WRONLY)
+        os.ftruncate(file, 1)
+    else:
+        file = os.open(path, os.O_WRONLY)
+        os.pwrite(file, data, os.fstat(file).st_size if trigger == "append" else 0)
+    os.fsync(file)
+    print(time.perf_counter_ns() - begin, flush=True)
+    os.close(file)
 END
+# One process makes all changes: a new one would read its libraries anew each time.
+coproc python3 -S /run/tmp/change.py
+change() { # TRIGGER FILE
+    sync
+    echo 3 >/proc/sys/vm/drop_caches
+    echo "$1 $2" >&"${COPROC[1]}"
+    read -r nanoseconds <&"${COPROC[0]}"
+    results+=("$nanoseconds")
+}
+median() { printf '%s\n' "${results[@]}" | sort -n | sed -n "$((rounds / 2 + 1))p"; }
 triggers=(write chmod append truncate) sizes=(4K 1M 64M)
-median() { sort -n | sed -n "$((rounds / 2 + 1))p"; }
 fill() { for size in "${sizes[@]}"; do head -c "$size" /dev/urandom >"$1/$size"; done; }
-cold() { sync && echo 3 >/proc/sys/vm/drop_caches; }
 declare -A raw
 
 mkfs.ext4 -q -F -m 0 -E lazy_itable_init=0,lazy_journal_init=0 /dev/ubdb
@@ -50,11 +61,12 @@ mkdir /mnt/raw /mnt/pool
 mount -t ext4 /dev/ubdb /mnt/raw
 for size in "${sizes[@]}"; do
     for trigger in "${triggers[@]}"; do
-        raw[$size$trigger]=$(for ((round = 0; round < rounds; round++)); do
+        results=()
+        for ((round = 0; round < rounds; round++)); do
             head -c "$size" /dev/urandom >"/mnt/raw/$size"
-            cold
-            python3 "$change" $trigger "/mnt/raw/$size"
-        done | median)
+            change $trigger "/mnt/raw/$size"
+        done
+        raw[$size$trigger]=$(median)
     done
 done
 umount /mnt/raw
@@ -78,14 +90,13 @@ for block in 64K 512K 1M; do
     for size in "${sizes[@]}"; do
         printf '%-8s %-6s' "$block" "$size"
         for trigger in "${triggers[@]}"; do
-            nanoseconds=$(for ((round = 0; round < rounds; round++)); do
+            results=()
+            for ((round = 0; round < rounds; round++)); do
                 layer=$(graph create --parent box)
-                place=$(graph mount "$layer")
-                cold
-                python3 "$change" $trigger "$place/$size"
+                change $trigger "$(graph mount "$layer")/$size"
                 graph unmount "$layer" >/dev/null
-            done | median)
-            tenths=$((nanoseconds * 10 / raw[$size$trigger]))
+            done
+            tenths=$(($(median) * 10 / raw[$size$trigger]))
             printf ' %5s (%5s)' "$((tenths / 10)).$((tenths % 10))" "$((raw[$size$trigger] / 1000))"
         done
         echo
