@@ -13,13 +13,13 @@ import Testing
 @Suite(.serialized, .usable("devicemapper")) struct GrowingPoolTests {
     @Test func `files grow by themselves as far as they may`() throws {
         let options = [
-            "dm.loopdatasize": "64M", "dm.loopdatalimit": "300M", "dm.loopmetadatasize": "2M",
+            "dm.loopdatasize": "160M", "dm.loopdatalimit": "400M", "dm.loopmetadatasize": "2M",
             "dm.loopmetadatalimit": "8M",
         ]
         try SmallPool.with(options) { store in
             let control = try SmallPool.control(store)
             var (layer, refusal) = (1 as UInt32, nil as DriverError?)
-            while refusal == nil && layer < 100 {
+            while refusal == nil && layer < 200 {
                 do {
                     try store.build(LayerNumber(rawValue: layer)) {
                         // Whatever is refused, a layer has room for what the pool keeps free.
@@ -33,7 +33,7 @@ import Testing
             #expect(refusal?.code == .noSpace)
             #expect(refusal?.resource == .poolData)
             let status = try control.status()
-            #expect(status.dataBlocks * status.blockBytes == 300 << 20)
+            #expect(status.dataBlocks * status.blockBytes == 400 << 20)
             #expect(layer > 40)
             // An apply is refused as a creation is.
             let apply = #expect(throws: DriverError.self) {
