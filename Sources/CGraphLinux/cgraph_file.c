@@ -133,6 +133,10 @@ int cgraph_start_writeback(int file) {
     return sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
+int cgraph_allocate(int file, uint64_t bytes) {
+    return fallocate(file, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes);
+}
+
 int cgraph_fstatfs(int file, struct cgraph_filesystem *out) {
     struct statfs raw;
     if (fstatfs(file, &raw) == -1) return -1;

@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 public import GraphSystem
+public import SystemPackage
 
 extension Driver {
     /// The driver's name, of an instance.
@@ -12,6 +13,18 @@ extension Driver {
     public func reopen(_ layer: LayerNumber) throws(DriverError) {}
 
     public func freeingCount() -> Int? { nil }
+
+    public func attachDevice(
+        of layer: LayerNumber, for holder: LayerNumber, writable: Bool
+    ) throws(DriverError) -> FilePath {
+        throw DriverError(
+            .unsupported,
+            "layers of driver \(name) are directories: only devicemapper has block devices to give")
+    }
+
+    public func detachDevice(for holder: LayerNumber) throws(DriverError) {}
+
+    public func device(for holder: LayerNumber) throws(DriverError) -> FilePath? { nil }
 
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage

@@ -116,6 +116,31 @@ public protocol Driver: Sendable {
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount]
 
+    /// Makes a block device of the filesystem that `layer` is, for those who mount it themselves, such
+    /// as a virtual machine; it stays until ``detachDevice(for:)``, and is read-only for a sealed layer.
+    ///
+    /// Meanwhile an active layer is neither mounted nor looked at: two kernels would write to it. Drivers
+    /// whose layers are no filesystems of their own do not implement this and the next two.
+    ///
+    /// - Parameters:
+    ///   - layer: The layer with the bytes.
+    ///   - holder: The layer, or a view of it, for which the device is made, one for each.
+    ///   - writable: Whether it may be written.
+    /// - Returns: The device's path. Making one that is there gives it again.
+    /// - Throws: ``DriverError/Code/unsupported`` where layers are no filesystems,
+    ///   ``DriverError/Code/layerInUse`` when the layer is mounted.
+    func attachDevice(
+        of layer: LayerNumber, for holder: LayerNumber, writable: Bool
+    ) throws(DriverError) -> FilePath
+
+    /// Takes a device back; does nothing when there is none.
+    ///
+    /// - Throws: ``DriverError/Code/layerInUse`` when something has it open.
+    func detachDevice(for holder: LayerNumber) throws(DriverError)
+
+    /// The path of a device; nil when there is none.
+    func device(for holder: LayerNumber) throws(DriverError) -> FilePath?
+
     /// The space that the layer takes by itself.
     func usage(
         of layer: LayerNumber, above parents: [LayerNumber]

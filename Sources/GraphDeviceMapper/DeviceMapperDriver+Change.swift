@@ -31,6 +31,7 @@ extension DeviceMapperDriver {
     func openRoot(
         _ pool: ThinPool, _ record: VolumeRecord, _ isSealed: Bool
     ) throws(DriverError) -> Directory {
+        if !isSealed { try refuseGivenOut(record.number, pool) }
         let volume = volume(pool, record, readOnly: isSealed)
         return try attempting(
             "mount the volume of layer \(record.number)", try volume.openFilesystem(pool.mapper))
@@ -52,7 +53,7 @@ extension DeviceMapperDriver {
         _ = try folders.writableFolder()
         let pool = try place.pool()
         try pool.requireChangeable()
-        try pool.status().requireReserve(percent: options.reservePercent, pool.name)
+        try pool.requireReserve(options)
         let root = try openRoot(pool, record, false)
         let tree = try attempting("open layer \(layer)", try root.openDirectory(WholeTrees.tree))
         let target = try WholeTrees.makeStage(in: root, beside: tree, of: layer, above: parents)

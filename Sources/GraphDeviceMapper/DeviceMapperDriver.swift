@@ -59,7 +59,7 @@ public final class DeviceMapperDriver: Driver {
         }
         let below = try parents.first.map { (parent) throws(DriverError) in try record(of: parent) }
         let sectors = try self.sectors(limits, atLeast: below?.sectors ?? pool.settings.baseSectors)
-        try pool.status().requireReserve(percent: options.reservePercent, pool.name)
+        try pool.requireReserve(options)
         try folders.create(layer) { folder throws(DriverError) in
             let record = VolumeRecord(number: layer, sectors: sectors)
             do throws(SyscallError) {
@@ -184,10 +184,24 @@ public final class DeviceMapperDriver: Driver {
     public func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
+        let volume = try shownVolume(of: layer, writable: writable)
+        let attributes = options.attributes
+        return [
+            Mount(
+                .thin(volume, directory: WholeTrees.tree),
+                attributes: writable ? attributes : attributes.union(.readOnly))
+        ]
+    }
+
+    /// The volume as it is to be shown: for writing unless the layer is sealed.
+    func shownVolume(
+        of layer: LayerNumber, writable: Bool
+    ) throws(DriverError) -> ThinVolume {
         let record = try record(of: layer)
+        let pool = try place.pool()
         var isSealed = try folders.status(of: layer, DeviceMapperLayout.sealed) != nil
         let mayWrite = writable && (try? folders.writableFolder()) != nil
-        if mayWrite { try place.pool().requireChangeable() }
+        if mayWrite { try pool.requireChangeable() }
         if isSealed && mayWrite {
             // It was sealed when the process died before that was recorded.
             let folder = try folders.open(layer)
@@ -195,13 +209,8 @@ public final class DeviceMapperDriver: Driver {
                 "make layer \(layer) writable", try folder.removeFile(DeviceMapperLayout.sealed))
             isSealed = false
         }
-        let volume = self.volume(try place.pool(), record, readOnly: isSealed)
-        let attributes = options.attributes
-        return [
-            Mount(
-                .thin(volume, directory: WholeTrees.tree),
-                attributes: writable ? attributes : attributes.union(.readOnly))
-        ]
+        if !isSealed { try refuseGivenOut(layer, pool) }
+        return volume(pool, record, readOnly: isSealed)
     }
 
     /// The blocks of the layer's volume that are not its parent's at the same place, as the pool's map

@@ -13,6 +13,10 @@ struct DeviceMapperOptions: Hashable, Sendable {
     let mountOptions: [MountOption]
     /// The part of data and metadata, of 100, below which nothing is made: `dm.min_free_space`.
     let reservePercent: UInt64
+    /// How large the files of a pool for trying out become by themselves: `dm.loopdatalimit`,
+    /// `dm.loopmetadatalimit`; nil where they stay as they are.
+    let dataBytesMax: UInt64?
+    let metadataBytesMax: UInt64?
     /// Whether blocks are given back to what the pool lies on: `dm.blkdiscard`; nil for the pool's
     /// kind.
     let discards: Bool?
@@ -32,9 +36,9 @@ struct DeviceMapperOptions: Hashable, Sendable {
     }
 
     private static let known = [
-        "dm.basesize", "dm.blkdiscard", "dm.blocksize", "dm.datadev", "dm.fs", "dm.loopdatasize",
-        "dm.loopmetadatasize", "dm.metadatadev", "dm.min_free_space", "dm.mkfsarg", "dm.mountopt",
-        "dm.thinpooldev", "mountopt",
+        "dm.basesize", "dm.blkdiscard", "dm.blocksize", "dm.datadev", "dm.fs", "dm.loopdatalimit",
+        "dm.loopdatasize", "dm.loopmetadatalimit", "dm.loopmetadatasize", "dm.metadatadev",
+        "dm.min_free_space", "dm.mkfsarg", "dm.mountopt", "dm.thinpooldev", "mountopt",
     ]
 
     /// Options that others have, and why they are not here.
@@ -59,6 +63,8 @@ struct DeviceMapperOptions: Hashable, Sendable {
             return MountOption(parts[0], parts.count > 1 ? parts[1] : nil)
         }
         reservePercent = try Self.percent(values["dm.min_free_space"] ?? "10%")
+        dataBytesMax = try Self.limit("dm.loopdatalimit", values)
+        metadataBytesMax = try Self.limit("dm.loopmetadatalimit", values)
         discards = try values["dm.blkdiscard"].map { (text) throws(DriverError) in
             guard let value = Bool(text) else {
                 throw Self.invalid("dm.blkdiscard is true or false, not \(text)")
@@ -109,6 +115,17 @@ struct DeviceMapperOptions: Hashable, Sendable {
         }
         return .files(
             dataBytes: dataBytes / block * block, metadataBytes: metadataBytes / 4_096 * 4_096)
+    }
+
+    /// How large a file may become; only a pool on files has any.
+    private static func limit(
+        _ key: String, _ values: [String: String]
+    ) throws(DriverError) -> UInt64? {
+        if values[key] == nil { return nil }
+        if values["dm.thinpooldev"] != nil || values["dm.datadev"] != nil {
+            throw invalid("\(key) is for a pool on files")
+        }
+        return try bytes(key, values, otherwise: 0)
     }
 
     private static func percent(_ text: String) throws(DriverError) -> UInt64 {

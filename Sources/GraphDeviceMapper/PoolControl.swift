@@ -34,60 +34,9 @@ public struct PoolControl: Sendable {
     public func grow(
         dataBytes: UInt64? = nil, metadataBytes: UInt64? = nil
     ) throws(DriverError) {
-        if case .existing(let name) = pool.settings.kind {
-            throw DriverError(
-                .unsupported,
-                "pool \(name) was made outside of this store, and is grown by whoever made it")
-        }
         let lock = try ThinPool.lock(in: pool.path)
-        do throws(SyscallError) {
-            for (file, bytes) in [
-                (DeviceMapperLayout.data, dataBytes), (DeviceMapperLayout.metadata, metadataBytes),
-            ] {
-                guard let bytes else { continue }
-                try enlarge(file, bytes)
-            }
-            try takeAll()
-        } catch {
-            throw DriverError("grow pool \(name)", error)
-        }
+        try pool.growLocked(dataBytes: dataBytes, metadataBytes: metadataBytes)
         _ = consume lock
-    }
-
-    /// Makes a file larger, never smaller.
-    private func enlarge(_ name: RawPath, _ bytes: UInt64) throws(SyscallError) {
-        guard isOnFiles else {
-            throw SyscallError(
-                call: "ftruncate(\(name))", errno: .notSupported,
-                detail: "the pool lies on devices: make those larger, and grow without sizes")
-        }
-        let file = try pool.folder.open(name, .readWrite)
-        if try file.status().size > bytes {
-            throw SyscallError(
-                call: "ftruncate(\(name))", errno: .invalidArgument, detail: "it is larger already")
-        }
-        let block = name == DeviceMapperLayout.data ? pool.blockSectors * 512 : 4_096
-        try file.truncate(to: bytes / block * block)
-        try file.sync()
-    }
-
-    /// Gives the pool a table over the whole of its devices; its volumes stay in use meanwhile.
-    private func takeAll() throws(SyscallError) {
-        guard let table = try pool.mapper.target(of: name) else { return }
-        let numbers = table.parameters.split(separator: " ").prefix(2)
-            .compactMap { DeviceNumber($0) }
-        guard numbers.count == 2 else {
-            throw SyscallError.damage("pool \(name)", "a table of an unknown form")
-        }
-        let parts = PoolDevices(
-            data: try BlockDevice(numbers[1]), metadata: try BlockDevice(numbers[0]))
-        if isOnFiles {
-            try LoopDevice.refresh(parts.data)
-            try LoopDevice.refresh(parts.metadata)
-        }
-        try pool.mapper.load(name, try parts.table(blockSectors: pool.blockSectors))
-        try pool.mapper.suspend(name)
-        try pool.mapper.resume(name)
     }
 
     /// Takes the pool and the devices of its volumes out of the kernel, as before the machine stops;
@@ -116,6 +65,8 @@ extension ThinPool {
         let own = "\(settings.prefix)"
         do throws(SyscallError) {
             for device in try mapper.devices() where device.hasPrefix(own) && device != name {
+                // It stays until it is given back, also while its machine is down.
+                if device.hasPrefix(own + "device-") { continue }
                 guard let status = try mapper.status(of: device) else { continue }
                 if status.isSuspended { try resumeAbandoned(device) }
                 if status.openCount > 0 { continue }

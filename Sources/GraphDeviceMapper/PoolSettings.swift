@@ -90,6 +90,9 @@ struct PoolSettings: Hashable, Sendable {
     /// What the names of the store's devices begin with.
     var prefix: String { "graph-\(token)-" }
 
+    /// The name of the device that is given out for a layer or a view.
+    func deviceName(for holder: LayerNumber) -> String { "\(prefix)device-\(holder)" }
+
     /// The volume of a number, as a value.
     func volume(
         _ number: UInt32, pool: DeviceNumber, sectors: UInt64, options: [MountOption],

@@ -206,6 +206,8 @@ final class ThinPool: Sendable {
         let action = "take the device of layer \(number) away"
         // One that was abandoned has let go of the volume, whoever still holds it.
         let isAbandoned = try attempting(action, try mapper.target(of: device)?.type == "error")
+        // One given out whose record was lost goes too, unless somebody has it open.
+        try attempting(action, try removeUnused(settings.deviceName(for: number)))
         if !isAbandoned { try attempting(action, try removeUnused(device)) }
         if let sectors, !isAbandoned, isWanted() {
             try requireChangeable()

@@ -197,7 +197,7 @@ extension LayerStore {
         var findings: [Finding] = []
         for mount in try table.all() where try !isLive(mount, namespace) {
             // Without an id it may be a mounting that is going on; its lock would tell.
-            if mount.mountID == nil, mount.namespace == namespace { continue }
+            if mount.mountID == nil, mount.namespace == namespace || mount.isDevice { continue }
             findings.append(
                 Finding(
                     .staleMount, mount.target.string,
@@ -212,7 +212,9 @@ extension LayerStore {
         for layer in Set(try table.all().map(\.layer)) {
             try withLock(on: layer) { () throws(DriverError) in
                 for mount in try table.records(of: layer) where try !isLive(mount, namespace) {
-                    if mount.mountID == nil && mount.namespace == namespace {
+                    if mount.isDevice {
+                        _ = try isKept(mount, table)
+                    } else if mount.mountID == nil && mount.namespace == namespace {
                         try clearInterrupted(mount, table)
                     } else {
                         removeMountPoint(mount)

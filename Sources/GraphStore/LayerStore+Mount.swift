@@ -21,20 +21,10 @@ extension LayerStore {
     public func mount(
         _ reference: String, at target: FilePath? = nil
     ) throws(DriverError) -> MountedLayer {
-        let table = try mountTable()
-        let found = try record(reference)
-        try refuseCommitted(found.layer)
-        return try withLock(on: found.number) { () throws(DriverError) in
-            try recoverIfAbandoned(found)
-            let (record, parents) = try recordWithParents(found.layer.id)
-            try refuseCommitted(record.layer)
-            if isReadOnly && record.layer.kind == .active {
-                throw DriverError(
-                    .storeReadOnly,
-                    "layer \(record.layer.id) cannot be mounted writable: the store is read-only")
-            }
+        try withMountable(reference) { (table, record, parents) throws(DriverError) in
             let namespace = try currentNamespace()
             let live = try liveMounts(of: record, table, namespace, isMounting: true)
+            try refuseGivenOut(record.layer, live)
             let place = try resolve(target, for: record.number)
             if var mount = live.first(where: { $0.target == place }) {
                 mount.count += 1
@@ -55,7 +45,28 @@ extension LayerStore {
         }
     }
 
-    /// Takes back one mounting of a layer: at the place that the store made, or else at the one
+    /// Lends a layer that can be mounted, with its lock held and nobody's remains.
+    func withMountable<Value>(
+        _ reference: String,
+        _ body: (MountTable, LayerRecord, [LayerNumber]) throws(DriverError) -> Value
+    ) throws(DriverError) -> Value {
+        let table = try mountTable()
+        let found = try record(reference)
+        try refuseCommitted(found.layer)
+        return try withLock(on: found.number) { () throws(DriverError) in
+            try recoverIfAbandoned(found)
+            let (record, parents) = try recordWithParents(found.layer.id)
+            try refuseCommitted(record.layer)
+            if isReadOnly && record.layer.kind == .active {
+                throw DriverError(
+                    .storeReadOnly,
+                    "layer \(record.layer.id) cannot be mounted writable: the store is read-only")
+            }
+            return try body(table, record, parents)
+        }
+    }
+
+    /// Takes back one mounting of a layer, or of its device: at the place that the store made, or else at the one
     /// that is left.
     ///
     /// - Returns: How many mountings are left at that place; with 0 the mount is gone.
@@ -75,13 +86,14 @@ extension LayerStore {
         }
     }
 
-    /// Takes back one mounting at a place.
+    /// Takes back one mounting at a place, or of a device.
     ///
     /// - Returns: How many mountings are left there; with 0 the mount is gone.
     @discardableResult
     public func unmount(target: FilePath) throws(DriverError) -> MountedLayer {
         let table = try mountTable()
         let namespace = try currentNamespace()
+        if let device = try unmountDevice(at: target, table) { return device }
         let place = try canonical(target)
         let isNone = DriverError(
             .invalidArgument, "no layer of this store is mounted at \(place)")
@@ -104,7 +116,8 @@ extension LayerStore {
         let namespace = try currentNamespace()
         var mounted: [MountedLayer] = []
         for mount in try table.records(of: layer.number) where try isLive(mount, namespace) {
-            mounted.append(MountedLayer(layer: layer, path: mount.target, count: mount.count))
+            mounted.append(
+                MountedLayer(layer: layer, path: try place(of: mount), count: mount.count))
         }
         return mounted
     }

@@ -22,7 +22,9 @@ extension LayerStore {
     ) throws(DriverError) -> [MountRecord] {
         var live: [MountRecord] = []
         for mount in try table.records(of: record.number) {
-            if mount.namespace != namespace {
+            if mount.isDevice {
+                if try isKept(mount, table) { live.append(mount) }
+            } else if mount.namespace != namespace {
                 let processes = try processes(of: mount)
                 if processes.isEmpty {
                     try table.delete(mount)
@@ -47,6 +49,10 @@ extension LayerStore {
         let namespace = try currentNamespace()
         var targets: [String] = []
         for mount in try table.records(of: layer.number) {
+            if mount.isDevice {
+                if try isKept(mount, table) { targets.append(try place(of: mount).string) }
+                continue
+            }
             if mount.namespace != namespace {
                 let processes = try processes(of: mount)
                 if !processes.isEmpty { throw inOtherNamespace(layer, mount, processes) }
@@ -78,6 +84,11 @@ extension LayerStore {
         mount.count -= 1
         if mount.count > 0 {
             try table.put(mount)
+        } else if mount.isDevice {
+            let path = try place(of: mount)
+            try driver.detachDevice(for: mount.layer)
+            try table.delete(mount)
+            return MountedLayer(layer: layer, path: path, count: 0)
         } else {
             if try mountID(at: mount.target) != mount.mountID {
                 throw DriverError(
@@ -88,7 +99,7 @@ extension LayerStore {
             try table.delete(mount)
             removeMountPoint(mount)
         }
-        return MountedLayer(layer: layer, path: mount.target, count: mount.count)
+        return MountedLayer(layer: layer, path: try place(of: mount), count: mount.count)
     }
 
     private func detach(_ mount: MountRecord, _ layer: Layer) throws(DriverError) {
@@ -131,6 +142,10 @@ extension LayerStore {
 
     /// Whether the kernel still has a mount.
     func isLive(_ mount: MountRecord, _ namespace: UInt64) throws(DriverError) -> Bool {
+        if mount.isDevice {
+            let path = try driver.device(for: mount.layer)
+            return mount.mountID != nil && path != nil
+        }
         if mount.namespace != namespace { return try !processes(of: mount).isEmpty }
         guard let id = mount.mountID else { return false }
         if try mountID(at: mount.target) == id { return true }

@@ -21,6 +21,16 @@ struct MountRecord: Sendable {
     var stacked: Int
     /// Whether the store made the mount point, and takes it away.
     let ownsTarget: Bool
+
+    /// Whether this is a block device that was given out, and no mount: it is in no namespace.
+    var isDevice: Bool { namespace == 0 }
+
+    /// A block device that is about to be made for a layer.
+    static func device(for layer: LayerNumber) -> MountRecord {
+        MountRecord(
+            layer: layer, target: "device", namespace: 0, count: 1, mountID: nil, previousID: nil,
+            stacked: 0, ownsTarget: false)
+    }
 }
 
 /// The records of mounts in RUN-ROOT, which a reboot ends.
@@ -91,6 +101,11 @@ final class MountTable: Sendable {
             "WHERE target = ? AND namespace = ? AND store = ?",
             [target.string, Int64(bitPattern: namespace), store]
         ).first
+    }
+
+    /// The block devices of this store that are given out.
+    func devices() throws(DriverError) -> [MountRecord] {
+        try records("WHERE store = ? AND namespace = 0", [store])
     }
 
     /// All places of this store's layers.

@@ -48,8 +48,8 @@ public struct BlockDevice: ~Copyable, Sendable {
         self.path = path
     }
 
-    /// The kernel's own node of a device, where `/dev` has it.
-    private static func node(of number: DeviceNumber) throws(SyscallError) -> FilePath? {
+    /// The kernel's own node of a device; nil where `/dev` does not have it.
+    public static func node(of number: DeviceNumber) throws(SyscallError) -> FilePath? {
         let path = FilePath("/sys/dev/block/\(number.major):\(number.minor)/uevent")
         guard let file = try? OwnedDescriptor.open(path, .readOnly) else { return nil }
         let lines = String(decoding: try file.readAll(limit: 1 << 16), as: UTF8.self)

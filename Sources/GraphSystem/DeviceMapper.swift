@@ -105,11 +105,15 @@ public final class DeviceMapper: Sendable {
     /// Has a device fail whatever is still asked of it, and let go of what it lay on.
     public func abandon(_ name: String) throws(SyscallError) {
         guard let table = try target(of: name), table.type != "error" else { return }
-        try load(name, MappedTarget(type: "error", sectors: table.sectors, parameters: ""))
-        try checked("ioctl(DM_DEV_SUSPEND, \(name))") {
-            cgraph_dm_suspend(control.rawValue, name, 1)
+        do throws(SyscallError) {
+            try load(name, MappedTarget(type: "error", sectors: table.sectors, parameters: ""))
+            try checked("ioctl(DM_DEV_SUSPEND, \(name))") {
+                cgraph_dm_suspend(control.rawValue, name, 1)
+            }
+            try resume(name)
+        } catch  where error.errno == .noSuchAddressOrDevice {
+            // Its last user has just let go of it.
         }
-        try resume(name)
     }
 
     /// Lets a device go on, with the table loaded last.

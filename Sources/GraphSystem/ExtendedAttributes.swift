@@ -123,7 +123,7 @@ extension OwnedDescriptor {
     }
 }
 
-/// Splits a list of names, each with a NUL behind it.
+/// Splits a list of names, each with a NUL behind it, and leaves out names that stand for others.
 private func attributeNameList(
     _ list: [UInt8]?, from call: @autoclosure () -> String
 ) throws(SyscallError) -> [String] {
@@ -136,7 +136,8 @@ private func attributeNameList(
                 call: call(), errno: .illegalByteSequence,
                 detail: "an attribute's name is not UTF-8")
         }
-        found.append(key)
+        // Under these names xfs shows root once more what is `system.posix_acl_access` already.
+        if !key.hasPrefix("trusted.SGI_ACL_") { found.append(key) }
     }
     return found
 }

@@ -48,6 +48,14 @@ extension OwnedDescriptor {
         try checked("ioctl(FS_IOC_SETFLAGS)") { cgraph_set_flags(rawValue, change(flags)) }
     }
 
+    /// Gives the file blocks for its first `bytes` bytes, so that writing them needs none later; its
+    /// size and its content stay; `fallocate(2)`.
+    ///
+    /// - Throws: `ENOSPC` when there are no blocks left, `EOPNOTSUPP` where the filesystem cannot.
+    public func allocate(firstBytes bytes: UInt64) throws(SyscallError) {
+        try checked("fallocate") { cgraph_allocate(rawValue, bytes) }
+    }
+
     /// What the filesystem of this file is and how full; `fstatfs(2)`.
     public func filesystem() throws(SyscallError) -> FilesystemStatus {
         var raw = cgraph_filesystem()

@@ -82,6 +82,22 @@ public struct ThinVolume: Hashable, Sendable {
         return OpenVolume(device: device, isReadOnly: now.isReadOnly)
     }
 
+    /// Makes a device of the volume that stays until it is removed by its ``name``; one that is there is
+    /// taken as it is.
+    ///
+    /// - Returns: The kernel's node.
+    /// - Throws: `ENOENT` where `/dev` has no node, and no device is left then; `EBUSY` when it is wanted
+    ///   for writing and in use for reading.
+    public func makeDevice(_ mapper: DeviceMapper) throws(SyscallError) -> FilePath {
+        let lock = try waitForLock()
+        defer { withExtendedLifetime(lock) {} }
+        let made = try activate(mapper, after: Self.triesMax)
+        if let node = try BlockDevice.node(of: made.number) { return node }
+        try? mapper.remove(name)
+        throw SyscallError(
+            call: "open(/dev/dm-\(made.number.minor))", errno: .noSuchFileOrDirectory)
+    }
+
     /// Keeps others from giving the device another table than it is about to get; nil in a store that
     /// cannot be written, whose volumes are only read.
     private func waitForLock() throws(SyscallError) -> RangeLock? {
@@ -174,7 +190,25 @@ public struct ThinVolume: Hashable, Sendable {
         return sectors
     }
 
+    /// Mounts the filesystem nowhere.
+    ///
+    /// The kernel refuses to while the device is suspended, as for the moment in which a snapshot of it
+    /// is made: that is waited for.
     private func makeMount(_ device: borrowing OpenVolume) throws(SyscallError) -> DetachedMount {
+        var tries = 0
+        while true {
+            do throws(SyscallError) {
+                return try makeMountOnce(device)
+            } catch  where error.errno == .resourceBusy && tries < 3 * Self.triesMax {
+                tries += 1
+                Pause.milliseconds(tries < 10 ? 2 : 20)
+            }
+        }
+    }
+
+    private func makeMountOnce(
+        _ device: borrowing OpenVolume
+    ) throws(SyscallError) -> DetachedMount {
         let context = try FilesystemContext(type)
         try context.set("source", string: device.device.path.string)
         if device.isReadOnly { try context.set(MountOption("ro")) }

@@ -23,12 +23,24 @@ struct MountCommand: GraphCommand {
         help: "An existing directory; default: one below the run root.", completion: .directory)
     var target: String?
 
+    @Flag(
+        help: "Mount nothing: print the layer's block device, for a virtual machine to mount.")
+    var device = false
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var attempt: String { "mount \(layer)" }
 
+    func validate() throws {
+        if device && target != nil { throw ValidationError("a device is mounted nowhere here") }
+    }
+
     func run(_ session: Session) throws(DriverError) {
-        let place = target.map { FilePath($0) }
-        try session.print(path: try session.store().mount(layer, at: place))
+        let store = try session.store()
+        if device {
+            try session.print(path: try store.mountDevice(layer))
+            return
+        }
+        try session.print(path: try store.mount(layer, at: target.map { FilePath($0) }))
     }
 }

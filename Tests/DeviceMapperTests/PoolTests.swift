@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import Dispatch
 import GraphArchive
 import GraphCore
 import GraphDeviceMapper
 import GraphSystem
 import GraphTestSupport
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -158,7 +160,7 @@ import Testing
         }
     }
 
-    @Test func `hundred cycles leave the kernel and the pool as they were`() throws {
+    @Test func `a thousand cycles leave the kernel and the pool as they were`() throws {
         try SmallPool.with { store in
             try store.build(1) { try SmallPool.write(4, to: $0.appending("file")) }
             let control = try SmallPool.control(store)
@@ -169,7 +171,7 @@ import Testing
                     + [SmallPool.semaphores(), "\(status.dataBlocksUsed) blocks of data"]
             }
             let before = try state()
-            for round in 2...101 as ClosedRange<UInt32> {
+            for round in 2...1_001 as ClosedRange<UInt32> {
                 let layer = LayerNumber(rawValue: round)
                 try store.create(layer, above: [1])
                 try store.withTree(of: layer, above: [1], writable: true) {
@@ -179,6 +181,30 @@ import Testing
                 try store.driver.reclaim(observer: .none)
             }
             #expect(try state() == before)
+        }
+    }
+
+    @Test func `a layer is looked at while others are made on it`() throws {
+        try SmallPool.with { store in
+            try store.build(1, durability: .durable) { try $0.appending("file").write("x") }
+            let driver = store.driver
+            let failures = Mutex<[String]>([])
+            DispatchQueue.concurrentPerform(iterations: 2) { worker in
+                for round in 0..<100 as Range<UInt32> {
+                    do {
+                        if worker == 0 {
+                            try driver.create(
+                                LayerNumber(rawValue: 2 + round), above: [1], limits: .none,
+                                observer: .none)
+                        } else {
+                            _ = try driver.diffSource(of: 1, above: [], from: nil, above: [])
+                        }
+                    } catch {
+                        failures.withLock { $0.append("\(error)") }
+                    }
+                }
+            }
+            #expect(failures.withLock { $0 } == [])
         }
     }
 

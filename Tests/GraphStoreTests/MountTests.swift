@@ -32,6 +32,18 @@ import Testing
         expect(.invalidArgument) { () throws(DriverError) in try store.unmount(layer: "work") }
     }
 
+    @Test func `a driver without devices gives none, and nothing is counted`() throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        _ = try store.create(id: "work")
+        expect(.unsupported) { () throws(DriverError) in try store.mountDevice("work") }
+        #expect(try store.mounted("work").isEmpty)
+        #expect(try store.mount("work").count == 1)
+        expect(.layerInUse) { () throws(DriverError) in try store.mountDevice("work") }
+        #expect(try store.unmount(layer: "work").count == 0)
+        #expect(try store.check().isEmpty)
+    }
+
     @Test func `a second target shows the first mount`() throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()

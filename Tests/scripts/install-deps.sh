@@ -24,7 +24,7 @@ packages=(
     tar zstd xz-utils  # independent readers and writers of archives
     attr acl        # getfattr, setfacl
     e2fsprogs xfsprogs btrfs-progs  # file systems on loop devices
-    dmsetup thin-provisioning-tools  # independent looks at thin pools
+    dmsetup thin-provisioning-tools lvm2  # independent looks at thin pools, and pools of others
     util-linux      # unshare, nsenter, losetup, setpriv
     user-mode-linux kmod  # other kernels: old ones, and one with device mapper
     uidmap          # maps of user namespaces for users other than root

@@ -60,6 +60,8 @@ long cgraph_copy_file_range(int in, int64_t *in_offset, int out, int64_t *out_of
     unsigned long length);
 int cgraph_syncfs(int file);
 int cgraph_start_writeback(int file);
+// Gives the file blocks for its first bytes, and leaves its size and content: fallocate(2).
+int cgraph_allocate(int file, uint64_t bytes);
 int cgraph_fstatfs(int file, struct cgraph_filesystem *out);
 /// Open file description locks on one byte (fcntl(2), F_OFD_*): released when the last descriptor
 /// of this open file closes, so also when the process dies.
