@@ -48,8 +48,8 @@ import Testing
                     == ["available_bytes", "bytes", "free_inodes", "inodes"])
             #expect(
                 Self.keys(try graphctl("info", "--json").object) == [
-                    "capabilities", "driver", "durability", "filesystem", "format_version",
-                    "layers", "read_only", "root", "run_root", "store_id",
+                    "bed", "capabilities", "driver", "durability", "filesystem", "format_version",
+                    "layers", "read_only", "root", "run_root", "store_id", "warnings",
                 ])
             #expect(Self.keys(try graphctl("check", "--json").object) == ["findings"])
             #expect(try graphctl("rm", "a", "--json").object["removed"] as? [String] == ["a"])
