@@ -36,6 +36,11 @@ struct MainJobReport: Sendable {
     static let isWhole =
         ProcessInfo.processInfo.environment["UML"] == nil || SeededGenerator.isSoak
 
+    /// What the image's tree by GNU tar can be asked for: extracting into a directory of which a layer
+    /// says nothing gives that a new time, which umoci puts right.
+    static let referenceAspects: TreeSnapshot.Aspects =
+        isWhole ? .standard : TreeSnapshot.Aspects.standard.subtracting(.directoryTimes)
+
     @TaskLocal static var current: MainJobReport?
 
     /// Does the job, with each driver in a folder of its own and the rest below `folder`.
