@@ -13,7 +13,7 @@ import Testing
 @Suite(.enabled(if: Graphctl.isAttackable, "needs a built graphctl, and strace"), .serialized)
 struct KillTests {
     /// For each command on one driver.
-    private static let sampleSeconds = 5.0
+    private static let sampleSeconds = 3.0
 
     @Test(arguments: DriverUnderTest.usable.map(\.name))
     func `a command killed at any system call leaves nothing, and can be repeated`(
