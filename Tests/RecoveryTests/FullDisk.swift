@@ -57,7 +57,14 @@ struct FullDisk {
             if rest == 0 {
                 try fillToTheLastByte()
             } else {
-                try runCommand("fallocate", ["-l", "\(free - rest)", file])
+                // btrfs does not give all that it counts as free.
+                let script = """
+                    size=$2
+                    while [ "$size" -gt 0 ] && ! fallocate -l "$size" "$1" 2>/dev/null; do
+                        size=$((size - size / 50 - 1))
+                    done
+                    """
+                try runCommand("bash", ["-c", script, "fill", file, "\(free - rest)"])
             }
         case .inodes:
             let script = "cd \"$1\" && seq \"$2\" | xargs touch"
