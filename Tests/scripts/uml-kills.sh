@@ -125,8 +125,9 @@ command_of() {
 
 # The points of a command that has just been run under strace: CALL NUMBER, counted for each thread.
 points() {
-    awk '{ call = $2; sub(/\(.*/, "", call) }
-        $2 ~ /^[a-z0-9_]+\(/ { n = ++count[$1, call]; if (n > most[call]) most[call] = n }
+    # Calls that strace does not know it tells unasked.
+    awk -v "calls=,$calls," '{ call = $2; sub(/\(.*/, "", call) }
+        $2 ~ /^[a-z0-9_]+\(/ && index(calls, "," call ",") { n = ++count[$1, call]; if (n > most[call]) most[call] = n }
         END { for (call in most) for (n = 1; n <= most[call]; n++) print call, n }' $work/trace |
         shuf --random-source=<(yes "$RANDOM")
 }
