@@ -168,7 +168,10 @@ extension ThinPool {
             parts = try attempting("open the pool's files", try PoolDevices(filesIn: folder))
         }
         do throws(SyscallError) {
-            if device == nil { _ = try mapper.create(name, uuid: "GRAPH-\(settings.token)-pool") }
+            // Whoever made it died before it was active, since the lock is ours. A table that it may
+            // have been given holds other loop devices, and the kernel keeps to those.
+            if device != nil { try mapper.remove(name) }
+            _ = try mapper.create(name, uuid: "GRAPH-\(settings.token)-pool")
             do throws(SyscallError) {
                 try mapper.load(name, try parts.table(blockSectors: settings.blockSectors))
                 try mapper.resume(name)
