@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+public import GraphArchive
 public import GraphSystem
 public import SystemPackage
 
@@ -25,6 +26,15 @@ extension Driver {
     public func detachDevice(for holder: LayerNumber) throws(DriverError) {}
 
     public func device(for holder: LayerNumber) throws(DriverError) -> FilePath? { nil }
+
+    public func copyUp(
+        _ paths: [RawPath], in layer: LayerNumber, above parents: [LayerNumber],
+        observer: WorkObserver
+    ) throws(DriverError) {
+        throw DriverError(
+            .unsupported,
+            "driver \(name) copies no file to write to it: there is nothing to copy up")
+    }
 
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage

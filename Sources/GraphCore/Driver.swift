@@ -155,6 +155,19 @@ public protocol Driver: Sendable {
 
     // MARK: Change
 
+    /// Gives an active layer copies of its own of files that its parents have, as the first write to each
+    /// would.
+    ///
+    /// Paths are those in the layer, where links are followed. Of a directory all files below it are meant,
+    /// but those with further names. Drivers whose layers copy no file to write to it do not implement this.
+    ///
+    /// - Throws: ``DriverError/Code/invalidArgument`` for a path that is not there,
+    ///   ``DriverError/Code/unsupported`` where no file is ever copied up.
+    func copyUp(
+        _ paths: [RawPath], in layer: LayerNumber, above parents: [LayerNumber],
+        observer: WorkObserver
+    ) throws(DriverError)
+
     /// Where a layer tar is to be written for a layer just created.
     func applyTarget(
         for layer: LayerNumber, above parents: [LayerNumber]

@@ -3,7 +3,7 @@
 
 public import GraphArchive
 public import GraphCore
-import GraphSystem
+public import GraphSystem
 
 /// A layer that is being made: what is recorded of it, and what its driver needs to know.
 struct LayerIntent {
@@ -51,18 +51,22 @@ extension LayerStore {
     /// a power cut lose it, the driver's bytes are found and cleared by the first opening after it.
     ///
     /// Without an id the layer gets one of 64 random digits.
+    ///
+    /// With `copyUp`, files and directories of the parent are copied up now, so that the first write to
+    /// them does not wait for it; drivers that copy no files refuse it as
+    /// ``GraphCore/DriverError/Code/unsupported``.
     public func create(
         id: String? = nil, parent: String? = nil, labels: [String: String] = [:],
-        limits: LayerLimits = .none, observer: WorkObserver = .none
+        limits: LayerLimits = .none, copyUp: [RawPath] = [], observer: WorkObserver = .none
     ) throws(DriverError) -> Layer {
         try withRoom(observer) { (observer) throws(DriverError) in
-            try createAnywhere(id, parent, labels, limits, observer)
+            try createAnywhere(id, parent, labels, limits, copyUp, observer)
         }
     }
 
     private func createAnywhere(
         _ id: String?, _ parent: String?, _ labels: [String: String], _ limits: LayerLimits,
-        _ observer: WorkObserver
+        _ copyUp: [RawPath], _ observer: WorkObserver
     ) throws(DriverError) -> Layer {
         let intent = try begin(
             .active, id: id ?? LayerID.random(), parent: NewParent(parent), labels: labels,
@@ -70,6 +74,10 @@ extension LayerStore {
         do throws(DriverError) {
             try driver.create(
                 intent.number, above: intent.parents, limits: limits, observer: observer)
+            if !copyUp.isEmpty {
+                try driver.copyUp(
+                    copyUp, in: intent.number, above: intent.parents, observer: observer)
+            }
             return try finish(intent, id: intent.id ?? LayerID.random(), nil)
         } catch {
             abandon(intent, after: error)

@@ -32,6 +32,24 @@ public struct Mount: Hashable, Sendable {
     /// Whether the mount refuses writing.
     public var isReadOnly: Bool { attributes.contains(.readOnly) }
 
+    /// Makes the mount and shows it nowhere: it goes away with the directory that is returned, and at the
+    /// latest with the process.
+    ///
+    /// - Throws: `EOPNOTSUPP` for what can only be mounted at a place.
+    public func openDetached() throws(SyscallError) -> Directory {
+        switch source {
+        case .bind(let path):
+            let tree = try checked("open_tree(\(path))") {
+                path.withPlatformString { cgraph_open_tree_clone(AT_FDCWD, $0) }
+            }
+            return Directory(owning: OwnedDescriptor(owning: tree))
+        case .overlay(let layers) where !layers.usesOptionString:
+            return try layers.configure().directory()
+        case .overlay, .device, .thin:
+            throw SyscallError(call: "fsmount", errno: .notSupported)
+        }
+    }
+
     /// Makes the mount and shows it at `target`.
     ///
     /// The mount is private: what is mounted below it later does not spread to other namespaces.
@@ -94,6 +112,9 @@ struct DetachedMount: ~Copyable {
     let descriptor: OwnedDescriptor
 
     init(owning raw: CInt) { descriptor = OwnedDescriptor(owning: raw) }
+
+    /// The root of the mount, which ends with it.
+    consuming func directory() -> Directory { Directory(owning: descriptor) }
 
     /// Sets the attributes and moves the mount to its place; `mount_setattr(2)`, `move_mount(2)`.
     consuming func attach(

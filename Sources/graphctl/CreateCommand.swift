@@ -4,6 +4,7 @@
 import ArgumentParser
 import GraphCore
 import GraphStore
+import GraphSystem
 
 struct CreateCommand: GraphCommand {
     static let configuration = CommandConfiguration(
@@ -30,6 +31,14 @@ struct CreateCommand: GraphCommand {
         transform: ByteCount.init(parsing:))
     var size: ByteCount?
 
+    @Option(
+        name: .customLong("copy-up"),
+        help: ArgumentHelp(
+            "A file or directory of the parent to copy up now, so that the first write does not "
+                + "wait for it (driver overlay); may be repeated.",
+            valueName: "path"))
+    var copyUp: [String] = []
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var attempt: String { "create " + (id ?? "a layer") }
@@ -38,7 +47,8 @@ struct CreateCommand: GraphCommand {
         let observer = session.observer
         let layer = try session.store(.any).create(
             id: id, parent: parent, labels: labels.dictionary,
-            limits: LayerLimits(bytes: size?.bytes), observer: observer)
+            limits: LayerLimits(bytes: size?.bytes), copyUp: copyUp.map { RawPath($0) },
+            observer: observer)
         session.progress?.erase()
         try session.print(id: layer)
     }

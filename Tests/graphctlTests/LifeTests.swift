@@ -103,4 +103,20 @@ import Testing
             #expect(labels == ["size": "big=huge"])
         }
     }
+
+    @Test func `a layer may have files copied up when it is made`() throws {
+        try CommandRunner.with { graphctl in
+            try graphctl.apply("base")
+            let made = try graphctl("create", "--id", "a", "--parent", "base", "--copy-up", "/base")
+            #expect(made.output == "a\n" && made.status == 0, "\(made.error)")
+            let own = try graphctl("usage", "a", "--json").object["own"] as? [String: Int]
+            #expect(own?["inodes"] == 2)
+            #expect(try graphctl("changes", "a").output.isEmpty)
+            // All or nothing.
+            let refused = try graphctl(
+                "create", "--id", "b", "--parent", "base", "--copy-up", "/base", "--copy-up", "/no")
+            #expect(refused.status == 1 && refused.error.contains("/no"))
+            #expect(try graphctl("ls", "-q").lines == ["base", "a"])
+        }
+    }
 }
