@@ -4,6 +4,7 @@
 import PackageDescription
 
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let measure = Target.Dependency.product(name: "Measure", package: "Measure")
 let store = Target.Dependency.product(name: "GraphStore", package: "graph-storage")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
@@ -11,30 +12,27 @@ let package = Package(
     name: "graph-benchmarks",
     dependencies: [
         .package(name: "graph-storage", path: ".."),
+        .package(path: "Measure"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ],
     targets: [
-        .target(name: "CMeasure"),
-        // Samples, results, comparison and report: knows no store.
-        .target(name: "Measure", dependencies: ["CMeasure"]),
         .executableTarget(
             name: "graphbench",
             dependencies: [
-                "Measure", "CMeasure", store, systemPackage, logging,
+                measure, store, systemPackage, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(
             name: "layer-changes", dependencies: [store, systemPackage, logging],
             path: "LayerChanges"),
-        .testTarget(
-            name: "MeasureTests", dependencies: ["Measure", "CMeasure", "graphbench"]),
+        .testTarget(name: "GraphbenchTests", dependencies: [measure, "graphbench"]),
     ],
     swiftLanguageModes: [.v6]
 )
 
-for target in package.targets where !target.name.hasPrefix("C") {
+for target in package.targets {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error),
     ]

@@ -54,6 +54,13 @@ run_suite() {
     closing=$(grep -aE '^[^ ]+ Test run with ' "$log" | tail -n 1)
 }
 
+# What the benchmarks take for slower, by samples that this machine gives.
+test_measuring() {
+    local line=(swift build -c release --build-tests --package-path benchmarks/Measure --scratch-path .build/measure)
+    "${line[@]}"
+    NO_COLOR=1 "$("${line[@]}" --show-bin-path)"/*PackageTests.xctest --testing-library swift-testing --no-parallel
+}
+
 # A test that no longer runs must be noticed. The soak may skip less, never more.
 compare_skipped() {
     local skipped known=$1
@@ -82,4 +89,5 @@ step 'tests' run_suite --skip '^DeviceMapperTests[.]'
 step 'skipped' compare_skipped Tests/skipped.txt
 all=$closing
 step 'tests of devicemapper' Tests/scripts/uml-tests.sh
+step 'tests of measuring' test_measuring
 closing=$all

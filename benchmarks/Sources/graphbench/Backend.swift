@@ -38,6 +38,12 @@ protocol Backend: AnyObject {
 }
 
 extension Backend {
+    /// The subject as it is asked for, whatever it lies on: `bare-overlay`.
+    var name: String {
+        let words = subject.split(separator: " ")
+        return words.dropLast(2).joined(separator: "-")
+    }
+
     func wants(_ trigger: Trigger) -> Bool { true }
     func bytesTaken(by files: FileSet) -> Int { 0 }
     func files(of size: Int) -> FileSet { FileSet(size: size, sharingOn: bed.filesystem) }

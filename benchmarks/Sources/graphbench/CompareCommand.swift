@@ -10,7 +10,10 @@ struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compare",
         abstract: "Show what became slower from one result to another.",
-        discussion: "Ends with status 1 when something became slower than the threshold allows.")
+        discussion: """
+            Ends with status 1 when something became slower than the threshold allows, and with 2 when \
+            there was nothing to compare.
+            """)
 
     @Argument(help: "The result before.") var before: String
     @Argument(help: "The result after.") var after: String
@@ -26,12 +29,19 @@ struct CompareCommand: ParsableCommand {
     }
 
     func run() throws {
-        let (old, new) = (try BenchResult.read(from: before), try BenchResult.read(from: after))
-        let comparison = Comparison(old, new, threshold: threshold / 100)
-        guard !comparison.rows.isEmpty else {
-            throw MeasureError("the two results have no figure in common")
+        do {
+            let (old, new) = (try BenchResult.read(from: before), try BenchResult.read(from: after))
+            let comparison = Comparison(old, new, threshold: threshold / 100)
+            guard !comparison.rows.isEmpty else {
+                throw MeasureError("the two results have no figure in common")
+            }
+            print(TextReport.comparison(comparison, old, new, all: all))
+            if !comparison.slower.isEmpty { throw ExitCode(1) }
+        } catch let exit as ExitCode {
+            throw exit
+        } catch {
+            FileHandle.standardError.write(Data("graphbench: compare: \(error)\n".utf8))
+            throw ExitCode(2)
         }
-        print(TextReport.comparison(comparison, old, new, all: all))
-        if !comparison.slower.isEmpty { throw ExitCode(1) }
     }
 }

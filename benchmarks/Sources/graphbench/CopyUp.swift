@@ -14,6 +14,8 @@ final class CopyUp {
         /// After this time a cell gets no more samples in a round.
         var secondsPerRound = 0.1
         var triggers: [Trigger] = []
+        /// Those that are measured beside plain files.
+        var backends = CopyUp.backendNames
         var isColdToo = false
         /// Whether overlayfs is measured in all its modes of syncing, too.
         var hasSyncModes = true
@@ -21,6 +23,7 @@ final class CopyUp {
         var secondsMax = Double.infinity
     }
 
+    static let backendNames = ["overlay", "bare-overlay", "vfs", "btrfs", "devicemapper"]
     static let quickTriggers = [
         "write-start", "append", "chmod", "rename", "write-1000-files", "rename-directory",
     ]
@@ -73,6 +76,10 @@ final class CopyUp {
     private var hasTime: Bool { Double(cmeasure_now() - start) / 1e9 < plan.secondsMax }
 
     private func chooseBackends(on bed: Bed) {
+        defer {
+            let unwanted = Set(Self.backendNames).subtracting(plan.backends)
+            backends.removeAll { unwanted.contains($0.name) }
+        }
         backends.append(PlainFiles(on: bed))
         let changing = Trigger.metadataNames + ["write-start", "rename-directory"]
         backends += [

@@ -34,6 +34,13 @@ struct CopyUpCommand: ParsableCommand {
         transform: Bed.Filesystem.parse)
     var filesystems: [Bed.Filesystem] = []
 
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Only these backends, and plain files: \(CopyUp.backendNames.joined(separator: ", ")).",
+            valueName: "name"))
+    var backends: [String] = []
+
     @Option(help: "How often all is measured in turn.")
     var rounds: Int?
 
@@ -41,6 +48,10 @@ struct CopyUpCommand: ParsableCommand {
         for name in triggers where !Trigger.all.contains(where: { $0.name == name }) {
             throw ValidationError(
                 "no trigger \(name); there are \(Trigger.all.map(\.name).joined(separator: ", "))")
+        }
+        for name in backends where !CopyUp.backendNames.contains(name) {
+            throw ValidationError(
+                "no backend \(name); there are \(CopyUp.backendNames.joined(separator: ", "))")
         }
         if let rounds, rounds < 1 { throw ValidationError("--rounds must be at least 1") }
     }
@@ -59,6 +70,7 @@ struct CopyUpCommand: ParsableCommand {
             plan.hasSyncModes = !options.quick
             plan.secondsMax = options.effort(40, .infinity, .infinity)
             if !sizes.isEmpty { plan.sizes = sizes.sorted() }
+            if !backends.isEmpty { plan.backends = backends }
             let wanted =
                 !triggers.isEmpty
                 ? triggers

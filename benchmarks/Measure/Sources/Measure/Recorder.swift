@@ -2,18 +2,18 @@
 // Part of the graph-storage project.
 
 /// Collects samples, round by round.
-package final class Recorder {
-    package private(set) var series: [Series.Key: Series] = [:]
+public final class Recorder {
+    public private(set) var series: [Series.Key: Series] = [:]
     private var order: [Series.Key] = []
     private var round = 0
 
-    package init() {}
+    public init() {}
 
     /// All samples added from here on belong to the next round.
-    package func beginRound() { round += 1 }
+    public func beginRound() { round += 1 }
 
     /// Adds a sample of one operation.
-    package func add(
+    public func add(
         _ key: Series.Key, _ sample: Double, unit: Series.Unit = .nanoseconds,
         bytesWritten: Double? = nil, spaceUsed: Double? = nil, user: Double? = nil,
         system: Double? = nil
@@ -30,5 +30,5 @@ package final class Recorder {
     }
 
     /// All series in the order in which they were begun.
-    package var all: [Series] { order.compactMap { series[$0] } }
+    public var all: [Series] { order.compactMap { series[$0] } }
 }

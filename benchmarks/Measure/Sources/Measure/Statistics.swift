@@ -2,15 +2,15 @@
 // Part of the graph-storage project.
 
 /// What a row of numbers tells.
-package struct Statistics: Codable, Hashable, Sendable {
-    package let n: Int
-    package let min: Double
-    package let p50: Double
-    package let p99: Double
-    package let max: Double
+public struct Statistics: Codable, Hashable, Sendable {
+    public let n: Int
+    public let min: Double
+    public let p50: Double
+    public let p99: Double
+    public let max: Double
 
     /// Nil for no numbers.
-    package init?(_ numbers: [Double]) {
+    public init?(_ numbers: [Double]) {
         let sorted = numbers.sorted()
         guard let first = sorted.first, let last = sorted.last else { return nil }
         (n, min, max) = (sorted.count, first, last)
@@ -22,7 +22,7 @@ package struct Statistics: Codable, Hashable, Sendable {
     ///
     /// The nearest rank, so that every answer is a number that was measured; for the median of an
     /// even count the mean of the two in the middle.
-    package static func quantile(of sorted: [Double], _ share: Double) -> Double {
+    public static func quantile(of sorted: [Double], _ share: Double) -> Double {
         precondition(!sorted.isEmpty && share >= 0 && share <= 1)
         if share == 0.5 && sorted.count.isMultiple(of: 2) {
             return (sorted[sorted.count / 2 - 1] + sorted[sorted.count / 2]) / 2
@@ -31,7 +31,7 @@ package struct Statistics: Codable, Hashable, Sendable {
         return sorted[Swift.max(0, Int(rank) - 1)]
     }
 
-    package static func median(_ numbers: [Double]) -> Double {
+    public static func median(_ numbers: [Double]) -> Double {
         quantile(of: numbers.sorted(), 0.5)
     }
 }

@@ -88,30 +88,6 @@ import Testing
         }
     }
 
-    @Test func `the command tells by its status what it found`() throws {
-        let results = try Self.measure(slowdowns: [0, 0, 0.2])
-        let folder = FileManager.default.temporaryDirectory.path
-        let paths = results.indices.map { "\(folder)/measure-\(getpid())-\($0).json" }
-        defer { for path in paths { unlink(path) } }
-        for (result, path) in zip(results, paths) { try result.write(to: path) }
-        let program = URL(fileURLWithPath: CommandLine.arguments[0])
-            .deletingLastPathComponent().appendingPathComponent("graphbench")
-        func status(_ arguments: String...) throws -> Int32 {
-            let process = Process()
-            process.executableURL = program
-            process.arguments = arguments
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = FileHandle.nullDevice
-            try process.run()
-            process.waitUntilExit()
-            return process.terminationStatus
-        }
-        #expect(try status("compare", paths[0], paths[1]) == 0)
-        #expect(try status("compare", paths[0], paths[2]) == 1)
-        #expect(try status("compare", paths[0], paths[2], "--threshold", "60") == 0)
-        #expect(try status("compare", paths[0], folder) != 0)
-    }
-
     @Test func `a result is read as it was written, and no other schema is`() throws {
         var result = BenchResult(command: ["test"], machine: Machine())
         var series = Series(Series.Key(command: "io", subject: "a", operation: "b"))

@@ -2,18 +2,18 @@
 // Part of the graph-storage project.
 
 /// Figures in rows and columns, for HTML and Markdown.
-package struct Table: Sendable {
-    package let title: String
-    package let header: [String]
-    package let rows: [[String]]
+public struct Table: Sendable {
+    public let title: String
+    public let header: [String]
+    public let rows: [[String]]
 
-    package init(_ title: String, header: [String], rows: [[String]]) {
+    public init(_ title: String, header: [String], rows: [[String]]) {
         (self.title, self.header, self.rows) = (title, header, rows)
     }
 
     /// Series as cells: a row for each name in `row`, a column for each in `column`, in the order
     /// in which they first occur, but for columns with a rank.
-    package init(
+    public init(
         _ title: String, of series: [Series], corner: String,
         row: (Series.Key) -> String, column: (Series.Key) -> (rank: Int, name: String),
         cell: (Series) -> String
@@ -33,7 +33,7 @@ package struct Table: Sendable {
             rows: rows.map { row in [row] + columns.map { cells[row]?[$0.name] ?? "" } })
     }
 
-    package var html: String {
+    public var html: String {
         func line(_ cells: [String], _ tag: String) -> String {
             "<tr>" + cells.map { "<\(tag)>\(Plot.escaped($0))</\(tag)>" }.joined() + "</tr>"
         }
@@ -45,7 +45,7 @@ package struct Table: Sendable {
             """
     }
 
-    package var markdown: String {
+    public var markdown: String {
         let lines = [header, header.map { _ in "---" }] + rows
         return "\(title)\n\n"
             + lines.map { "| " + $0.joined(separator: " | ") + " |" }.joined(separator: "\n") + "\n"

@@ -5,14 +5,14 @@ import CMeasure
 
 /// Nanoseconds that the monotonic clock goes on while `body` runs.
 @inline(__always)
-package func nanoseconds(_ body: () throws -> Void) rethrows -> Double {
+public func nanoseconds(_ body: () throws -> Void) rethrows -> Double {
     let start = cmeasure_now()
     try body()
     return Double(cmeasure_now() - start)
 }
 
 /// What measuring an operation that does nothing gives, in nanoseconds: the median of many.
-package func emptyOperation() -> Double {
+public func emptyOperation() -> Double {
     var operations: [() -> Void] = [{}, {}]
     operations.shuffle()  // so that the call is made, as it is for one that does something
     let samples = (0..<10_000).map { index in nanoseconds(operations[index & 1]) }
@@ -20,6 +20,6 @@ package func emptyOperation() -> Double {
 }
 
 /// Whether the person who runs the benchmark wants it to end.
-package func checkInterrupted() throws {
+public func checkInterrupted() throws {
     if cmeasure_interrupted() != 0 { throw MeasureError("interrupted; everything was taken down") }
 }

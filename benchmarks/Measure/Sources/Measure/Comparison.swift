@@ -10,34 +10,34 @@ import Foundation
 /// median may be wrong. So results taken in turn are compared without what the machine did
 /// meanwhile, and what drifts within a run makes the interval wide. What drifts between runs is
 /// told by figures in which nothing of this project has a part (``drift``).
-package struct Comparison: Sendable {
-    package enum Verdict: String, Sendable {
+public struct Comparison: Sendable {
+    public enum Verdict: String, Sendable {
         case slower, faster, same
     }
 
-    package struct Row: Sendable {
-        package let key: Series.Key
-        package let before: Double
-        package let after: Double
+    public struct Row: Sendable {
+        public let key: Series.Key
+        public let before: Double
+        public let after: Double
         /// Time after by time before, of throughputs the other way round: above 1 is worse.
-        package let ratio: Double
+        public let ratio: Double
         /// Where the ratio lies with 99 % confidence.
-        package let interval: ClosedRange<Double>
-        package let verdict: Verdict
+        public let interval: ClosedRange<Double>
+        public let verdict: Verdict
     }
 
-    package let rows: [Row]
-    package let onlyBefore: [Series.Key]
-    package let onlyAfter: [Series.Key]
+    public let rows: [Row]
+    public let onlyBefore: [Series.Key]
+    public let onlyAfter: [Series.Key]
     /// How many times as long plain files and floors took, 1 when too few were measured: the
     /// machine's own change.
-    package let drift: Double
+    public let drift: Double
 
     /// Compares what both results have.
     ///
     /// `threshold` is how much worse is worth telling, 0.1 for 10 %. A figure is slower when its
     /// whole interval is past that, and past it by more than the machine drifted.
-    package init(_ before: BenchResult, _ after: BenchResult, threshold: Double) {
+    public init(_ before: BenchResult, _ after: BenchResult, threshold: Double) {
         let old = Dictionary(before.series.map { ($0.key, $0) }) { first, _ in first }
         let new = Dictionary(after.series.map { ($0.key, $0) }) { first, _ in first }
         let found = after.series.compactMap { series in
@@ -51,7 +51,7 @@ package struct Comparison: Sendable {
         onlyAfter = after.series.map(\.key).filter { old[$0] == nil }
     }
 
-    package var slower: [Row] { rows.filter { $0.verdict == .slower } }
+    public var slower: [Row] { rows.filter { $0.verdict == .slower } }
 
     private static func row(_ before: Series, _ after: Series) -> Row? {
         guard before.unit == after.unit else { return nil }

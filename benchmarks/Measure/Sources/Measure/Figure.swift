@@ -4,8 +4,8 @@
 import Foundation
 
 /// Figures as people read them: three digits and a unit.
-package enum Figure {
-    package static func text(_ value: Double, _ unit: Series.Unit) -> String {
+public enum Figure {
+    public static func text(_ value: Double, _ unit: Series.Unit) -> String {
         switch unit {
         case .nanoseconds: duration(value)
         case .bytesPerSecond: bytes(value) + "/s"
@@ -13,15 +13,15 @@ package enum Figure {
         }
     }
 
-    package static func duration(_ nanoseconds: Double) -> String {
+    public static func duration(_ nanoseconds: Double) -> String {
         scaled(nanoseconds, ["ns", "us", "ms", "s"], 1000)
     }
 
-    package static func bytes(_ bytes: Double) -> String {
+    public static func bytes(_ bytes: Double) -> String {
         scaled(bytes, ["B", "KiB", "MiB", "GiB", "TiB"], 1024)
     }
 
-    package static func parameter(_ key: Series.Key) -> String {
+    public static func parameter(_ key: Series.Key) -> String {
         switch key.parameterName {
         case "": ""
         case "file bytes", "layer bytes": bytes(Double(key.parameter))
@@ -39,7 +39,7 @@ package enum Figure {
     }
 
     /// Three digits that count, and no more.
-    package static func digits(_ value: Double) -> String {
+    public static func digits(_ value: Double) -> String {
         if value == value.rounded() && abs(value) < 1000 { return String(format: "%.0f", value) }
         let size = abs(value)
         return String(format: size >= 99.95 ? "%.0f" : size >= 9.995 ? "%.1f" : "%.2f", value)

@@ -7,36 +7,36 @@ import Foundation
 ///
 /// Colours are classes of the style in ``Plot/style``, which knows light, dark and print; lines are told apart
 /// by their marks as well.
-package struct Plot: Sendable {
-    package struct Line: Sendable {
-        package let name: String
-        package let points: [(x: Double, y: Double)]
+public struct Plot: Sendable {
+    public struct Line: Sendable {
+        public let name: String
+        public let points: [(x: Double, y: Double)]
 
-        package init(_ name: String, _ points: [(x: Double, y: Double)]) {
+        public init(_ name: String, _ points: [(x: Double, y: Double)]) {
             (self.name, self.points) = (name, points)
         }
     }
 
-    package struct Axis: Sendable {
-        package let title: String
+    public struct Axis: Sendable {
+        public let title: String
         /// The base of the steps on a logarithmic axis.
-        package let base: Double
-        package let label: @Sendable (Double) -> String
+        public let base: Double
+        public let label: @Sendable (Double) -> String
 
-        package init(
+        public init(
             _ title: String, base: Double, label: @escaping @Sendable (Double) -> String
         ) {
             (self.title, self.base, self.label) = (title, base, label)
         }
     }
 
-    package let title: String
-    package let x: Axis
-    package let y: Axis
-    package let lines: [Line]
+    public let title: String
+    public let x: Axis
+    public let y: Axis
+    public let lines: [Line]
 
     /// What is not above zero has no place on logarithmic axes and is left out.
-    package init(_ title: String, x: Axis, y: Axis, lines: [Line]) {
+    public init(_ title: String, x: Axis, y: Axis, lines: [Line]) {
         (self.title, self.x, self.y) = (title, x, y)
         self.lines = lines.map { line in
             Line(
@@ -46,7 +46,7 @@ package struct Plot: Sendable {
     }
 
     /// The style of the parts; for a file of its own it goes into the drawing.
-    package static let style = """
+    public static let style = """
         .plot{font:12px sans-serif;max-width:100%;height:auto;color:#222}
         .plot text{fill:currentColor}.plot .title{font-weight:600;font-size:14px}
         .plot .grid{stroke:currentColor;stroke-opacity:.15}.plot .axis{stroke:currentColor;fill:none}
@@ -77,7 +77,7 @@ package struct Plot: Sendable {
     private static let (left, top, right, bottom) = (74.0, 34.0, 240.0, 48.0)
 
     /// The drawing; with `styled` it carries its style, for a file of its own.
-    package func svg(styled: Bool = false) -> String {
+    public func svg(styled: Bool = false) -> String {
         let all = lines.flatMap(\.points)
         guard !all.isEmpty else { return "" }
         let across = Scale(all.map(\.x), x.base, Self.left, Self.width - Self.right)
@@ -149,7 +149,7 @@ package struct Plot: Sendable {
     private static func number(_ value: Double) -> String { String(format: "%.1f", value) }
 
     /// Text for HTML and SVG.
-    package static func escaped(_ text: String) -> String {
+    public static func escaped(_ text: String) -> String {
         text.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
             .replacing(">", with: "&gt;").replacing("'", with: "&#39;").replacing(
                 "\"", with: "&quot;")

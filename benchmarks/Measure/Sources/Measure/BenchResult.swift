@@ -6,33 +6,33 @@ import Foundation
 /// One run: where it was made, how, and what came out.
 ///
 /// Its JSON is described in benchmarks/README.md; ``schema`` changes with it.
-package struct BenchResult: Codable, Sendable {
-    package static let currentSchema = 1
+public struct BenchResult: Codable, Sendable {
+    public static let currentSchema = 1
 
     /// Something that was asked for and not measured.
-    package struct Unmeasured: Codable, Hashable, Sendable {
-        package let what: String
-        package let reason: String
+    public struct Unmeasured: Codable, Hashable, Sendable {
+        public let what: String
+        public let reason: String
 
-        package init(_ what: String, _ reason: String) { (self.what, self.reason) = (what, reason) }
+        public init(_ what: String, _ reason: String) { (self.what, self.reason) = (what, reason) }
     }
 
-    package private(set) var schema = BenchResult.currentSchema
-    package let command: [String]
-    package var machine: Machine
-    package let started: Date
-    package var durationSeconds = 0.0
+    public private(set) var schema = BenchResult.currentSchema
+    public let command: [String]
+    public var machine: Machine
+    public let started: Date
+    public var durationSeconds = 0.0
     /// What an operation that does nothing costs, in nanoseconds: the harness's own part.
-    package var overheadNanoseconds = 0.0
-    package var series: [Series] = []
-    package var unmeasured: [Unmeasured] = []
+    public var overheadNanoseconds = 0.0
+    public var series: [Series] = []
+    public var unmeasured: [Unmeasured] = []
 
-    package init(command: [String], machine: Machine) {
+    public init(command: [String], machine: Machine) {
         (self.command, self.machine, started) = (command, machine, Date())
     }
 
     /// Adds what summarises the samples, and marks what the harness's own part may have changed.
-    package mutating func finish(seconds: Double) {
+    public mutating func finish(seconds: Double) {
         durationSeconds = seconds
         series.removeAll { $0.samples.isEmpty }
         for index in series.indices {
@@ -44,14 +44,14 @@ package struct BenchResult: Codable, Sendable {
         }
     }
 
-    package func write(to path: String) throws {
+    public func write(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         encoder.dateEncodingStrategy = .iso8601
         try encoder.encode(self).write(to: URL(fileURLWithPath: path), options: .atomic)
     }
 
-    package static func read(from path: String) throws -> BenchResult {
+    public static func read(from path: String) throws -> BenchResult {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
         let data: Data
@@ -75,8 +75,8 @@ package struct BenchResult: Codable, Sendable {
 }
 
 /// A sentence for the person who runs the benchmark.
-package struct MeasureError: Error, CustomStringConvertible {
-    package let description: String
+public struct MeasureError: Error, CustomStringConvertible {
+    public let description: String
 
-    package init(_ description: String) { self.description = description }
+    public init(_ description: String) { self.description = description }
 }

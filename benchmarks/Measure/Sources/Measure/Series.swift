@@ -2,24 +2,24 @@
 // Part of the graph-storage project.
 
 /// What one thing costs: who did what, and every sample of it.
-package struct Series: Codable, Sendable {
+public struct Series: Codable, Sendable {
     /// What is measured, and what two results are matched by.
-    package struct Key: Codable, Hashable, Sendable, CustomStringConvertible {
+    public struct Key: Codable, Hashable, Sendable, CustomStringConvertible {
         /// The subcommand: `copy-up`, `layers` or `io`.
-        package var command: String
+        public var command: String
         /// Who does it: `overlay on xfs`, `plain on ext4`, `containers-storage overlay`.
-        package var subject: String
+        public var subject: String
         /// What is done: `write-start`, `chmod`, `mount`.
-        package var operation: String
+        public var operation: String
         /// How the subject is set: `metacopy`, `process`; empty for its defaults.
-        package var mode: String
+        public var mode: String
         /// The state before: `warm`, `cold`, `second` (the same once more), or empty.
-        package var state: String
+        public var state: String
         /// What ``parameter`` counts: `file bytes`, `layers`, `depth`, `processes`; or empty.
-        package var parameterName: String
-        package var parameter: Int
+        public var parameterName: String
+        public var parameter: Int
 
-        package init(
+        public init(
             command: String, subject: String, operation: String, mode: String = "",
             state: String = "", parameterName: String = "", parameter: Int = 0
         ) {
@@ -28,14 +28,14 @@ package struct Series: Codable, Sendable {
             (self.parameterName, self.parameter) = (parameterName, parameter)
         }
 
-        package var description: String {
+        public var description: String {
             var words = [command, subject, mode, operation, state].filter { !$0.isEmpty }
             if !parameterName.isEmpty { words.append("\(parameterName) \(parameter)") }
             return words.joined(separator: " | ")
         }
     }
 
-    package enum Unit: String, Codable, Sendable {
+    public enum Unit: String, Codable, Sendable {
         /// Time for one operation; less is better.
         case nanoseconds = "ns"
         /// Throughput; more is better.
@@ -43,26 +43,26 @@ package struct Series: Codable, Sendable {
         /// Throughput; more is better.
         case perSecond = "1/s"
 
-        package var isBetterWhenLess: Bool { self == .nanoseconds }
+        public var isBetterWhenLess: Bool { self == .nanoseconds }
     }
 
-    package let key: Key
-    package let unit: Unit
+    public let key: Key
+    public let unit: Unit
     /// The samples of each round of the run: those of one round were taken within moments.
-    package var rounds: [[Double]] = []
+    public var rounds: [[Double]] = []
     /// Bytes written to the device for each operation, what a sync writes after it included.
-    package var bytesWritten: [Double] = []
+    public var bytesWritten: [Double] = []
     /// Bytes of space that each operation took.
-    package var spaceUsed: [Double] = []
+    public var spaceUsed: [Double] = []
     /// Processor time of each operation in nanoseconds, in user mode and in the kernel.
-    package var userTime: [Double] = []
-    package var systemTime: [Double] = []
+    public var userTime: [Double] = []
+    public var systemTime: [Double] = []
     /// Whether the harness's own part may be more than 2 % of it; set when a result is finished.
-    package var isDoubtful = false
+    public var isDoubtful = false
     /// What ``rounds`` come to; set when a result is finished.
-    package var statistics: Statistics?
+    public var statistics: Statistics?
 
-    package init(_ key: Key, unit: Unit = .nanoseconds) { (self.key, self.unit) = (key, unit) }
+    public init(_ key: Key, unit: Unit = .nanoseconds) { (self.key, self.unit) = (key, unit) }
 
-    package var samples: [Double] { rounds.flatMap { $0 } }
+    public var samples: [Double] { rounds.flatMap { $0 } }
 }

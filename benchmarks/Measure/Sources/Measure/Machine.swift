@@ -4,20 +4,20 @@
 import Foundation
 
 /// Where a result was made: figures of different machines are not compared in silence.
-package struct Machine: Codable, Hashable, Sendable {
-    package var processor: String
-    package var processors: Int
-    package var memoryBytes: UInt64
-    package var kernel: String
-    package var system: String
+public struct Machine: Codable, Hashable, Sendable {
+    public var processor: String
+    public var processors: Int
+    public var memoryBytes: UInt64
+    public var kernel: String
+    public var system: String
     /// The load average of the last minute when the run began.
-    package var load: Double
+    public var load: Double
     /// Versions of the tools and peers, and the options of each mounted bed.
-    package var versions: [String: String]
-    package var mounts: [String: String]
+    public var versions: [String: String]
+    public var mounts: [String: String]
 
     /// Asks this machine.
-    package init() {
+    public init() {
         func text(_ path: String) -> String {
             (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
         }

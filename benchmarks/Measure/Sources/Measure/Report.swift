@@ -4,24 +4,24 @@
 import Foundation
 
 /// A result as people look at it: sections of plots and tables.
-package struct Report: Sendable {
-    package struct Section: Sendable {
-        package let title: String
-        package let text: String
+public struct Report: Sendable {
+    public struct Section: Sendable {
+        public let title: String
+        public let text: String
         /// Drawings and the names of their files.
-        package var plots: [(name: String, plot: Plot)] = []
-        package var tables: [Table] = []
+        public var plots: [(name: String, plot: Plot)] = []
+        public var tables: [Table] = []
         /// What a page of documentation has room for; all tables when empty.
-        package var brief: [Table] = []
+        public var brief: [Table] = []
 
-        package init(_ title: String, _ text: String) { (self.title, self.text) = (title, text) }
+        public init(_ title: String, _ text: String) { (self.title, self.text) = (title, text) }
     }
 
-    package let results: [BenchResult]
-    package let sections: [Section]
+    public let results: [BenchResult]
+    public let sections: [Section]
 
     /// Shows the results together, each command's figures in sections of their own.
-    package init(_ results: [BenchResult]) {
+    public init(_ results: [BenchResult]) {
         self.results = results
         let series = results.flatMap(\.series)
         sections =
@@ -31,7 +31,7 @@ package struct Report: Sendable {
     }
 
     /// One page that needs nothing else.
-    package var html: String {
+    public var html: String {
         let body = sections.map { section in
             let plots = section.plots.map { "<figure>\($0.plot.svg())</figure>" }
             return
@@ -59,7 +59,7 @@ package struct Report: Sendable {
     }
 
     /// The most telling tables, for a page of documentation.
-    package var markdown: String {
+    public var markdown: String {
         sections.map { section in
             "### \(section.title)\n\n\(section.text)\n\n"
                 + (section.brief.isEmpty ? section.tables : section.brief).map(\.markdown).joined(
@@ -97,19 +97,19 @@ package struct Report: Sendable {
 
 extension Series {
     /// The median with the mark of doubt, for a cell of a table.
-    package var shortText: String {
+    public var shortText: String {
         guard let statistics else { return "" }
         return (isDoubtful ? "~" : "") + Figure.text(statistics.p50, unit)
     }
 
     /// Median, and the most in brackets.
-    package var briefText: String {
+    public var briefText: String {
         guard let statistics else { return "" }
         return "\(shortText) (\(Figure.text(statistics.max, unit)))"
     }
 
     /// Median, 99 % and most, and how many samples.
-    package var longText: String {
+    public var longText: String {
         guard let statistics else { return "" }
         let (p99, most) = (Figure.text(statistics.p99, unit), Figure.text(statistics.max, unit))
         return "\(shortText) (\(p99), \(most)) n=\(statistics.n)"
