@@ -9,7 +9,8 @@ import SystemPackage
 /// The pool of an open store, opened when it is first needed.
 final class PoolPlace: Sendable {
     private struct State {
-        var folders: LayerFolders?
+        // These call back when the trash is emptied: held, neither would ever be let go.
+        weak var folders: LayerFolders?
         var options: DeviceMapperOptions?
         var isReadOnly = true
         var pool: ThinPool?

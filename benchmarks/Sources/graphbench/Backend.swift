@@ -5,6 +5,7 @@ import CMeasure
 import Foundation
 import GraphBuiltins
 import GraphCore
+import GraphDeviceMapper
 import GraphStore
 import Logging
 import Measure
@@ -122,7 +123,14 @@ final class StoreBackend: Backend {
         _ = try store.reclaim()
     }
 
-    func close() { storeIfOpen = nil }
+    func close() {
+        guard let store = storeIfOpen else { return }
+        storeIfOpen = nil
+        guard driver == "devicemapper" else { return }
+        // The kernel keeps a pool, and with it the files that it lies on, until it is told.
+        if let layer { _ = try? store.unmount(layer: layer) }
+        try? PoolControl(root: root).stop()
+    }
 
     /// Why the driver does not work here, in a sentence; nil where it does.
     static func refusal(of driver: String, at path: String) -> String? {

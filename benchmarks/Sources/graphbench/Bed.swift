@@ -86,7 +86,13 @@ final class Bed {
     func makeCold() throws {
         close(root)
         root = -1
-        try Tool.run("umount", path)
+        // Loop devices over its files go away after their last user, not with it.
+        var tries = 0
+        while umount2(path, 0) == -1 {
+            guard errno == EBUSY, tries < 200 else { throw failure("umount \(path)") }
+            tries += 1
+            usleep(10_000)
+        }
         try mount()
     }
 
