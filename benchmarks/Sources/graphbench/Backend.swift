@@ -32,6 +32,8 @@ protocol Backend: AnyObject {
     ///
     /// All other users of the bed have let go of it.
     func makeCold() throws -> String
+    /// Writes all that is waiting to the bed's device.
+    func sync() throws
     /// Removes what ``make(_:)`` made.
     func discard() throws
     /// Lets go of the bed, so that it can be mounted anew.
@@ -47,6 +49,7 @@ extension Backend {
 
     func wants(_ trigger: Trigger) -> Bool { true }
     func bytesTaken(by files: FileSet) -> Int { 0 }
+    func sync() throws { try bed.sync() }
     func files(of size: Int) -> FileSet { FileSet(size: size, sharingOn: bed.filesystem) }
 }
 
@@ -59,6 +62,7 @@ final class StoreBackend: Backend {
     private let triggers: [String]?
     private var storeIfOpen: LayerStore?
     private var layer: String?
+    private var place: String?
 
     init(
         _ driver: String, on bed: Bed, mode: String = "", options: [String: String] = [:],
@@ -103,21 +107,39 @@ final class StoreBackend: Backend {
         let store = try store()
         let made = try store.create(parent: base(files)).id
         layer = made
-        return try store.mount(made).path.string
+        return try mount(made)
+    }
+
+    private func mount(_ layer: String) throws -> String {
+        let mounted = try store().mount(layer).path.string
+        place = mounted
+        return mounted
+    }
+
+    func sync() throws {
+        // A volume's filesystem is not the bed's, and comes first.
+        if driver == "devicemapper", let place {
+            let root = cmeasure_open(place, O_RDONLY | O_DIRECTORY, 0)
+            guard root != -1 else { throw failure("open \(place)") }
+            defer { Glibc.close(root) }
+            if cmeasure_sync_filesystem(root) == -1 { throw failure("syncfs \(place)") }
+        }
+        try bed.sync()
     }
 
     func makeCold() throws -> String {
         guard let layer else { throw MeasureError("nothing was made") }
+        place = nil
         _ = try store().unmount(layer: layer)
         close()
         try bed.makeCold()
-        return try store().mount(layer).path.string
+        return try mount(layer)
     }
 
     func discard() throws {
         let store = try store()
         guard let layer else { return }
-        self.layer = nil
+        (self.layer, place) = (nil, nil)
         _ = try store.unmount(layer: layer)
         _ = try store.remove(layer)
         _ = try store.reclaim()

@@ -28,11 +28,11 @@ struct Cell {
     /// - Returns: How many samples it gave.
     func measure(into recorder: Recorder) throws -> Int {
         let bed = backend.bed
-        try bed.sync()
+        try backend.sync()
         let written = try bed.writtenBytes()
         var root = ""
         let making = try nanoseconds { root = try backend.make(files) }
-        try bed.sync()
+        try backend.sync()
         // Writing plain files is not what a layer is made by.
         if !(backend is PlainFiles) {
             recorder.add(
@@ -41,7 +41,7 @@ struct Cell {
         }
         if isCold {
             root = try backend.makeCold()
-            try bed.sync()
+            try backend.sync()
         }
         let isForEach = trigger.scope == .file && !isCold
         let paths = (0..<(isForEach ? files.count : 1)).map { files.path($0, in: root) }
@@ -60,7 +60,7 @@ struct Cell {
     ) throws {
         let (written, used) = (try bed.writtenBytes(), try bed.usedBytes())
         let times = try subjects.map { subject in try nanoseconds { try trigger.run(subject) } }
-        try bed.sync()
+        try backend.sync()
         let count = Double(times.count)
         let bytes = (try bed.writtenBytes() - written) / count
         let space = (try bed.usedBytes() - used) / count
