@@ -20,8 +20,13 @@ soak: install-deps ## every test, long campaigns whole
 bench: install-deps ## what layers cost here, quickly; writes .build/bench/report.html
 	@benchmarks/bench.sh
 
-build: ## graphctl for release, with Swift's runtime linked in: it starts twice as fast
-	swift build -c release --static-swift-stdlib --scratch-path .build/static --product graphctl
+# The linker takes the first libstdc++ on its way: where that is an archive, the dynamic linker has three
+# thousand symbols less to look up at each start, a seventh of the time of a short command.
+build: ## graphctl for release, with the runtimes of Swift and C++ linked in: it starts twice as fast
+	@mkdir -p .build/archives
+	@ln -sf "$$(clang++ -print-file-name=libstdc++.a)" .build/archives/libstdc++.a
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product graphctl \
+		-Xlinker -L$(CURDIR)/.build/archives -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
 
 lint:
 	swift format lint --strict -r Sources Tests Package.swift

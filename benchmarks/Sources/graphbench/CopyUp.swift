@@ -63,7 +63,9 @@ final class CopyUp {
                     Data(
                         "round \(round + 1) of \(plan.rounds), files of \(size) bytes\n".utf8)
                 )
-                for bed in beds { try measureFloors(size, bed, recorder) }
+                for case let plain as PlainFiles in backends where fits(size, plain) {
+                    try measureFloors(size, plain.bed, recorder)
+                }
                 for trigger in plan.triggers where round == 0 || hasTime {
                     try measureInTurn(trigger, size, round)
                 }
