@@ -73,18 +73,24 @@ public struct Plot: Sendable {
         "<path d='M-2-5h4v10h-4z'/>",
     ]
 
-    private static let (width, height) = (760.0, 380.0)
-    private static let (left, top, right, bottom) = (74.0, 34.0, 240.0, 48.0)
+    private static let height = 380.0
+    /// Where the axes are.
+    private static let (left, top, edge, floor) = (74.0, 34.0, 520.0, 332.0)
+
+    /// With room for the longest name beside the axes.
+    private var width: Double {
+        Self.edge + 48 + 7 * Double(lines.map(\.name.count).max() ?? 0)
+    }
 
     /// The drawing; with `styled` it carries its style, for a file of its own.
     public func svg(styled: Bool = false) -> String {
         let all = lines.flatMap(\.points)
         guard !all.isEmpty else { return "" }
-        let across = Scale(all.map(\.x), x.base, Self.left, Self.width - Self.right)
-        let upward = Scale(all.map(\.y), y.base, Self.height - Self.bottom, Self.top)
+        let across = Scale(all.map(\.x), x.base, Self.left, Self.edge)
+        let upward = Scale(all.map(\.y), y.base, Self.floor, Self.top)
         var parts = [
             "<svg class='plot' xmlns='http://www.w3.org/2000/svg' role='img' "
-                + "viewBox='0 0 \(Int(Self.width)) \(Int(Self.height))' width='\(Int(Self.width))'>",
+                + "viewBox='0 0 \(Int(width)) \(Int(Self.height))' width='\(Int(width))'>",
             "<title>\(Self.escaped(title))</title>",
         ]
         if styled { parts.append("<style>\(Self.style)</style>") }
@@ -97,7 +103,7 @@ public struct Plot: Sendable {
     }
 
     private func frame(_ across: Scale, _ upward: Scale) -> [String] {
-        let (floor, edge) = (Self.height - Self.bottom, Self.width - Self.right)
+        let (floor, edge) = (Self.floor, Self.edge)
         var parts: [String] = []
         for tick in across.ticks {
             let place = Self.number(across.place(tick))
@@ -139,10 +145,11 @@ public struct Plot: Sendable {
                 "<g class='\(colour)' transform='translate(\(px) \(py))'>\(mark)"
                 + "<title>\(Self.escaped(told))</title></g>"
         }
-        let legend = Self.width - Self.right + 16
+        let legend = Self.edge + 26
         let row = Self.top + 8 + Double(index) * 19
+        text += "<path class='line \(colour)'\(dashes) d='M\(legend - 14) \(row)h28'/>"
         text += "<g class='\(colour)' transform='translate(\(legend) \(row))'>\(mark)</g>"
-        text += "<text x='\(legend + 12)' y='\(row)' dy='4'>\(Self.escaped(line.name))</text>"
+        text += "<text x='\(legend + 20)' y='\(row)' dy='4'>\(Self.escaped(line.name))</text>"
         return text
     }
 
