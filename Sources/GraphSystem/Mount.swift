@@ -7,7 +7,8 @@ public import SystemPackage
 
 /// One mount, as a value: what will be seen where it is attached.
 ///
-/// Drivers compute these; ``attach(at:)`` is the only place that mounts.
+/// Drivers compute these; ``attach(at:)`` is the only place that mounts, apart from ``openDetached()``, whose
+/// mount has no place.
 public struct Mount: Hashable, Sendable {
     /// What the mount shows.
     public enum Source: Hashable, Sendable {
