@@ -208,15 +208,9 @@ final class ChainApply: Sendable {
     ) throws(DriverError) -> AppliedLayer? {
         var tar = tar
         let content = try store.keep(intent, &tar, chainIDs[index], observer)
-        do throws(DriverError) {
-            return AppliedLayer(
-                layer: try store.finish(intent, id: ids[index], content), wasPresent: false,
-                streamBytes: tar.byteCount, timings: tar.timings)
-        } catch  where error.code == .layerExists {
-            if let chainID = chainIDs[index], try store.findCommitted(chainID: chainID) != nil {
-                return nil
-            }
-            throw error
-        }
+        let (layer, wasPresent) = try store.finishOnce(intent, id: ids[index], content)
+        if wasPresent { return nil }
+        return AppliedLayer(
+            layer: layer, wasPresent: false, streamBytes: tar.byteCount, timings: tar.timings)
     }
 }

@@ -195,17 +195,32 @@ extension LayerStore {
         _ intent: LayerIntent, _ content: CommittedContent, _ timings: WorkTimings
     ) throws(DriverError) -> AppliedLayer {
         let id = intent.id ?? content.chainID?.hex ?? LayerID.random()
-        do throws(DriverError) {
-            let layer = try finish(intent, id: id, content)
-            return AppliedLayer(
-                layer: layer, wasPresent: false, streamBytes: content.diffBytes, timings: timings)
-        } catch  where error.code == .layerExists {
-            guard let chainID = content.chainID,
-                let present = try findCommitted(chainID: chainID)
-            else { throw error }
-            abandon(intent)
-            return AppliedLayer(
-                layer: present, wasPresent: true, streamBytes: content.diffBytes, timings: timings)
+        let (layer, wasPresent) = try finishOnce(intent, id: id, content)
+        if wasPresent { abandon(intent) }
+        return AppliedLayer(
+            layer: layer, wasPresent: wasPresent, streamBytes: content.diffBytes, timings: timings)
+    }
+
+    /// Records an applied layer, or finds the same that somebody else has recorded in the meantime.
+    func finishOnce(
+        _ intent: LayerIntent, id: String, _ content: CommittedContent
+    ) throws(DriverError) -> (layer: Layer, wasPresent: Bool) {
+        while true {
+            do throws(DriverError) {
+                return (try finish(intent, id: id, content), false)
+            } catch  where error.code == .layerExists {
+                // Looked at as one: others go on making and removing it.
+                let (same, isTaken) = try database.consistent("look for layer \(id)") {
+                    let queries = LayerQueries($0)
+                    return (
+                        try content.chainID.flatMap { try queries.committed($0)?.layer },
+                        try queries.layer(id: id) != nil
+                    )
+                }
+                if let same { return (same, true) }
+                if isTaken { throw error }
+                // It has been removed since, so that the id is free.
+            }
         }
     }
 

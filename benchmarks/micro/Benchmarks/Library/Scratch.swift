@@ -24,21 +24,20 @@ struct Scratch {
 
     func remove() { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Makes files of 100 bytes, a hundred in a directory.
+    /// Makes directories with a hundred files of 100 bytes, all of one time, so that two such trees are the
+    /// same.
     func tree(_ name: String, files: Int) throws -> Directory {
         let content = Data(repeating: 7, count: 100)
-        for index in 0..<files {
-            let folder = "\(path)/\(name)/\(index / 100)"
-            if index.isMultiple(of: 100) {
-                try FileManager.default.createDirectory(
-                    atPath: folder, withIntermediateDirectories: true)
+        let time = [FileAttributeKey.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)]
+        for number in 0..<(files / 100) {
+            let folder = "\(path)/\(name)/\(number)"
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true)
+            for file in (0..<100).map({ "\(folder)/\($0)" }) {
+                try content.write(to: URL(fileURLWithPath: file))
+                try FileManager.default.setAttributes(time, ofItemAtPath: file)
             }
-            let file = "\(folder)/\(index)"
-            try content.write(to: URL(fileURLWithPath: file))
-            // One time for all, so that contents decide whether two are the same.
-            try FileManager.default.setAttributes(
-                [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)],
-                ofItemAtPath: file)
+            try FileManager.default.setAttributes(time, ofItemAtPath: folder)
         }
         return try Directory(opening: FilePath("\(path)/\(name)"))
     }
