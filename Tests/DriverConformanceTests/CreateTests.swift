@@ -137,4 +137,16 @@ import Testing
             #expect(tree.entries["file"]?.status.gid == 0)
         }
     }
+
+    @Test(arguments: DriverUnderTest.usable.filter { $0.name != "overlay" })
+    func `drivers that copy no files up say so`(_ subject: DriverUnderTest) throws {
+        try subject.withDriver { store in
+            try store.build(1) { try $0.appending("file").write("x") }
+            try store.create(2, above: [1])
+            let error = #expect(throws: DriverError.self) {
+                try store.driver.copyUp(["/file"], in: 2, above: [1], observer: .none)
+            }
+            #expect(error?.code == .unsupported)
+        }
+    }
 }

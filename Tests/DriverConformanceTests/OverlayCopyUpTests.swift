@@ -11,7 +11,7 @@ import SystemPackage
 import Testing
 
 /// What is promised of files that are copied up before anybody writes to them.
-@Suite(.serialized) struct CopyUpTests {
+@Suite(.serialized) struct OverlayCopyUpTests {
     @Test(.usable("overlay"))
     func `a file that was copied up is the layer's own, and no change`() throws {
         try Self.withLayer { store, diff in
@@ -71,18 +71,6 @@ import Testing
             }
             #expect(error?.code == .cancelled)
             #expect(!Self.has(diff, "data/a"))
-        }
-    }
-
-    @Test(arguments: DriverUnderTest.usable.filter { $0.name != "overlay" })
-    func `drivers that copy no files say so`(_ subject: DriverUnderTest) throws {
-        try subject.withDriver { store in
-            try store.build(1) { try $0.appending("file").write("x") }
-            try store.create(2, above: [1])
-            let error = #expect(throws: DriverError.self) {
-                try store.driver.copyUp(["/file"], in: 2, above: [1], observer: .none)
-            }
-            #expect(error?.code == .unsupported)
         }
     }
 
