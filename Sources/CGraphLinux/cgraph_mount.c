@@ -51,8 +51,8 @@ int cgraph_open_tree_clone(int directory, const char *path) {
     return open_tree(directory, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 }
 
-int cgraph_mount_setattr(int mount, unsigned long long set) {
-    struct mount_attr attributes = {.attr_set = set};
+int cgraph_mount_setattr(int mount, unsigned long long set, unsigned long long clear) {
+    struct mount_attr attributes = {.attr_set = set, .attr_clr = clear};
     return mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
 }
 

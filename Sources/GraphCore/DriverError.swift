@@ -47,6 +47,9 @@ public struct DriverError: Error, Hashable, Sendable, CustomStringConvertible {
         public static let cancelled = Code(rawValue: 15)
         /// The kernel refused a call; ``DriverError/cause`` says which.
         public static let system = Code(rawValue: 16)
+        /// Another user owns a file or directory of the store, may write to it, or may put another
+        /// one in its place; the message has the command that mends it.
+        public static let untrusted = Code(rawValue: 17)
     }
 
     /// What ran out.
@@ -116,7 +119,7 @@ extension DriverError.Code: CustomStringConvertible {
             "layerNotFound", "layerExists", "layerInUse", "wrongKind", "invalidArgument",
             "invalidArchive", "digestMismatch", "depthExceeded", "unsupported", "noSpace",
             "quotaExceeded", "driverMismatch", "storeDamaged", "storeReadOnly", "cancelled",
-            "system",
+            "system", "untrusted",
         ]
         let index = Int(rawValue) - 1
         return names.indices.contains(index) ? names[index] : "code \(rawValue)"

@@ -13,7 +13,12 @@ public struct PoolControl: Sendable {
     ///
     /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` when the store has none.
     public init(root: FilePath) throws(DriverError) {
-        guard let pool = try ThinPool.open(root: root, options: nil) else {
+        let place = try TrustedDirectory(root)
+        if let folder = place.opened {
+            let driver = RawPath(DeviceMapperLayout.driver)
+            try Trust.require([(driver, .directory)], in: folder, place.path)
+        }
+        guard let pool = try ThinPool.open(root: place.path, options: nil) else {
             throw DriverError(
                 .invalidArgument, "there is no store of driver devicemapper at \(root)")
         }

@@ -17,6 +17,7 @@ extension ThinPool {
         let path = DeviceMapperLayout.folder(root)
         guard let options else {
             guard let folder = try? Directory(opening: path) else { return nil }
+            try requireTrusted(folder, path)
             guard let settings = try settings(in: folder), settings.hasBase else { return nil }
             return try activate(mapper, settings, at: path, folder)
         }
@@ -24,6 +25,7 @@ extension ThinPool {
             "make \(path)",
             try Directory(opening: path.removingLastComponent())
                 .makeOrOpenDirectory(RawPath(DeviceMapperLayout.pool), permissions: 0o700))
+        try requireTrusted(folder, path)
         if let settings = try settings(in: folder), settings.hasBase {
             return try activate(mapper, settings, at: path, folder)
         }
@@ -31,6 +33,20 @@ extension ThinPool {
         let pool = try make(mapper, options, at: path, folder)
         _ = consume lock
         return pool
+    }
+
+    /// Refuses settings and files of a pool that somebody else could change: they say what becomes a
+    /// block device, and what is mounted.
+    private static func requireTrusted(
+        _ folder: Directory, _ path: FilePath
+    ) throws(DriverError) {
+        let status = try attempting("look at \(path)", try folder.status())
+        try Trust.require(status, .directory, at: path)
+        let names: [RawPath] = [
+            DeviceMapperLayout.settings, DeviceMapperLayout.transaction, DeviceMapperLayout.data,
+            DeviceMapperLayout.metadata, RawPath(DeviceMapperLayout.lock),
+        ]
+        try Trust.require(names.map { ($0, .regular) }, in: folder, path)
     }
 
     private static func settings(in folder: Directory) throws(DriverError) -> PoolSettings? {

@@ -154,7 +154,13 @@ public struct ImageSource: Sendable {
 
     /// The error for a choice that has to be made and was not, or not well.
     static func choiceError(_ name: String?, among names: [String]) -> DriverError {
-        let list = Set(names).sorted().joined(separator: ", ")
+        let all = Set(names).sorted()
+        // A source may have any number, of any length.
+        let shown = all.prefix(20).map { name in
+            let start = String(String.UnicodeScalarView(name.unicodeScalars.prefix(200)))
+            return start == name ? name : start + "…"
+        }
+        let list = shown.joined(separator: ", ") + (all.count > 20 ? ", and others" : "")
         if let name {
             return DriverError(
                 .invalidArgument, "the source does not hold exactly one image \(name), but: \(list)"

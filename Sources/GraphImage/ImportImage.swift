@@ -10,6 +10,8 @@ import Synchronization
 public enum ImageLabel {
     /// The image's name.
     public static let name = "org.opencontainers.image.ref.name"
+    /// Bytes of the longest name: twice what registries take of one with a digest.
+    public static let nameBytesMax = 1_024
     /// Digest of the OCI manifest, when there is one.
     public static let manifest = "graph.image.manifest"
     /// Digest of the image's configuration.
@@ -39,9 +41,16 @@ public func importImage(
     guard !image.layers.isEmpty else {
         throw DriverError(.unsupported, "the image has no layers")
     }
+    let given = name ?? image.name
+    if let given, given.utf8.count > ImageLabel.nameBytesMax {
+        throw DriverError(
+            name == nil ? .invalidArchive : .invalidArgument,
+            "the image's name has \(given.utf8.count) bytes, and at most "
+                + "\(ImageLabel.nameBytesMax) are taken; --name gives it another one")
+    }
     var labels = [ImageLabel.configuration: image.configurationDigest.description]
     labels[ImageLabel.manifest] = image.manifestDigest?.description
-    labels[ImageLabel.name] = name ?? image.name
+    labels[ImageLabel.name] = given
     let work = ImageImport(
         image: image, files: source.files, labels: labels, store: store, observer: observer)
     // Somebody else's failed import may take back a layer that this one has found: look again.

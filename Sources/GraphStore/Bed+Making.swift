@@ -20,24 +20,31 @@ extension Bed {
     /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` when the size is too small or the root
     ///   is not empty, ``GraphCore/DriverError/Code/unsupported`` where this machine or the filesystem
     ///   below cannot hold a bed, ``GraphCore/DriverError/Code/noSpace``.
-    static func make(_ bed: NewBed, at root: FilePath) throws(DriverError) {
+    /// - Returns: The root, which is made where it does not exist.
+    static func make(
+        _ bed: NewBed, at place: TrustedDirectory
+    ) throws(DriverError) -> TrustedDirectory {
         if bed.bytes < NewBed.bytesMin {
             throw DriverError(
                 .invalidArgument,
                 "a bed has at least \(NewBed.bytesMin >> 20) MiB, the least that xfs takes")
         }
         try requireMeans()
-        try StorePaths.make(root)
-        let folder = try attempting("open \(root)", try Directory(opening: root))
+        let made = place.opened == nil ? try place.make() : place
+        let root = made.path
+        guard let folder = made.opened else {
+            throw DriverError(.system, "\(root) went away while a bed was made in it")
+        }
         try requireEmpty(root, folder)
+        try Trust.require(BedLayout.names, in: folder, root)
         try requireFilesystem(folder, root)
         let lock = try BedLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
-        if let made = try image(in: folder) {
-            if made.size == bed.bytes { return }
+        if let image = try image(in: folder, root) {
+            if image.size == bed.bytes { return made }
             throw DriverError(
                 .invalidArgument,
-                "there is a bed of \(made.size) bytes at \(root) already: leave the size as it is, "
+                "there is a bed of \(image.size) bytes at \(root) already: leave the size as it is, "
                     + "and grow it afterwards")
         }
         do throws(DriverError) {
@@ -46,6 +53,7 @@ extension Bed {
             try? folder.removeFile(BedLayout.begun)
             throw error
         }
+        return made
     }
 
     /// Refuses a machine that cannot attach an image, before anything is made.

@@ -18,9 +18,15 @@ final class Bed: Sendable {
     /// The root of the filesystem in the image.
     let tree: Directory
     let device: DeviceNumber
+    /// Whether it was not mounted here before it was opened.
+    private let wasAttached: Bool
 
-    private init(_ root: FilePath, _ folder: Directory, _ tree: Directory, _ device: DeviceNumber) {
+    private init(
+        _ root: FilePath, _ folder: Directory, _ tree: Directory, _ device: DeviceNumber,
+        wasAttached: Bool = false
+    ) {
         (self.root, self.folder, self.tree, self.device) = (root, folder, tree, device)
+        self.wasAttached = wasAttached
     }
 
     /// Where the store is that lies on the bed.
@@ -29,18 +35,22 @@ final class Bed: Sendable {
 
     /// The bed of a store, attached and mounted in this mount namespace where it was not; nil when the
     /// store has none.
-    static func open(_ root: FilePath) throws(DriverError) -> Bed? {
-        let folder: Directory
-        do throws(SyscallError) {
-            folder = try Directory(opening: root)
-        } catch  where error.errno == .noSuchFileOrDirectory {
-            return nil
-        } catch {
-            throw DriverError("open the store at \(root)", error)
-        }
-        guard let image = try image(in: folder) else { return nil }
+    ///
+    /// Nothing of it reaches the kernel unless all of it is the caller's or root's alone.
+    static func open(_ place: TrustedDirectory) throws(DriverError) -> Bed? {
+        guard let folder = place.opened else { return nil }
+        let root = place.path
+        guard let image = try image(in: folder, root) else { return nil }
+        try Trust.require(BedLayout.names, in: folder, root)
         if let bed = try mounted(root, folder, image) { return bed }
-        if try isReadOnly(folder) { return try attach(root, folder, image, readOnly: true) }
+        let below = try attempting("look for a bed", try folder.descriptor.filesystem())
+        if below.isRemote {
+            // Who owns a file there is only what somebody else says.
+            throw DriverError(
+                .untrusted,
+                "the bed at \(root) is on \(below.typeName): a bed needs a filesystem of this machine")
+        }
+        if below.isReadOnly { return try attach(root, folder, image, readOnly: true) }
         let lock = try BedLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
         return try openLocked(root, folder)
@@ -48,23 +58,29 @@ final class Bed: Sendable {
 
     /// The same; the caller holds the lock.
     static func openLocked(_ root: FilePath, _ folder: Directory) throws(DriverError) -> Bed? {
-        guard let image = try image(in: folder) else { return nil }
+        guard let image = try image(in: folder, root) else { return nil }
         if let bed = try mounted(root, folder, image) { return bed }
         return try attach(root, folder, image, readOnly: false)
     }
 
     /// The image as a file; nil when there is none.
-    static func image(in folder: Directory) throws(DriverError) -> FileStatus? {
-        try attempting("look for a bed", try folder.statusIfPresent(of: BedLayout.image))
-    }
-
-    private static func isReadOnly(_ folder: Directory) throws(DriverError) -> Bool {
-        try attempting("look for a bed", try folder.descriptor.filesystem().isReadOnly)
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/untrusted`` when somebody else could change it.
+    static func image(
+        in folder: Directory, _ root: FilePath
+    ) throws(DriverError) -> FileStatus? {
+        let status = try attempting(
+            "look for a bed", try folder.statusIfPresent(of: BedLayout.image))
+        if let status {
+            try Trust.require(
+                status, .regular, at: root.appending(BedLayout.image.description))
+        }
+        return status
     }
 
     /// The root, and the image as a file.
     func imageStatus() throws(DriverError) -> (folder: Directory, image: FileStatus) {
-        guard let image = try Self.image(in: folder) else {
+        guard let image = try Self.image(in: folder, root) else {
             throw DriverError(.storeDamaged, "\(image) was removed while it is in use")
         }
         return (folder, image)
@@ -122,17 +138,34 @@ final class Bed: Sendable {
             if !readOnly {
                 _ = try folder.makeOrOpenDirectory(BedLayout.tree, permissions: 0o700)
             }
-            let attributes: MountAttributes = readOnly ? .readOnly : []
+            // What is in layers works where they are mounted, and not from here.
+            let attributes: MountAttributes =
+                readOnly ? BedLayout.forbidden.union(.readOnly) : BedLayout.forbidden
             let options = BedLayout.mountOptions + (readOnly ? [MountOption("ro")] : [])
             try Mount(
                 .device(device.path, type: BedLayout.filesystem, options: options),
                 attributes: attributes
             ).attach(at: place)
-            return Bed(root, folder, try folder.openDirectory(BedLayout.tree), device.number)
+            return Bed(
+                root, folder, try folder.openDirectory(BedLayout.tree), device.number,
+                wasAttached: true)
         } catch {
             throw mountError(
                 "mount the bed of the store at \(root)", error, isXFS: isXFS(folder))
         }
+    }
+
+    /// Lets a bed go, and takes it out of the kernel when it was attached for this opening and nobody
+    /// uses it.
+    ///
+    /// Whoever has found it mounted meanwhile holds it.
+    static func withdraw(_ bed: inout Bed?) {
+        let attached = bed.flatMap { $0.wasAttached ? (root: $0.root, path: $0.path) : nil }
+        bed = nil
+        guard let attached else { return }
+        let lock = try? BedLayout.lock(in: attached.root)
+        try? MountPoint(attached.path).unmount()
+        _ = consume lock
     }
 
     /// Whether the image begins as xfs does.

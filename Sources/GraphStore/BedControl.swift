@@ -14,20 +14,31 @@ public struct BedControl: Sendable {
     ///
     /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` when the store has none.
     public init(root: FilePath) throws(DriverError) {
-        guard let folder = try? Directory(opening: root), try Bed.image(in: folder) != nil else {
+        let place = try TrustedDirectory(root)
+        guard let folder = place.opened, try Bed.image(in: folder, place.path) != nil else {
             throw DriverError(.invalidArgument, "there is no store with a bed at \(root)")
         }
-        (self.root, self.folder) = (root, folder)
+        try Trust.require(BedLayout.names, in: folder, place.path)
+        (self.root, self.folder) = (place.path, folder)
     }
 
-    /// Where the layers of a store are: on its bed, attached where it was not, or at the root itself.
-    public static func layersRoot(of root: FilePath) throws(DriverError) -> FilePath {
-        try Bed.open(root)?.path ?? root
+    /// Lends where the layers of a store are, or would be: on its bed, which is attached for that
+    /// time, or at the root itself.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/untrusted`` when another user could change what is at
+    ///   the root.
+    public static func withLayersRoot<Value>(
+        of root: FilePath, _ body: (FilePath) throws(DriverError) -> Value
+    ) throws(DriverError) -> Value {
+        let place = try TrustedDirectory(root)
+        var bed = try Bed.open(place)
+        defer { Bed.withdraw(&bed) }
+        return try body(bed?.path ?? place.path)
     }
 
     /// How the bed fares.
     public func status() throws(DriverError) -> BedStatus {
-        guard let image = try Bed.image(in: folder) else { throw gone() }
+        guard let image = try Bed.image(in: folder, root) else { throw gone() }
         guard let bed = try Bed.mounted(root, folder, image) else {
             return try BedStatus(root: root, folder: folder, image: image)
         }
@@ -77,7 +88,7 @@ public struct BedControl: Sendable {
     public func detach() throws(DriverError) {
         let lock = try BedLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
-        guard let image = try Bed.image(in: folder) else { throw gone() }
+        guard let image = try Bed.image(in: folder, root) else { throw gone() }
         if let device = try Bed.mounted(root, folder, image)?.device {
             try unmount(device)
         }

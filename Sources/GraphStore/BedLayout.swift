@@ -39,7 +39,16 @@ enum BedLayout {
     /// Space that a full filesystem leaves for removing layers.
     static let reserve: RawPath = "bed.reserve"
 
+    /// What the store opens at the root by name, and what it is.
+    static let names: [(name: RawPath, type: GraphSystem.FileType?)] = [
+        (image, .regular), (begun, .regular), (tree, .directory), (lock, .regular),
+        (reserve, .directory),
+    ]
+
     static let filesystem = "xfs"
+    /// What nobody shall do at ``tree`` itself, below which are the set-user-id programs and the
+    /// device nodes of other systems.
+    static let forbidden: MountAttributes = [.noSetID, .noDevices]
     /// Freed blocks are given back at once.
     static let mountOptions = [MountOption("discard")]
 

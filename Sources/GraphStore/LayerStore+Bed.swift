@@ -6,17 +6,33 @@ import GraphSystem
 public import SystemPackage
 
 extension LayerStore {
-    /// Whether there is a store at a root; its bed is attached where it was not.
+    /// Whether there is a store at a root; its bed stays attached where there is one.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/untrusted`` when another user could change what is at
+    ///   the root.
     public static func exists(at root: FilePath) throws(DriverError) -> Bool {
-        let place = try Bed.open(root)?.path ?? root
+        let place = try TrustedDirectory(root)
+        var bed = try Bed.open(place)
+        do throws(DriverError) {
+            let found = try isStore(bed?.tree ?? place.opened, root)
+            if !found { Bed.withdraw(&bed) }
+            return found
+        } catch {
+            Bed.withdraw(&bed)
+            throw error
+        }
+    }
+
+    private static func isStore(
+        _ folder: Directory?, _ root: FilePath
+    ) throws(DriverError) -> Bool {
+        guard let folder else { return false }
+        try Trust.require(StorePaths.rootNames, in: folder, root)
         do throws(SyscallError) {
-            let folder = try Directory(opening: place)
             // Either may still be empty in a store that is being made.
             for name in ["graph.db", "graph.db-wal"] as [RawPath] {
                 if let file = try folder.statusIfPresent(of: name), file.size > 0 { return true }
             }
-            return false
-        } catch  where error.errno == .noSuchFileOrDirectory {
             return false
         } catch {
             throw DriverError("open the store at \(root)", error)

@@ -36,6 +36,7 @@ extension LayerStore {
         chain layers: [ChainLayer], parent: String? = nil, observer: WorkObserver = .none
     ) throws(DriverError) -> [AppliedLayer] {
         try checkWritable("apply layers")
+        for layer in layers { try LabelLimits.check(layer.labels) }
         return try withRoom(observer) { (observer) throws(DriverError) in
             try applyAnywhere(layers, parent, observer)
         }

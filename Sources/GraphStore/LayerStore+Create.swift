@@ -104,7 +104,7 @@ extension LayerStore {
     ) throws(DriverError) -> LayerIntent {
         try checkWritable("make a layer")
         if let id { try LayerID.check(id) }
-        for (key, _) in labels { try Self.check(label: key) }
+        try LabelLimits.check(labels)
         let owner = try owner()
         while true {
             do throws(DriverError) {

@@ -55,11 +55,13 @@ extension LayerStore {
     /// Changes labels, and returns the layer with what it has then.
     ///
     /// A key with nil loses its label.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` beyond ``LabelLimits``.
     public func setLabels(
         of reference: String, _ changes: [String: String?]
     ) throws(DriverError) -> Layer {
         try checkWritable("label layer \(reference)")
-        for (key, _) in changes { try Self.check(label: key) }
+        for (key, value) in changes { try LabelLimits.check(key, value) }
         return try database.write("label layer \(reference)", resultSynchronization) { connection in
             let queries = LayerQueries(connection)
             let editor = LayerChanges(connection)
@@ -68,6 +70,10 @@ extension LayerStore {
             try editor.touch(number, at: .now)
             guard let record = try queries.layer(number) else {
                 throw DriverError(.layerNotFound, "there is no layer \(reference)")
+            }
+            // Taken back with the transaction; a layer that has more already may lose some.
+            if changes.contains(where: { $0.value != nil }) {
+                try LabelLimits.check(record.layer.labels)
             }
             return record.layer
         }
@@ -105,14 +111,5 @@ extension LayerStore {
     /// What a committed result waits for: the disk, unless the store was opened to trust its luck.
     var resultSynchronization: StoreDatabase.Synchronization {
         configuration.durability == .durable ? .onDisk : .ordered
-    }
-
-    /// Refuses keys that cannot be typed or would be read as key and value.
-    static func check(label key: String) throws(DriverError) {
-        if key.isEmpty || key.utf8.count > 4096 || key.contains("=") {
-            throw DriverError(
-                .invalidArgument,
-                "\"\(key)\" is no label key: 1 to 4096 bytes without an equals sign")
-        }
     }
 }

@@ -143,7 +143,14 @@ extension LayerStore {
         if mounts.isEmpty {
             throw DriverError(.system, "driver \(driver.name) gave nothing to mount")
         }
-        return mounts
+        return bed == nil ? mounts : mounts.map(Self.asLayer)
+    }
+
+    /// What a layer shows works as in the system that it is of: a bed forbids what is for layers
+    /// alone, and a bind mount takes that over.
+    private static func asLayer(_ mount: Mount) -> Mount {
+        guard case .bind = mount.source else { return mount }
+        return Mount(mount.source, attributes: mount.attributes, allowing: BedLayout.forbidden)
     }
 
     /// Mounts, with a record before and after: whoever finds the first alone knows that its maker

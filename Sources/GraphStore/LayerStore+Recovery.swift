@@ -101,7 +101,7 @@ extension LayerStore {
                 "write \(file)",
                 try { () throws(SyscallError) in
                     let new = try OwnedDescriptor.open(
-                        file, [.writeOnly, .create, .truncate], permissions: 0o600)
+                        file, [.writeOnly, .create, .truncate, .noFollow], permissions: 0o600)
                     try new.write(boot)
                 }())
             for orphan in try unownedLayers() { try driver.remove(orphan.number) }

@@ -277,12 +277,7 @@ extension LayerStore {
     func canonical(_ target: FilePath) throws(DriverError) -> FilePath {
         let name = try attempting(
             "open the mount point \(target)",
-            try { () throws(SyscallError) in
-                let folder = try OwnedDescriptor.open(target, [.path, .directory])
-                defer { withExtendedLifetime(folder) {} }
-                return try Directory(opening: "/proc/self/fd")
-                    .readLink(RawPath(String(folder.number)))
-            }())
+            try OwnedDescriptor.open(target, [.path, .directory]).name())
         guard let text = String(validating: name.bytes, as: UTF8.self) else {
             throw DriverError(
                 .invalidArgument, "the name of the mount point \(target) is not UTF-8")

@@ -29,6 +29,8 @@ public final class LayerStore: Sendable {
         /// A key may begin with the driver's name and a dot; keys that begin with the name of
         /// another driver are left out.
         public var options: [String: String]
+        /// Whether to refuse where there is no store, instead of making one.
+        public var mustExist = false
         /// Whether to leave every file of the store alone.
         public var readOnly: Bool
         /// What committed layers are promised.
@@ -75,7 +77,8 @@ public final class LayerStore: Sendable {
     ///   - configuration: Where the store is.
     ///   - drivers: The drivers of this build.
     ///   - chooseDriver: Called with the root of a new store when the configuration names no driver.
-    /// - Throws: ``GraphCore/DriverError/Code/driverMismatch`` when the store has another driver
+    /// - Throws: ``GraphCore/DriverError/Code/untrusted`` when another user could change what is at
+    ///   the root or at the run root, ``GraphCore/DriverError/Code/driverMismatch`` when the store has another driver
     ///   than the configuration names, ``GraphCore/DriverError/Code/storeDamaged`` when its
     ///   database is no database, ``GraphCore/DriverError/Code/unsupported`` when a newer version
     ///   made it, and whatever the driver's own opening throws.
@@ -209,25 +212,27 @@ struct StorePaths: Sendable {
     /// Says for which boot of the machine a store's mounts were recorded.
     func boot(_ storeID: String) -> FilePath { runRoot.appending("boot-" + storeID) }
 
-    /// Makes the folder for what a reboot ends, readable by its owner alone.
-    func makeRunRoot() throws(DriverError) { try Self.make(runRoot) }
+    /// What the store opens at the root by name, and what it is.
+    static let rootNames: [(name: RawPath, type: GraphSystem.FileType?)] = [
+        ("graph.db", .regular), ("graph.db-wal", .regular), ("graph.db-shm", .regular),
+        ("owners.lock", .regular), ("recipes", .directory), ("trash", .directory),
+        // The first stores had a file.
+        ("reserve", nil),
+    ]
+    /// The same of the run root.
+    static let runRootNames: [(name: RawPath, type: GraphSystem.FileType?)] = [
+        ("mounts.db", .regular), ("mounts.db-wal", .regular), ("mounts.db-shm", .regular),
+        ("mounts.lock", .regular), ("mnt", .directory),
+    ]
 
-    /// Makes a folder and those above it: the last for its owner alone, since layers may hold
-    /// set-user-id programs that nobody else should reach.
-    static func make(_ path: FilePath) throws(DriverError) {
-        func make(_ path: FilePath, permissions: UInt16) throws(SyscallError) {
-            guard let name = path.lastComponent else { return }
-            let parent = path.removingLastComponent()
-            do throws(SyscallError) {
-                try Directory(opening: parent.isEmpty ? "." : parent)
-                    .makeDirectory(RawPath(name.string), permissions: permissions)
-            } catch  where error.errno == .noSuchFileOrDirectory && !parent.isEmpty {
-                try make(parent, permissions: 0o755)
-                try make(path, permissions: permissions)
-            } catch  where error.errno == .fileExists {
-                return
-            }
+    /// Makes the folder for what a reboot ends, readable by its owner alone.
+    ///
+    /// What is there already is looked at once more: it may have been made since the store was
+    /// opened, in a directory such as `/tmp`.
+    func makeRunRoot() throws(DriverError) {
+        if let status = try? FileStatus(of: runRoot) {
+            return try Trust.require(status, .directory, at: runRoot)
         }
-        try attempting("make the folder \(path)", try make(path, permissions: 0o700))
+        _ = try TrustedDirectory(runRoot).make()
     }
 }

@@ -16,12 +16,20 @@ struct RecipeFolder: Sendable {
         do throws(SyscallError) {
             return try PendingRecipe(number, in: try Directory(opening: path))
         } catch  where error.errno == .noSuchFileOrDirectory {
-            try StorePaths.make(path)
+            try make()
             return try attempting(
                 "make a recipe", try PendingRecipe(number, in: try Directory(opening: path)))
         } catch {
             throw DriverError("make a recipe", error)
         }
+    }
+
+    /// Makes the folder, unless it is there.
+    func make() throws(DriverError) {
+        let root = path.removingLastComponent()
+        _ = try attempting(
+            "make the folder \(path)",
+            try Directory(opening: root).makeOrOpenDirectory("recipes", permissions: 0o700))
     }
 
     /// The recipe of a layer, for a tar to be put together from the layer's files.

@@ -11,7 +11,11 @@ struct StoreOpening {
     private let configuration: LayerStore.Configuration
     private let drivers: [any Driver.Type]
     private var paths: StorePaths
+    /// The store's root as it was checked, before its bed.
+    private var root: TrustedDirectory?
     private var bed: Bed?
+    /// Where the store is, once it was looked at.
+    private var folder: Directory?
     private var driver: (any Driver)?
     private var storeID = ""
     private var database: StoreDatabase?
@@ -28,12 +32,36 @@ struct StoreOpening {
         _ chooseDriver: (FilePath) throws(DriverError) -> any Driver.Type
     ) throws(DriverError) {
         if let name = configuration.driver { try checkBed(try type(named: name)) }
-        try layBed()
-        if let folder = try openRoot() {
-            try decideAccess(folder)
-            if try open(folder) { return }
+        do throws(DriverError) {
+            try findPlaces()
+            try layBed()
+            if let folder = try openRoot() {
+                try decideAccess(folder)
+                if try open(folder) { return }
+            }
+            try make(chooseDriver)
+        } catch {
+            // Nothing of the store holds the bed that was attached for it.
+            (driver, database, folder) = (nil, nil, nil)
+            Bed.withdraw(&bed)
+            throw error
         }
-        try make(chooseDriver)
+    }
+
+    /// Makes sure that nobody else has a say at the root and at the run root, before anything there is
+    /// used.
+    private mutating func findPlaces() throws(DriverError) {
+        let root = try TrustedDirectory(configuration.root)
+        let runRoot = try TrustedDirectory(configuration.runRoot, [.path, .directory])
+        if let opened = runRoot.opened {
+            do throws(DriverError) {
+                try Trust.require(StorePaths.runRootNames, in: opened, runRoot.path)
+            } catch  where error.cause?.errno == .permissionDenied {
+                // Root's own: who may only read the store does not get there either.
+            }
+        }
+        self.root = root
+        paths = StorePaths(root: root.path, runRoot: runRoot.path)
     }
 
     /// Goes to where the store is when it has a bed, which is made for a new store that wants one.
@@ -42,11 +70,11 @@ struct StoreOpening {
             if isReadOnly {
                 throw DriverError(.storeReadOnly, "a bed cannot be made for reading only")
             }
-            try Bed.make(wanted, at: configuration.root)
+            if let place = root { root = try Bed.make(wanted, at: place) }
         }
-        guard let bed = try Bed.open(configuration.root) else { return }
+        guard let root, let bed = try Bed.open(root) else { return }
         self.bed = bed
-        paths = StorePaths(root: bed.path, runRoot: configuration.runRoot)
+        paths = StorePaths(root: bed.path, runRoot: paths.runRoot)
     }
 
     /// Refuses drivers that would not use a bed.
@@ -66,14 +94,21 @@ struct StoreOpening {
         return (driver, storeID, database, paths, bed, isReadOnly)
     }
 
-    private func openRoot() throws(DriverError) -> Directory? {
-        do throws(SyscallError) {
-            return try Directory(opening: paths.root)
-        } catch  where error.errno == .noSuchFileOrDirectory {
-            return nil
-        } catch {
-            throw DriverError("open the store at \(paths.root)", error)
+    /// The store's folder, with names in it that can be trusted; nil when it does not exist.
+    private mutating func openRoot() throws(DriverError) -> Directory? {
+        let folder: Directory
+        if bed == nil {
+            guard let opened = root?.opened else { return nil }
+            folder = opened
+        } else {
+            folder = try attempting(
+                "open the store at \(paths.root)", try Directory(opening: paths.root))
+            let status = try attempting("look at \(paths.root)", try folder.status())
+            try Trust.require(status, .directory, at: paths.root)
         }
+        try Trust.require(StorePaths.rootNames, in: folder, paths.root)
+        self.folder = folder
+        return folder
     }
 
     private func status(
@@ -194,11 +229,16 @@ struct StoreOpening {
     private mutating func make(
         _ chooseDriver: (FilePath) throws(DriverError) -> any Driver.Type
     ) throws(DriverError) {
+        if configuration.mustExist {
+            throw DriverError(
+                .invalidArgument,
+                "there is no store at \(configuration.root); init, create, apply and import make one")
+        }
         if isReadOnly {
             throw DriverError(
                 .storeReadOnly, "there is no store at \(paths.root), and none may be made there")
         }
-        try StorePaths.make(paths.root)
+        if bed == nil { root = try root?.make() }
         let lock = try attempting(
             "lock \(paths.owners)", try RangeLock(waitingFor: Owner.creation, in: paths.owners))
         defer { withExtendedLifetime(lock) {} }
@@ -215,7 +255,7 @@ struct StoreOpening {
             }
         try checkBed(type)
         let driver = try make(type)
-        try StorePaths.make(paths.recipes)
+        try RecipeFolder(path: paths.recipes).make()
         Reserve(paths.reserve).fill()
         let storeID = LayerID.random(digits: 32)
         try makeTables(driver: type.name, storeID: storeID)
@@ -257,6 +297,9 @@ struct StoreOpening {
             } else if !others.contains(prefix) {
                 values[key] = value
             }
+        }
+        if let folder {
+            try Trust.require([(RawPath(type.name), .directory)], in: folder, paths.root)
         }
         return try type.init(
             root: paths.root, options: DriverOptions(values), readOnly: isReadOnly)

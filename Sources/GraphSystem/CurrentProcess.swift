@@ -14,11 +14,43 @@ public enum CurrentProcess {
     /// The user whose rights the process has; `geteuid(2)`.
     public static var effectiveUser: UInt32 { geteuid() }
 
+    /// The user that files of users seem to belong to whom this user namespace does not know; the
+    /// kernel's own choice, which nobody changes (`/proc/sys/kernel/overflowuid`).
+    public static let unmappedUser: UInt32 = 65_534
+
+    /// Whether this user namespace does not know all users of the machine; user_namespaces(7).
+    public static var lacksUsers: Bool {
+        guard let file = try? OwnedDescriptor.open("/proc/self/uid_map", .readOnly),
+            let bytes = try? file.readAll(limit: 1 << 16)
+        else { return false }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        let counts = lines.compactMap { $0.split(separator: " ").last.flatMap { UInt64($0) } }
+        return counts.reduce(0, +) < UInt64(UInt32.max)
+    }
+
     /// An environment variable; nil when it is missing or empty.
-    public static func environment(_ name: String) -> String? {
+    ///
+    /// The bytes as they are, which need not be UTF-8.
+    public static func environment(_ name: String) -> RawPath? {
         guard let value = getenv(name) else { return nil }
-        let text = String(cString: value)
-        return text.isEmpty ? nil : text
+        let bytes = UnsafeRawBufferPointer(start: value, count: strlen(value))
+        return bytes.isEmpty ? nil : RawPath(validating: bytes)
+    }
+
+    /// The first argument of the command line that is not UTF-8; nil when all are.
+    ///
+    /// `CommandLine.arguments` has another text in its place.
+    public static var argumentThatIsNoText: RawPath? {
+        let all = UnsafeBufferPointer(
+            start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
+        // The first is the program's own name.
+        for case let argument? in all.dropFirst() {
+            if String(validatingCString: argument) == nil {
+                let bytes = UnsafeRawBufferPointer(start: argument, count: strlen(argument))
+                return RawPath(validating: bytes)
+            }
+        }
+        return nil
     }
 
     /// What tells this start of the machine from all others: 36 bytes.

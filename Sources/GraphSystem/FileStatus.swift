@@ -3,7 +3,7 @@
 
 import CGraphLinux
 import Glibc
-import SystemPackage
+public import SystemPackage
 
 /// A point in time as filesystems keep it.
 public struct Timestamp: Hashable, Comparable, Sendable {
@@ -99,6 +99,13 @@ public struct FileStatus: Hashable, Sendable {
         isLocked = raw.attributes & 0x30 != 0
         // STATX_ATTR_MOUNT_ROOT.
         isMountRoot = raw.attributes & 0x2000 != 0
+    }
+}
+
+extension FileStatus {
+    /// Asks about a path; a symbolic link at its end is not followed.
+    public init(of path: FilePath) throws(SyscallError) {
+        self = try statusOf(AT_FDCWD, RawPath(path))
     }
 }
 

@@ -24,10 +24,15 @@ public struct Mount: Hashable, Sendable {
 
     public let source: Source
     public let attributes: MountAttributes
+    /// What a bind mount allows although the mount whose tree it shows forbids it.
+    public let allowed: MountAttributes
 
     /// Describes a mount.
-    public init(_ source: Source, attributes: MountAttributes = []) {
+    public init(
+        _ source: Source, attributes: MountAttributes = [], allowing allowed: MountAttributes = []
+    ) {
         (self.source, self.attributes) = (source, attributes)
+        self.allowed = allowed.subtracting(attributes)
     }
 
     /// Whether the mount refuses writing.
@@ -64,7 +69,7 @@ public struct Mount: Hashable, Sendable {
             let tree = try checked("open_tree(\(path))") {
                 path.withPlatformString { cgraph_open_tree_clone(AT_FDCWD, $0) }
             }
-            try DetachedMount(owning: tree).attach(at: target, attributes)
+            try DetachedMount(owning: tree).attach(at: target, attributes, allowing: allowed)
         case .overlay(let layers):
             if layers.usesOptionString {
                 try layers.attachByOptionString(at: target, attributes)
@@ -119,11 +124,14 @@ struct DetachedMount: ~Copyable {
 
     /// Sets the attributes and moves the mount to its place; `mount_setattr(2)`, `move_mount(2)`.
     consuming func attach(
-        at target: FilePath, _ attributes: MountAttributes
+        at target: FilePath, _ attributes: MountAttributes,
+        allowing allowed: MountAttributes = []
     ) throws(SyscallError) {
         let raw = descriptor.rawValue
-        if !attributes.isEmpty {
-            try checked("mount_setattr") { cgraph_mount_setattr(raw, UInt64(attributes.rawValue)) }
+        if !attributes.isEmpty || !allowed.isEmpty {
+            try checked("mount_setattr") {
+                cgraph_mount_setattr(raw, UInt64(attributes.rawValue), UInt64(allowed.rawValue))
+            }
         }
         try checked("mount_setattr(private)") { cgraph_mount_make_private(raw) }
         try checked("move_mount(\(target))") {

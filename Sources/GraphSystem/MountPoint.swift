@@ -91,8 +91,7 @@ extension MountPoint {
     public static func isAnything(
         mountedBelow directory: Directory
     ) throws(SyscallError) -> Bool {
-        let descriptors = try Directory(opening: "/proc/self/fd")
-        let path = try descriptors.readLink(RawPath("\(directory.raw)"))
+        let path = try directory.descriptor.name()
         let below = path.joined("/")
         return try all().contains { $0 == path || $0.hasPrefix(below) }
     }

@@ -47,8 +47,10 @@ public struct OverlayLayers: Hashable, Sendable {
         _ key: String, _ path: FilePath, in context: borrowing FilesystemContext
     ) throws(SyscallError) {
         // overlayfs takes backslashes in upperdir and workdir for escapes.
-        if path.length <= stringBytesMax && !path.string.utf8.contains(UInt8(ascii: "\\")) {
-            return try context.set(key, string: path.string)
+        if path.length <= stringBytesMax, let text = String(validating: path),
+            !text.utf8.contains(UInt8(ascii: "\\"))
+        {
+            return try context.set(key, string: text)
         }
         let directory = try OwnedDescriptor.open(path, [.path, .directory])
         do throws(SyscallError) {

@@ -55,6 +55,17 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     /// A path by which any system call reaches this open file: `/proc/self/fd/N`.
     public var procPath: FilePath { FilePath("/proc/self/fd/\(rawValue)") }
 
+    /// Where the kernel says that the open file is, without symbolic links; `readlink(2)` of
+    /// ``procPath``.
+    public func name() throws(SyscallError) -> RawPath {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let path = procPath
+        let count = try checked("readlink(\(path))") {
+            path.withPlatformString { readlink($0, &buffer, buffer.count) }
+        }
+        return RawPath(trusted: buffer[..<count].map { UInt8(bitPattern: $0) })
+    }
+
     /// The descriptor's number, for calls outside this module; still owned by this value.
     public var number: CInt { rawValue }
 }

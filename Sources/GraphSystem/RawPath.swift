@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import Glibc
 public import SystemPackage
 
 /// A path, or one name in a directory, as the kernel knows it: bytes without NUL.
@@ -24,9 +25,16 @@ public struct RawPath: Hashable, Comparable, Sendable {
         storage = Array(string.utf8) + [0]
     }
 
-    /// Takes the bytes of a file path.
-    public init(_ path: FilePath) {
-        self.init(path.string)
+    /// Takes the bytes of a file path, be they UTF-8 or not.
+    public init(_ path: FilePath) { self.init(trusted: path.withPlatformString(Self.bytes)) }
+
+    /// Takes the bytes of one name, be they UTF-8 or not.
+    public init(_ name: FilePath.Component) {
+        self.init(trusted: name.withPlatformString(Self.bytes))
+    }
+
+    private static func bytes(of string: UnsafePointer<CChar>) -> [UInt8] {
+        Array(UnsafeRawBufferPointer(start: string, count: strlen(string)))
     }
 
     /// Takes bytes that are known to have no NUL, such as those of a directory's listing.
@@ -47,6 +55,9 @@ public struct RawPath: Hashable, Comparable, Sendable {
 
     /// The bytes without the closing NUL.
     public var bytes: ArraySlice<UInt8> { storage.dropLast() }
+
+    /// The same path for calls that want a file path, be it UTF-8 or not.
+    public var filePath: FilePath { withCString { FilePath(platformString: $0) } }
 
     /// The number of bytes.
     public var count: Int { storage.count - 1 }

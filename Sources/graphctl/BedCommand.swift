@@ -50,7 +50,7 @@ struct BedCommand: GraphCommand {
             return
         }
         for (key, value) in status.facts {
-            try session.output.print(printable("\(key): \(value)"))
+            try session.output.print("\(key): \(value)")
         }
     }
 }

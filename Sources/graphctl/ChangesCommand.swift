@@ -37,8 +37,8 @@ struct ChangesCommand: GraphCommand {
             return
         }
         for change in timed.changes {
-            try session.output.write("\(change.kind.rawValue) /")
-            try session.output.write(printable(change.path.bytes) + [UInt8(ascii: "\n")])
+            try session.output.print(
+                bytes: Array("\(change.kind.rawValue) /".utf8) + change.path.bytes)
         }
     }
 

@@ -27,6 +27,6 @@ struct CompletionsCommand: GraphCommand {
             case .zsh: .zsh
             case .fish: .fish
             }
-        try session.output.print(Graphctl.completionScript(for: kind))
+        try session.output.write(escaped: Graphctl.completionScript(for: kind) + "\n")
     }
 }

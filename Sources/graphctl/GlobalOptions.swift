@@ -52,25 +52,25 @@ struct GlobalOptions: ParsableArguments {
 
     /// Where the store is.
     func rootPath() throws(DriverError) -> FilePath {
-        if let path = root ?? CurrentProcess.environment("GRAPHCTL_ROOT") { return FilePath(path) }
+        if let root { return FilePath(root) }
+        if let path = CurrentProcess.environment("GRAPHCTL_ROOT") { return path.filePath }
         if CurrentProcess.effectiveUser == 0 { return "/var/lib/graphctl" }
         if let data = CurrentProcess.environment("XDG_DATA_HOME") {
-            return FilePath(data).appending("graphctl")
+            return data.filePath.appending("graphctl")
         }
         if let home = CurrentProcess.environment("HOME") {
-            return FilePath(home).appending(".local/share/graphctl")
+            return home.filePath.appending(".local/share/graphctl")
         }
         throw DriverError(.invalidArgument, "there is no home folder: say --root")
     }
 
     /// Where mounts are.
     func runRootPath() -> FilePath {
-        if let path = runRoot ?? CurrentProcess.environment("GRAPHCTL_RUN_ROOT") {
-            return FilePath(path)
-        }
+        if let runRoot { return FilePath(runRoot) }
+        if let path = CurrentProcess.environment("GRAPHCTL_RUN_ROOT") { return path.filePath }
         if CurrentProcess.effectiveUser == 0 { return "/run/graphctl" }
         if let folder = CurrentProcess.environment("XDG_RUNTIME_DIR") {
-            return FilePath(folder).appending("graphctl")
+            return folder.filePath.appending("graphctl")
         }
         // Where the session manager puts it. Commands that do not mount never look there.
         return FilePath("/run/user/\(CurrentProcess.effectiveUser)/graphctl")
@@ -79,7 +79,7 @@ struct GlobalOptions: ParsableArguments {
     /// What layers are promised.
     func durabilityOrDefault() throws(DriverError) -> Durability {
         if let durability { return durability }
-        guard let text = CurrentProcess.environment("GRAPHCTL_DURABILITY") else { return .durable }
+        guard let text = try Self.text("GRAPHCTL_DURABILITY") else { return .durable }
         guard let durability = Durability(rawValue: text) else {
             throw DriverError(
                 .invalidArgument, "GRAPHCTL_DURABILITY is \(text): durable or unsynced")
@@ -88,7 +88,17 @@ struct GlobalOptions: ParsableArguments {
     }
 
     /// The driver that was asked for; nil for the store's own.
-    var driverName: String? { driver ?? CurrentProcess.environment("GRAPHCTL_DRIVER") }
+    func driverName() throws(DriverError) -> String? {
+        if let driver { return driver }
+        return try Self.text("GRAPHCTL_DRIVER")
+    }
+
+    /// An environment variable that is no path.
+    private static func text(_ name: String) throws(DriverError) -> String? {
+        guard let value = CurrentProcess.environment(name) else { return nil }
+        if let text = String(validating: value.bytes, as: UTF8.self) { return text }
+        throw DriverError(.invalidArgument, "\(name) is not UTF-8")
+    }
 }
 
 /// How much to tell.

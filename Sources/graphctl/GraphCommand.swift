@@ -77,14 +77,10 @@ final class Session {
     func store(
         _ need: Need = .existing, bed: NewBed? = nil
     ) throws(DriverError) -> LayerStore {
-        let root = try global.rootPath()
-        if need == .existing, !(try LayerStore.exists(at: root)) {
-            throw DriverError(
-                .invalidArgument,
-                "there is no store at \(root); init, create, apply and import make one")
-        }
         var configuration = LayerStore.Configuration(
-            root: root, runRoot: global.runRootPath(), driver: global.driverName)
+            root: try global.rootPath(), runRoot: global.runRootPath(),
+            driver: try global.driverName())
+        configuration.mustExist = need == .existing
         configuration.durability = try global.durabilityOrDefault()
         configuration.options = global.storageOptions.dictionary
         configuration.bed = bed

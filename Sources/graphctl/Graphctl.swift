@@ -46,6 +46,11 @@ import GraphSystem
         StandardStream.fillGaps()
         CurrentProcess.ignoreBrokenPipes()
         let arguments = Array(CommandLine.arguments.dropFirst())
+        if let argument = CurrentProcess.argumentThatIsNoText {
+            // What stands in its place in `arguments` would name another file.
+            let shown = String(decoding: printable(Array(argument.bytes)), as: UTF8.self)
+            refuse("the argument \(shown) is not UTF-8", arguments)
+        }
         if arguments == ["--version"] {
             // Asked often, by scripts, and answered without building the tree of commands.
             print(configuration.version)
@@ -62,15 +67,21 @@ import GraphSystem
         } catch {
             guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
             // The whole text has all options of the command in it, which hide the sentence.
-            Failure.printLine("graphctl: \(message(for: error))")
-            if let hint = fullMessage(for: error).split(separator: "\n").last {
-                Failure.printLine(String(hint))
-            }
-            if arguments.contains("--json") {
-                Failure.printObject(code: "usage", message: message(for: error))
-            }
-            exit(withError: ExitCode.validationFailure)
+            let hint = fullMessage(for: error).split(separator: "\n").last.map(String.init)
+            refuse(message(for: error), arguments, hint: hint)
         }
+    }
+
+    /// Ends with the status of wrong usage.
+    private static func refuse(
+        _ message: String, _ arguments: [String], hint: String? = nil
+    ) -> Never {
+        Failure.printLine("graphctl: \(message)")
+        if let hint { Failure.printLine(hint) }
+        if arguments.contains("--json") {
+            Failure.printObject(code: "usage", message: message)
+        }
+        exit(withError: ExitCode.validationFailure)
     }
 
     /// The words that stand for a subcommand.

@@ -39,7 +39,7 @@ struct InfoCommand: GraphCommand {
         ]
         if let bed = info.bed { facts += bed.facts }
         facts += info.warnings.map { ("warning", $0) }
-        for (key, value) in facts { try session.output.print(printable("\(key): \(value)")) }
+        for (key, value) in facts { try session.output.print("\(key): \(value)") }
     }
 
     private static func text(_ value: Bool) -> String { value ? "yes" : "no" }

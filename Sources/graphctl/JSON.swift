@@ -55,10 +55,10 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
     /// Writes the value, each member of an object or array on a line of its own.
     func write(to output: Output, indentation: Int) throws(DriverError) {
         switch self {
-        case .null: try output.write("null")
-        case .bool(let value): try output.write(value ? "true" : "false")
-        case .number(let value): try output.write(String(value))
-        case .string(let text): try output.write(Self.quoted(text))
+        case .null: try output.write(escaped: "null")
+        case .bool(let value): try output.write(escaped: value ? "true" : "false")
+        case .number(let value): try output.write(escaped: String(value))
+        case .string(let text): try output.write(escaped: Self.quoted(text))
         case .array(let values):
             try Self.write(values.map { (nil, $0) }, "[", "]", to: output, indentation)
         case .object(let members):
@@ -71,16 +71,16 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
         _ members: [(String?, JSON)], _ open: String, _ close: String, to output: Output,
         _ indentation: Int
     ) throws(DriverError) {
-        try output.write(open)
+        try output.write(escaped: open)
         let inner = String(repeating: " ", count: indentation + 2)
         for (index, (key, value)) in members.enumerated() {
-            try output.write(index == 0 ? "\n" : ",\n")
-            try output.write(inner)
-            if let key { try output.write(quoted(key) + ": ") }
+            try output.write(escaped: index == 0 ? "\n" : ",\n")
+            try output.write(escaped: inner)
+            if let key { try output.write(escaped: quoted(key) + ": ") }
             try value.write(to: output, indentation: indentation + 2)
         }
-        if !members.isEmpty { try output.write("\n" + inner.dropLast(2)) }
-        try output.write(close)
+        if !members.isEmpty { try output.write(escaped: "\n" + inner.dropLast(2)) }
+        try output.write(escaped: close)
     }
 
     private static func quoted(_ text: String) -> String {
@@ -91,7 +91,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
             case "\\": quoted += "\\\\"
             case "\n": quoted += "\\n"
             case "\t": quoted += "\\t"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+            case _ where isObeyed(scalar):
                 let digits = String(scalar.value, radix: 16)
                 quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: quoted.unicodeScalars.append(scalar)

@@ -53,6 +53,6 @@ extension Session {
 
     /// Prints a mount's path.
     func print(path mount: MountedLayer) throws(DriverError) {
-        try print(printable(mount.path.string), json: mount.json)
+        try print(mount.path.string, json: mount.json)
     }
 }

@@ -21,7 +21,7 @@ struct ListCommand: GraphCommand {
     @Flag(name: .shortAndLong, help: "Print whole ids and nothing else.")
     var quiet = false
 
-    @Flag(name: .customLong("no-trunc"), help: "Do not shorten ids that are digests.")
+    @Flag(name: .customLong("no-trunc"), help: "Do not shorten digests and long labels.")
     var isWhole = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -42,7 +42,7 @@ struct ListCommand: GraphCommand {
             ["ID", "KIND", "PARENT", "SIZE", "CREATED", "LABELS"], right: [3])
         for layer in layers {
             let labels = layer.labels.sorted { $0.key < $1.key }
-                .map { "\($0.key)=\(shortDigest($0.value))" }
+                .map { isWhole ? "\($0.key)=\($0.value)" : short("\($0.key)=\(digest($0.value))") }
             table.add(
                 shortID(layer.id, whole: isWhole), layer.kind.rawValue,
                 layer.parent.map { shortID($0, whole: isWhole) } ?? "-",
@@ -52,8 +52,8 @@ struct ListCommand: GraphCommand {
         return table
     }
 
-    private func shortDigest(_ value: String) -> String {
-        guard !isWhole, value.hasPrefix("sha256:"), let digest = Digest(parsing: value) else {
+    private func digest(_ value: String) -> String {
+        guard value.hasPrefix("sha256:"), let digest = Digest(parsing: value) else {
             return value
         }
         return "sha256:" + digest.hex.prefix(12)

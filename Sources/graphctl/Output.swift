@@ -9,28 +9,27 @@ final class Output {
     private var buffer: [UInt8] = []
     private static let bufferBytes = 1 << 16
 
-    /// Adds text.
-    func write(_ text: String) throws(DriverError) {
+    /// Adds text of which a terminal obeys nothing but the ends of lines.
+    func write(escaped text: String) throws(DriverError) {
         buffer.append(contentsOf: text.utf8)
         if buffer.count >= Self.bufferBytes { try flush() }
     }
 
-    /// Adds a line.
-    func print(_ line: String) throws(DriverError) {
-        try write(line)
-        try write("\n")
+    /// Adds a line, whatever is in it.
+    ///
+    /// This and ``Failure/printLine(_:)`` are where text leaves the command.
+    func print(_ line: String) throws(DriverError) { try write(escaped: printable(line) + "\n") }
+
+    /// Adds a line of bytes that need not be UTF-8.
+    func print(bytes line: [UInt8]) throws(DriverError) {
+        buffer.append(contentsOf: printable(line))
+        try write(escaped: "\n")
     }
 
     /// Adds a JSON object.
     func print(_ object: JSON) throws(DriverError) {
         try object.write(to: self, indentation: 0)
-        try write("\n")
-    }
-
-    /// Adds bytes as they are.
-    func write(_ bytes: [UInt8]) throws(DriverError) {
-        buffer.append(contentsOf: bytes)
-        if buffer.count >= Self.bufferBytes { try flush() }
+        try write(escaped: "\n")
     }
 
     /// Writes what is held back.

@@ -22,7 +22,7 @@ final class OutputFile: ByteSink {
         }
         let folder = path.removingLastComponent()
         self.path = path
-        name = RawPath(last.string)
+        name = RawPath(last)
         let directory = try attempting(
             "open the folder of \(path)", try Directory(opening: folder.isEmpty ? "." : folder))
         self.directory = directory

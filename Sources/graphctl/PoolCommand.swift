@@ -82,6 +82,6 @@ struct PoolCommand: GraphCommand {
             ),
             ("block", humanBytes(status.blockBytes)),
         ]
-        for (key, value) in facts { try session.output.print(printable("\(key): \(value)")) }
+        for (key, value) in facts { try session.output.print("\(key): \(value)") }
     }
 }

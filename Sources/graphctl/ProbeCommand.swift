@@ -27,17 +27,19 @@ struct ProbeCommand: GraphCommand {
     }
 
     func run(_ session: Session) throws(DriverError) {
-        let root = try BedControl.layersRoot(of: try global.rootPath())
         let drivers =
-            if let name = global.driverName {
+            if let name = try global.driverName() {
                 [try BuiltinDrivers.named(name)]
             } else {
                 BuiltinDrivers.all
             }
-        let place = try ProbePlace(root)
-        let trials = drivers.map { Trial(name: $0.name, requirements: $0.probe(root: root)) }
-        let choice = try? BuiltinDrivers.automatic(root: root)
-        place.clear()
+        let (trials, choice) = try BedControl.withLayersRoot(of: try global.rootPath()) {
+            (root) throws(DriverError) in
+            let place = try ProbePlace(root)
+            defer { place.clear() }
+            let trials = drivers.map { Trial(name: $0.name, requirements: $0.probe(root: root)) }
+            return (trials, try? BuiltinDrivers.automatic(root: root))
+        }
         if global.json {
             try session.output.print([
                 "drivers": JSON(trials, Self.json), "automatic_choice": JSON(choice?.name),
@@ -95,7 +97,7 @@ private struct ProbePlace {
             let parent = path.removingLastComponent()
             do throws(SyscallError) {
                 try Directory(opening: parent.isEmpty ? "." : parent)
-                    .makeDirectory(RawPath(name.string), permissions: 0o700)
+                    .makeDirectory(RawPath(name), permissions: 0o700)
             } catch  where error.errno == .fileExists {
                 continue
             } catch {
@@ -122,7 +124,7 @@ private struct ProbePlace {
             guard let name = path.lastComponent else { continue }
             let parent = path.removingLastComponent()
             try? Directory(opening: parent.isEmpty ? "." : parent)
-                .removeDirectory(RawPath(name.string))
+                .removeDirectory(RawPath(name))
         }
     }
 }

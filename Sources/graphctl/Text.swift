@@ -34,26 +34,50 @@ package struct Table {
     }
 }
 
-/// Text that neither breaks a line nor commands a terminal: control characters as `\ooo` in base 8.
+/// Text that neither breaks a line nor commands a terminal: what ``isObeyed(_:)`` as `\ooo` in base 8,
+/// a byte each.
 func printable(_ text: String) -> String {
-    let isPlain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
-    return isPlain ? text : String(decoding: printable(Array(text.utf8)), as: UTF8.self)
+    if text.utf8.allSatisfy(isPlain) { return text }
+    return String(decoding: printable(Array(text.utf8)), as: UTF8.self)
 }
 
-/// Bytes with control characters as `\ooo` in base 8, and all others as they are.
-func printable(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+/// The same of bytes: those that are not UTF-8 are shown as `\ooo`, too.
+func printable(_ bytes: [UInt8]) -> [UInt8] {
+    if bytes.allSatisfy(isPlain) { return bytes }
     var result: [UInt8] = []
-    for byte in bytes {
-        if byte >= 0x20 && byte != 0x7F {
-            result.append(byte)
-        } else {
-            let digits = String(byte, radix: 8)
-            result.append(UInt8(ascii: "\\"))
-            result.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: 3 - digits.count))
-            result.append(contentsOf: digits.utf8)
+    var parser = Unicode.UTF8.ForwardParser()
+    var (rest, place) = (bytes.makeIterator(), 0)
+    while true {
+        let (count, isShown): (Int, Bool)
+        switch parser.parseScalar(from: &rest) {
+        case .valid(let encoded):
+            (count, isShown) = (encoded.count, !isObeyed(Unicode.UTF8.decode(encoded)))
+        case .error(let length): (count, isShown) = (length, false)
+        case .emptyInput: return result
         }
+        for byte in bytes[place..<(place + count)] {
+            if isShown { result.append(byte) } else { result += octal(byte) }
+        }
+        place += count
     }
-    return result
+}
+
+/// What a terminal, or whoever reads lines, does not show but obeys: controls (C0, DEL, C1), marks,
+/// embeddings, overrides and isolates of the direction of writing, which show a name as another one,
+/// and the separators of lines and paragraphs.
+func isObeyed(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0..<0x20, 0x7F...0x9F: true
+    case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x206F: true
+    default: false
+    }
+}
+
+private func isPlain(_ byte: UInt8) -> Bool { byte >= 0x20 && byte < 0x7F }
+
+private func octal(_ byte: UInt8) -> [UInt8] {
+    let digits = String(byte, radix: 8)
+    return Array(("\\" + String(repeating: "0", count: 3 - digits.count) + digits).utf8)
 }
 
 /// A number of bytes for people: three digits or more, and a unit that is a power of 1024.
@@ -96,6 +120,14 @@ package func rfc3339(_ time: Timestamp) -> String {
     }
     return "\(padded(year, 4))-\(padded(month))-\(padded(day))"
         + "T\(padded(rest / 3600)):\(padded(rest / 60 % 60)):\(padded(rest % 60))Z"
+}
+
+/// A text as tables show it: no more than its first 80 scalars, of which a character may have any
+/// number.
+func short(_ text: String) -> String {
+    let scalars = text.unicodeScalars
+    if scalars.count <= 80 { return text }
+    return String(String.UnicodeScalarView(scalars.prefix(79))) + "…"
 }
 
 /// An id as tables show it: of one that is a digest the first twelve digits.

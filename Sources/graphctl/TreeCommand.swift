@@ -9,7 +9,7 @@ struct TreeCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "tree", abstract: "Shows which layer stands on which.")
 
-    @Flag(name: .customLong("no-trunc"), help: "Do not shorten ids that are digests.")
+    @Flag(name: .customLong("no-trunc"), help: "Do not shorten digests and long names.")
     var isWhole = false
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -59,8 +59,10 @@ struct TreeCommand: GraphCommand {
     private func line(_ layer: Layer) -> String {
         var facts = [shortID(layer.id, whole: isWhole), layer.kind.rawValue]
         if let usage = layer.usage { facts.append(humanBytes(usage.bytes)) }
-        if let name = layer.labels["org.opencontainers.image.ref.name"] { facts.append(name) }
-        return printable(facts.joined(separator: "  "))
+        if let name = layer.labels["org.opencontainers.image.ref.name"] {
+            facts.append(isWhole ? name : short(name))
+        }
+        return facts.joined(separator: "  ")
     }
 
     /// The same as nested objects, made from the deepest layers up.

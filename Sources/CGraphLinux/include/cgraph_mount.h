@@ -25,7 +25,7 @@ int cgraph_fsconfig_create(int fs);
 int cgraph_fsmount(int fs, unsigned attributes);
 int cgraph_move_mount(int mount, const char *target);
 int cgraph_open_tree_clone(int directory, const char *path);
-int cgraph_mount_setattr(int mount, unsigned long long set);
+int cgraph_mount_setattr(int mount, unsigned long long set, unsigned long long clear);
 int cgraph_mount_make_private(int mount);
 
 /// 0 when the caller's mount namespace has a mount with this unique id; statmount(2), Linux 6.8.
