@@ -14,8 +14,6 @@ struct StoreOpening {
     /// The store's root as it was checked, before its bed.
     private var root: TrustedDirectory?
     private var bed: Bed?
-    /// Where the store is, once it was looked at.
-    private var folder: Directory?
     private var driver: (any Driver)?
     private var storeID = ""
     private var database: StoreDatabase?
@@ -42,7 +40,7 @@ struct StoreOpening {
             try make(chooseDriver)
         } catch {
             // Nothing of the store holds the bed that was attached for it.
-            (driver, database, folder) = (nil, nil, nil)
+            (driver, database) = (nil, nil)
             Bed.withdraw(&bed)
             throw error
         }
@@ -52,16 +50,17 @@ struct StoreOpening {
     /// used.
     private mutating func findPlaces() throws(DriverError) {
         let root = try TrustedDirectory(configuration.root)
-        let runRoot = try TrustedDirectory(configuration.runRoot, [.path, .directory])
-        if let opened = runRoot.opened {
-            do throws(DriverError) {
-                try Trust.require(StorePaths.runRootNames, in: opened, runRoot.path)
-            } catch  where error.cause?.errno == .permissionDenied {
-                // Root's own: who may only read the store does not get there either.
-            }
-        }
         self.root = root
-        paths = StorePaths(root: root.path, runRoot: runRoot.path)
+        do throws(DriverError) {
+            let runRoot = try TrustedDirectory(configuration.runRoot, [.path, .directory])
+            if let opened = runRoot.opened {
+                try Trust.require(StorePaths.runRootNames, in: opened, runRoot.path)
+            }
+            paths = StorePaths(root: root.path, runRoot: runRoot.path)
+        } catch  where error.cause?.errno == .permissionDenied {
+            // Root's own: who may only read the store gets no further there, now or later.
+            paths = StorePaths(root: root.path, runRoot: configuration.runRoot)
+        }
     }
 
     /// Goes to where the store is when it has a bed, which is made for a new store that wants one.
@@ -95,7 +94,7 @@ struct StoreOpening {
     }
 
     /// The store's folder, with names in it that can be trusted; nil when it does not exist.
-    private mutating func openRoot() throws(DriverError) -> Directory? {
+    private func openRoot() throws(DriverError) -> Directory? {
         let folder: Directory
         if bed == nil {
             guard let opened = root?.opened else { return nil }
@@ -106,8 +105,8 @@ struct StoreOpening {
             let status = try attempting("look at \(paths.root)", try folder.status())
             try Trust.require(status, .directory, at: paths.root)
         }
-        try Trust.require(StorePaths.rootNames, in: folder, paths.root)
-        self.folder = folder
+        let names = drivers.map { (RawPath($0.name), GraphSystem.FileType?.some(.directory)) }
+        try Trust.require(StorePaths.rootNames + names, in: folder, paths.root)
         return folder
     }
 
@@ -297,9 +296,6 @@ struct StoreOpening {
             } else if !others.contains(prefix) {
                 values[key] = value
             }
-        }
-        if let folder {
-            try Trust.require([(RawPath(type.name), .directory)], in: folder, paths.root)
         }
         return try type.init(
             root: paths.root, options: DriverOptions(values), readOnly: isReadOnly)
