@@ -7,8 +7,19 @@ public import SystemPackage
 
 extension LayerStore {
     /// Whether there is a store at a root; its bed is attached where it was not.
-    public static func exists(at root: FilePath) throws(DriverError) -> Bool {
+    ///
+    /// - Parameter drivers: Those whose layers may lie there.
+    /// - Throws: ``GraphCore/DriverError/Code/storeDamaged`` where layers lie and no records do.
+    public static func exists(
+        at root: FilePath, drivers: [any Driver.Type] = []
+    ) throws(DriverError) -> Bool {
         let place = try Bed.open(root)?.path ?? root
+        if try hasRecords(at: place) { return true }
+        try StoreTraces(root: place, drivers: drivers.map { $0.name }).refuse()
+        return false
+    }
+
+    private static func hasRecords(at place: FilePath) throws(DriverError) -> Bool {
         do throws(SyscallError) {
             let folder = try Directory(opening: place)
             // Either may still be empty in a store that is being made.
@@ -19,7 +30,7 @@ extension LayerStore {
         } catch  where error.errno == .noSuchFileOrDirectory {
             return false
         } catch {
-            throw DriverError("open the store at \(root)", error)
+            throw DriverError("open the store at \(place)", error)
         }
     }
 

@@ -78,7 +78,7 @@ final class Session {
         _ need: Need = .existing, bed: NewBed? = nil
     ) throws(DriverError) -> LayerStore {
         let root = try global.rootPath()
-        if need == .existing, !(try LayerStore.exists(at: root)) {
+        if need == .existing, !(try LayerStore.exists(at: root, drivers: BuiltinDrivers.all)) {
             throw DriverError(
                 .invalidArgument,
                 "there is no store at \(root); init, create, apply and import make one")

@@ -46,10 +46,32 @@ struct FolderDriver: Driver {
         observer: WorkObserver
     ) throws(DriverError) {
         if let parent = parents.first { _ = try folder(parent) }
-        if canRemove { try remove(layer) }
+        if try status(layer) != nil {
+            if try !isUnfinished(layer) {
+                throw DriverError(.layerExists, "layer number \(layer) has bytes already")
+            }
+            try remove(layer)
+        }
         try attempting(
             "make layer number \(layer)",
-            try Directory(opening: layers).makeDirectory(RawPath("\(layer)"), permissions: 0o755))
+            try Directory(opening: layers).makeDirectory(RawPath("\(layer)"), permissions: 0o1755))
+    }
+
+    private func status(_ layer: LayerNumber) throws(DriverError) -> FileStatus? {
+        try attempting(
+            "look at layer number \(layer)",
+            try Directory(opening: layers).statusIfPresent(of: RawPath("\(layer)")))
+    }
+
+    func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+        guard let status = try status(layer) else { return true }
+        return status.permissions & 0o1000 != 0
+    }
+
+    func settle(_ layer: LayerNumber) throws(DriverError) {
+        try attempting(
+            "settle layer number \(layer)",
+            try Directory(opening: layers).setPermissions(of: RawPath("\(layer)"), 0o755))
     }
 
     func seal(
@@ -59,6 +81,7 @@ struct FolderDriver: Driver {
         if durability == .durable {
             try attempting("sync layer number \(layer)", try folder.descriptor.syncFilesystem())
         }
+        try settle(layer)
     }
 
     func remove(_ layer: LayerNumber) throws(DriverError) {
