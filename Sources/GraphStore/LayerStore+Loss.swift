@@ -68,7 +68,8 @@ extension LayerStore {
     /// machine, the database is checked and compared with the disk.
     func findLoss(isFirst: Bool) throws(DriverError) -> String? {
         if evidence.lostCount > 0 {
-            return "graph.db lacks the last \(evidence.lostCount) of \(evidence.mark?.changes ?? 0) "
+            return
+                "graph.db lacks the last \(evidence.lostCount) of \(evidence.mark?.changes ?? 0) "
                 + "changes; an older copy was put in its place, or its log was lost"
         }
         if isReadOnly || !(isFirst || evidence.isSuspicious) { return nil }

@@ -46,7 +46,7 @@ struct FolderDriver: Driver {
         observer: WorkObserver
     ) throws(DriverError) {
         if let parent = parents.first { _ = try folder(parent) }
-        if try status(layer) != nil {
+        if try status(RawPath("\(layer)")) != nil {
             if try !isUnfinished(layer) {
                 throw DriverError(.layerExists, "layer number \(layer) has bytes already")
             }
@@ -54,24 +54,40 @@ struct FolderDriver: Driver {
         }
         try attempting(
             "make layer number \(layer)",
-            try Directory(opening: layers).makeDirectory(RawPath("\(layer)"), permissions: 0o1755))
+            try { () throws(SyscallError) in
+                _ = try Directory(opening: root).open(
+                    mark(layer), [.writeOnly, .create], permissions: 0o600)
+                try Directory(opening: layers).makeDirectory(
+                    RawPath("\(layer)"), permissions: 0o755)
+            }())
     }
 
-    private func status(_ layer: LayerNumber) throws(DriverError) -> FileStatus? {
+    /// The folder itself is the layer's content, whose mode is looked at: so the mark has a file of its
+    /// own. A sticky folder is one, too, for tests that make folders.
+    private func mark(_ layer: LayerNumber) -> RawPath { RawPath(".unfinished-\(layer)") }
+
+    private func status(_ name: RawPath) throws(DriverError) -> FileStatus? {
         try attempting(
-            "look at layer number \(layer)",
-            try Directory(opening: layers).statusIfPresent(of: RawPath("\(layer)")))
+            "look at \(name)",
+            try Directory(opening: layers).statusIfPresent(of: name))
     }
 
     func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
-        guard let status = try status(layer) else { return true }
-        return status.permissions & 0o1000 != 0
+        guard let status = try status(RawPath("\(layer)")) else { return true }
+        if status.permissions & 0o1000 != 0 { return true }
+        return try attempting(
+            "look at layer number \(layer)",
+            try Directory(opening: root).statusIfPresent(of: mark(layer)) != nil)
     }
 
     func settle(_ layer: LayerNumber) throws(DriverError) {
-        try attempting(
-            "settle layer number \(layer)",
-            try Directory(opening: layers).setPermissions(of: RawPath("\(layer)"), 0o755))
+        do throws(SyscallError) {
+            try Directory(opening: root).removeFile(mark(layer))
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return
+        } catch {
+            throw DriverError("settle layer number \(layer)", error)
+        }
     }
 
     func seal(
@@ -86,6 +102,7 @@ struct FolderDriver: Driver {
 
     func remove(_ layer: LayerNumber) throws(DriverError) {
         if !canRemove { throw DriverError(.system, "this driver was told to remove nothing") }
+        try settle(layer)
         do throws(SyscallError) {
             try Directory(opening: layers).rename(
                 RawPath("\(layer)"),
