@@ -113,7 +113,14 @@ public final class BtrfsDriver: Driver {
         } catch {
             throw DriverError("make layer \(layer) read-only", error)
         }
+        try folders.settle(layer)
     }
+
+    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+        try folders.isUnfinished(layer)
+    }
+
+    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
 
     public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
 
@@ -163,6 +170,7 @@ public final class BtrfsDriver: Driver {
         } catch {
             throw DriverError("make layer \(layer) writable", error)
         }
+        try folders.settleIfMarked(layer)
     }
 
     /// What is exclusively the layer's, at the cost of two look-ups, where quotas are on; else the

@@ -13,6 +13,17 @@ extension Driver {
 
     public func reopen(_ layer: LayerNumber) throws(DriverError) {}
 
+    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool { false }
+
+    public func settle(_ layer: LayerNumber) throws(DriverError) {}
+
+    public func restore(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) -> Bool { false }
+
+    public func requireChangeable() throws(DriverError) {}
+
     public func freeingCount() -> Int? { nil }
 
     public func attachDevice(

@@ -57,15 +57,43 @@ public protocol Driver: Sendable {
 
     /// Makes a writable layer that shows what its nearest parent shows, or nothing.
     ///
-    /// Bytes left behind under this number by a power cut are removed first.
+    /// The layer is marked as unfinished on disk until ``settle(_:)`` or ``seal(_:above:durability:)``.
+    /// Bytes under this number that bear that mark are removed first; others are never touched.
     ///
     /// - Throws: ``DriverError/Code/layerNotFound`` when the nearest parent has no bytes here,
+    ///   ``DriverError/Code/layerExists`` when finished bytes lie under this number,
     ///   ``DriverError/Code/unsupported`` for limits that cannot be kept,
     ///   ``DriverError/Code/noSpace`` when it will not fit.
     func create(
         _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError)
+
+    /// Whether a layer is not known to be finished: it bears the mark that it got when it was created,
+    /// or there is nothing of it.
+    ///
+    /// What has no record and bears the mark was being made when the power was cut; what has no record
+    /// and no mark is somebody's layer, whose record was lost.
+    func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool
+
+    /// Takes the mark of an active layer away, once its record is on disk.
+    func settle(_ layer: LayerNumber) throws(DriverError)
+
+    /// Makes an active layer again that a power cut took after its record was on disk: it is missing, or
+    /// still marked as unfinished, so that nothing in it can have been put on disk by anybody.
+    ///
+    /// Called once for each active layer after a start of the machine, before it is used.
+    ///
+    /// - Returns: Whether there was something to do.
+    func restore(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) -> Bool
+
+    /// Refuses changes where the driver's own state and the store are not from the same time.
+    ///
+    /// - Throws: ``DriverError/Code/storeReadOnly`` with what to do.
+    func requireChangeable() throws(DriverError)
 
     /// Makes a layer immutable; with ``Durability/durable`` returns once its bytes are on disk.
     ///
@@ -75,9 +103,7 @@ public protocol Driver: Sendable {
     ) throws(DriverError)
 
     /// Makes a layer writable that may have been sealed by a process that died before that was
-    /// recorded; does nothing for others.
-    ///
-    /// Drivers whose sealed layers can be written as they are do not implement it.
+    /// recorded, and settles one whose maker died before it did; does nothing for others.
     func reopen(_ layer: LayerNumber) throws(DriverError)
 
     /// Takes the bytes of a layer out of sight, in time that does not depend on their number.

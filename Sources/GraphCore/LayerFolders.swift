@@ -147,18 +147,25 @@ package final class LayerFolders: Sendable {
 
     /// Makes a layer's folder and what belongs into it.
     ///
-    /// What a power cut left under the number goes to the trash first; so does the folder when
-    /// `fill` fails.
+    /// The folder is marked as unfinished. What a power cut left unfinished under the number goes to
+    /// the trash first; so does the folder when `fill` fails.
+    ///
+    /// - Throws: ``DriverError/Code/layerExists`` for a finished layer of this number.
     package func create(
         _ layer: LayerNumber, fill: (Directory) throws(DriverError) -> Void
     ) throws(DriverError) {
         let folder = try writableFolder()
         do throws(SyscallError) {
-            try folder.makeDirectory(layer.name, permissions: 0o700)
+            try folder.makeDirectory(layer.name, permissions: Self.unfinished)
         } catch let error where error.errno == .fileExists {
+            if try !isUnfinished(layer) {
+                throw DriverError(
+                    .layerExists, "\(path(of: layer)) is there already", cause: error)
+            }
             try detach(layer)
             try attempting(
-                "make layer \(layer)", try folder.makeDirectory(layer.name, permissions: 0o700))
+                "make layer \(layer)",
+                try folder.makeDirectory(layer.name, permissions: Self.unfinished))
         } catch {
             throw spaceError("make layer \(layer)", error, on: folder.descriptor)
         }

@@ -155,6 +155,22 @@ public final class DeviceMapperDriver: Driver {
         } catch {
             throw spaceError("seal layer \(layer)", error, on: folder.descriptor)
         }
+        // Not synced: nothing has put the layer's intent on disk, and the mark must not go before it.
+        try folders.settle(layer)
+    }
+
+    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+        try folders.isUnfinished(layer)
+    }
+
+    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
+
+    public func reopen(_ layer: LayerNumber) throws(DriverError) {
+        try folders.settleIfMarked(layer)
+    }
+
+    public func requireChangeable() throws(DriverError) {
+        try place.pool().requireOwnTransaction()
     }
 
     /// Moves the layer's folder to the trash, where ``reclaim(observer:)`` finds the volume.

@@ -67,6 +67,14 @@ final class ThinPool: Sendable {
     func requireChangeable() throws(DriverError) {
         let status = try status()
         try status.requireWritable(name)
+        try requireOwnTransaction(status)
+    }
+
+    /// Refuses to go on with a pool that is not where the store's last change left it, whether it can be
+    /// written or not.
+    func requireOwnTransaction() throws(DriverError) { try requireOwnTransaction(try status()) }
+
+    private func requireOwnTransaction(_ status: PoolStatus) throws(DriverError) {
         do throws(DriverError) {
             try requireSameTransaction(status)
         } catch {

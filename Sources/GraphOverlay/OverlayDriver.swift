@@ -128,10 +128,36 @@ public final class OverlayDriver: Driver {
     ) throws(DriverError) {
         let folder = try folders.open(layer)
         if durability == .durable { try folders.sync(layer) }
+        try folders.settle(layer)
         // Last, so that a layer whose bytes did not reach the disk is as it was.
         _ = try attempting(
             "remove the work directory of layer \(layer)",
             try folder.removeTree(OverlayLayout.work))
+    }
+
+    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+        try folders.isUnfinished(layer)
+    }
+
+    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
+
+    public func reopen(_ layer: LayerNumber) throws(DriverError) {
+        try folders.settleIfMarked(layer)
+    }
+
+    public func restore(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) -> Bool {
+        try folders.restore(
+            layer, needing: OverlayLayout.diff,
+            isUntouched: { () throws(DriverError) in
+                let diff = try folders.open(layer, OverlayLayout.diff)
+                return try attempting("look at layer \(layer)", try diff.listing()).isEmpty
+            },
+            make: { () throws(DriverError) in
+                try create(layer, above: parents, limits: limits, observer: observer)
+            })
     }
 
     public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }

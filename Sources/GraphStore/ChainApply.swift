@@ -128,8 +128,7 @@ final class ChainApply: Sendable {
     }
 
     private func create(_ intent: LayerIntent) throws(DriverError) {
-        try store.driver.create(
-            intent.number, above: intent.parents, limits: .none, observer: observer)
+        try store.make(intent, observer)
     }
 
     // MARK: The unpacking threads

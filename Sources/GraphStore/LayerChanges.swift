@@ -162,6 +162,39 @@ struct LayerChanges {
             "UPDATE layers SET updated_at = ? WHERE number = ?", [time.record, number.rawValue])
     }
 
+    /// Counts one more change of the records, and tells how many there were.
+    ///
+    /// In the table of SQLite's own counters: giving out a layer's number writes that page anyway.
+    func count() throws -> UInt64 {
+        let isCounted =
+            try run(
+                "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = ?", [Self.counter]) > 0
+        if !isCounted {
+            try run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, 1)", [Self.counter])
+        }
+        return try LayerQueries(database).changeCount()
+    }
+
+    /// Goes on where the records are older than the disk: the next change is counted after `changes`,
+    /// and no number up to `number` is given out.
+    func catchUp(changes: UInt64, number: LayerNumber) throws {
+        _ = try count()
+        try run(
+            "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?",
+            [Int64(clamping: changes), Self.counter])
+        let isThere =
+            try run(
+                "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'layers'",
+                [number.rawValue]) > 0
+        if !isThere {
+            try run(
+                "INSERT INTO sqlite_sequence (name, seq) VALUES ('layers', ?)", [number.rawValue])
+        }
+    }
+
+    /// The name of the counter of changes; no table has it.
+    static let counter = "changes"
+
     /// Runs a statement, and tells how many rows it changed.
     @discardableResult
     private func run(_ sql: String, _ arguments: StatementArguments) throws -> Int {

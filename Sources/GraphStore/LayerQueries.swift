@@ -146,6 +146,20 @@ struct LayerQueries {
         return try String.fetchOne(statement, arguments: [key])
     }
 
+    /// How many changes the records have had; 0 where no version has counted them.
+    func changeCount() throws -> UInt64 { try sequence(LayerChanges.counter) }
+
+    /// The highest number that was given out to a layer; 0 for none.
+    ///
+    /// What has no record and a number up to this one had one, which was deleted.
+    func lastNumber() throws -> UInt64 { try sequence("layers") }
+
+    private func sequence(_ name: String) throws -> UInt64 {
+        let statement = try database.cachedStatement(
+            sql: "SELECT seq FROM sqlite_sequence WHERE name = ?")
+        return UInt64(clamping: try Int64.fetchOne(statement, arguments: [name]) ?? 0)
+    }
+
     /// Reads records as the cursor comes to them: copying whole rows first costs twice the time.
     private func records(
         _ rest: String, _ arguments: StatementArguments, isWhole: Bool = false

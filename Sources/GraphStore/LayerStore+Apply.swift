@@ -36,8 +36,7 @@ extension LayerStore {
         let intent = try begin(
             .committed, id: id, parent: NewParent(parent), labels: labels, limits: .none)
         do throws(DriverError) {
-            try driver.create(
-                intent.number, above: intent.parents, limits: .none, observer: observer)
+            try make(intent, observer)
             var tar = try unpack(stream, intent, observer)
             if let diffID { try tar.require(diffID) }
             let chainID = Self.chain(intent.parent, tar.digest)

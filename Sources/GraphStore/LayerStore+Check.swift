@@ -22,29 +22,36 @@ extension LayerStore {
         findings += try diskFindings(missing: true).filter { $0.kind != .trash }
         findings += try mountFindings()
         findings += try bedFindings()
+        findings += lossFindings() + driverFindings()
         if deep { findings += try contentFindings(observer) }
         return findings
     }
 
-    /// Clears what nothing owns: interrupted operations, bytes without a record, records of mounts
+    /// Clears what nothing owns: interrupted operations, bytes of removed layers, records of mounts
     /// that ended, and what waits to be freed.
     ///
     /// What another process is making now is left alone. A dry run only tells what would be cleared;
     /// what could not be cleared is logged.
+    ///
+    /// A layer that has no record and was not removed is kept and told of. With `orphans` it is freed,
+    /// too, and a store whose records were lost goes on with those that it has.
     @discardableResult
     public func collectGarbage(
-        dryRun: Bool = false, observer: WorkObserver = .none
+        dryRun: Bool = false, orphans: Bool = false, observer: WorkObserver = .none
     ) throws(DriverError) -> [Finding] {
         var findings = try interruptedFindings()
         findings += try diskFindings(missing: false).filter { $0.kind != .foreignFile }
         findings += try mountFindings()
-        if dryRun { return findings }
+        if dryRun { return findings + lossFindings() }
+        if orphans { try giveUpOrphans() }
         try checkWritable("clear what nothing owns")
         try recoverUnfinished()
-        for orphan in try unownedLayers() {
+        for orphan in try self.orphans() where orphan.isProvable {
             try withReserve { () throws(DriverError) in try driver.remove(orphan.number) }
         }
-        for number in try unownedRecipes() { try recipes.remove(number) }
+        for orphan in try unownedRecipes() where orphan.isProvable {
+            try recipes.remove(orphan.number)
+        }
         try forgetStaleMounts()
         try reclaim(observer: observer)
         bed?.giveBack()
@@ -155,11 +162,11 @@ extension LayerStore {
                         .foreignFile, item.location, "driver \(driver.name) makes no such thing"))
             }
         }
-        for orphan in try unownedLayers() where present.contains(orphan.number) {
+        for orphan in try orphans() where present.contains(orphan.number) {
             let usage = try? driver.usage(of: orphan.number, above: [])
             findings.append(
                 Finding(
-                    .unownedLayer, orphan.location, "no record owns it", bytes: usage?.bytes))
+                    .unownedLayer, orphan.location, Self.fate(of: orphan), bytes: usage?.bytes))
         }
         findings += try recipeFindings()
         let absent = before.filter { !present.contains($0.number) }
@@ -176,10 +183,27 @@ extension LayerStore {
         return findings
     }
 
+    private static func fate(of orphan: Orphan) -> String {
+        orphan.isProvable
+            ? "its record was deleted or never made; gc frees it"
+            : "its record was lost; put graph.db back, or give it up: only gc --orphans frees it"
+    }
+
+    /// That the driver takes no changes, because its state and the store are not from the same time.
+    private func driverFindings() -> [Finding] {
+        if isReadOnly { return [] }
+        do throws(DriverError) {
+            try driver.requireChangeable()
+            return []
+        } catch {
+            return [Finding(.driverMismatched, driver.name, error.message)]
+        }
+    }
+
     /// Recipes that no record owns, and what is no recipe.
     private func recipeFindings() throws(DriverError) -> [Finding] {
         try unownedRecipes().map {
-            Finding(.unownedLayer, "recipes/\($0)", "no record owns it")
+            Finding(.unownedLayer, $0.location, Self.fate(of: $0))
         }
             + recipes.inventory().foreign.map {
                 Finding(.foreignFile, "recipes/\($0)", "the store makes no such thing")

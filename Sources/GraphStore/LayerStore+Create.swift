@@ -4,6 +4,7 @@
 public import GraphArchive
 public import GraphCore
 public import GraphSystem
+import Synchronization
 
 /// A layer that is being made: what is recorded of it, and what its driver needs to know.
 struct LayerIntent {
@@ -72,16 +73,44 @@ extension LayerStore {
             .active, id: id ?? LayerID.random(), parent: NewParent(parent), labels: labels,
             limits: limits)
         do throws(DriverError) {
-            try driver.create(
-                intent.number, above: intent.parents, limits: limits, observer: observer)
+            try make(intent, limits: limits, observer)
             if !copyUp.isEmpty {
                 try driver.copyUp(
                     copyUp, in: intent.number, above: intent.parents, observer: observer)
             }
-            return try finish(intent, id: intent.id ?? LayerID.random(), nil)
+            let layer = try finish(intent, id: intent.id ?? LayerID.random(), nil)
+            settle(intent)
+            return layer
         } catch {
             abandon(intent, after: error)
             throw withResource(error)
+        }
+    }
+
+    /// Has the driver make the bytes of a layer, or what they begin with.
+    ///
+    /// Where bytes lie under the number already, they are somebody's layer, and the records have lost
+    /// something.
+    func make(
+        _ intent: LayerIntent, limits: LayerLimits = .none, _ observer: WorkObserver
+    ) throws(DriverError) {
+        do throws(DriverError) {
+            try driver.create(
+                intent.number, above: intent.parents, limits: limits, observer: observer)
+        } catch  where error.code == .layerExists {
+            _ = occupied.withLock { $0.insert(intent.number) }
+            declareLoss("\(error.message), but its number has just been given out")
+            try refuseLoss("make a layer")
+            throw error
+        }
+    }
+
+    /// Tells the driver that a layer's record is on disk; where that fails, its first mount does.
+    private func settle(_ intent: LayerIntent) {
+        do throws(DriverError) {
+            try driver.settle(intent.number)
+        } catch {
+            warn("could not settle a new layer", intent.number, error)
         }
     }
 
@@ -202,8 +231,10 @@ extension LayerStore {
 
     /// Removes the bytes and the record of a layer that is no layer yet, or no longer one.
     func clear(_ number: LayerNumber) throws(DriverError) {
-        try driver.remove(number)
-        try recipes.remove(number)
+        if !occupied.withLock({ $0.contains(number) }) {
+            try driver.remove(number)
+            try recipes.remove(number)
+        }
         // Not waited for: should a power cut bring the record back, the next opening ends it again.
         try database.write("forget layer number \(number)", .ordered) { connection in
             try LayerChanges(connection).delete(number)

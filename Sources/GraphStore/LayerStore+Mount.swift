@@ -57,6 +57,7 @@ extension LayerStore {
             try recoverIfAbandoned(found)
             let (record, parents) = try recordWithParents(found.layer.id)
             try refuseCommitted(record.layer)
+            if record.layer.kind == .active { try refuseLoss("mount layer \(record.layer.id)") }
             if isReadOnly && record.layer.kind == .active {
                 throw DriverError(
                     .storeReadOnly,

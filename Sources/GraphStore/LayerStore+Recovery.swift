@@ -1,21 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import GraphArchive
 import GraphCore
 import GraphSystem
+import Logging
+import Synchronization
 import SystemPackage
 
 extension LayerStore {
     /// Clears what dead processes and a power cut left; a failure is a warning, never a store that
     /// does not open.
+    ///
+    /// Nothing is cleared by records that have lost something.
     func recoverOnOpening() {
+        let boot = isReadOnly ? "" : currentBoot()
+        let isFirst =
+            !isReadOnly && Self.content(of: paths.boot(storeID)) != boot + Self.compared
+        do throws(DriverError) {
+            if let loss = try findLoss(isFirst: isFirst) { declareLoss(loss) }
+        } catch {
+            warn("could not find out whether records were lost", nil, error)
+            return
+        }
+        if isReadOnly { return }
+        if lossIfAny.withLock({ $0 }) != nil {
+            do throws(DriverError) {
+                try withLock(on: 0) { () throws(DriverError) in try forgetMounts(before: boot) }
+            } catch {
+                warn("could not forget mounts from before the machine's start", nil, error)
+            }
+            return
+        }
         do throws(DriverError) {
             try recoverUnfinished()
         } catch {
             warn("could not clear what an interrupted operation left", nil, error)
         }
         do throws(DriverError) {
-            try reconcileAfterBoot()
+            if isFirst { try reconcileAfterBoot(boot) }
         } catch {
             warn("could not compare the store with its disk after the machine's start", nil, error)
         }
@@ -87,60 +110,74 @@ extension LayerStore {
     }
 
     /// Compares disk and records once after each start of the machine, since a power cut may have
-    /// kept bytes whose record it lost; and forgets the mounts, which ended with the machine.
-    private func reconcileAfterBoot() throws(DriverError) {
-        let file = paths.boot(storeID)
-        let boot = try currentBoot()
-        if Self.content(of: file) == boot { return }
+    /// kept bytes whose record it lost, or the record without the bytes; and forgets the mounts, which
+    /// ended with the machine.
+    private func reconcileAfterBoot(_ boot: String) throws(DriverError) {
         try paths.makeRunRoot()
         try withLock(on: 0) { () throws(DriverError) in
-            if Self.content(of: file) == boot { return }
-            try mountTableIfAny()?.clear()
-            // At once: were it not written, the next opening would forget mounts of this boot.
-            try attempting(
-                "write \(file)",
-                try { () throws(SyscallError) in
-                    let new = try OwnedDescriptor.open(
-                        file, [.writeOnly, .create, .truncate, .noFollow], permissions: 0o600)
-                    try new.write(boot)
-                }())
-            for orphan in try unownedLayers() { try driver.remove(orphan.number) }
-            for number in try unownedRecipes() { try recipes.remove(number) }
-        }
-    }
-
-    /// Layers on disk that no record owns.
-    ///
-    /// The disk is listed first and the records second: a record is made before its bytes are, and
-    /// goes after them. So what has no record then either has no owner, or is gone already.
-    func unownedLayers() throws(DriverError) -> [(number: LayerNumber, location: String)] {
-        let found = try driver.inventory()
-        return try database.consistent("compare the disk with the records") { connection in
-            let queries = LayerQueries(connection)
-            var unowned: [(number: LayerNumber, location: String)] = []
-            for item in found {
-                guard case .layer(let number) = item.kind else { continue }
-                if try !queries.isRecorded(number) { unowned.append((number, item.location)) }
+            if Self.content(of: paths.boot(storeID)) == boot + Self.compared { return }
+            try forgetMounts(before: boot)
+            for orphan in try orphans() where orphan.isProvable {
+                try driver.remove(orphan.number)
             }
-            return unowned
+            for orphan in try unownedRecipes() where orphan.isProvable {
+                try recipes.remove(orphan.number)
+            }
+            try restoreActiveLayers()
+            try writeBoot(boot + Self.compared)
         }
     }
 
-    /// Layers that have a recipe and no record; in the same order of looking.
-    func unownedRecipes() throws(DriverError) -> [LayerNumber] {
-        let found = try recipes.inventory().numbers
-        if found.isEmpty { return [] }
-        return try database.consistent("compare the recipes with the records") { connection in
-            let queries = LayerQueries(connection)
-            return try found.sorted().filter { try !queries.isRecorded($0) }
+    /// Forgets the mounts of an earlier start of the machine, once; the caller holds the lock.
+    private func forgetMounts(before boot: String) throws(DriverError) {
+        if Self.content(of: paths.boot(storeID))?.hasPrefix(boot) == true { return }
+        try mountTableIfAny()?.clear()
+        // At once: were it not written, the next opening would forget mounts of this boot.
+        try writeBoot(boot)
+    }
+
+    private func writeBoot(_ text: String) throws(DriverError) {
+        let file = paths.boot(storeID)
+        try attempting(
+            "write \(file)",
+            try { () throws(SyscallError) in
+                let new = try OwnedDescriptor.open(
+                    file, [.writeOnly, .create, .truncate, .noFollow], permissions: 0o600)
+                try new.write(text)
+            }())
+    }
+
+    /// Makes active layers again whose record reached the disk and whose directories did not.
+    ///
+    /// Nothing is lost with that: an fsync(2) of anything in one would have put the directories on
+    /// disk, too.
+    private func restoreActiveLayers() throws(DriverError) {
+        let active = try layersWithBytes().filter {
+            $0.layer.kind == .active && $0.state == .ready
+        }
+        for record in active {
+            do throws(DriverError) {
+                let parents = try database.read("look for layer \(record.layer.id)") {
+                    try LayerQueries($0).parents(of: record.number)
+                }
+                let isMadeAgain = try driver.restore(
+                    record.number, above: parents, limits: record.layer.limits, observer: .none)
+                if !isMadeAgain { continue }
+                configuration.logger.warning(
+                    "the power was cut after layer \(record.layer.id) was created, and before it was used; it was made again, empty",
+                    metadata: ["root": "\(paths.root)", "number": "\(record.number)"])
+            } catch {
+                warn("could not make a layer again that a power cut took", record.number, error)
+            }
         }
     }
 
-    private func currentBoot() throws(DriverError) -> String {
-        guard let boot = Self.content(of: "/proc/sys/kernel/random/boot_id") else {
-            throw DriverError(.system, "could not read the machine's boot id")
-        }
-        return boot
+    /// What follows the boot id once disk and records have been compared.
+    private static let compared = "compared\n"
+
+    private func currentBoot() -> String {
+        // Without it every opening compares.
+        Self.content(of: "/proc/sys/kernel/random/boot_id") ?? "unknown\n"
     }
 
     private static func content(of path: FilePath) -> String? {

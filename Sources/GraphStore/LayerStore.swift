@@ -68,6 +68,10 @@ public final class LayerStore: Sendable {
     private let mountsIfOpen = Mutex<MountTable?>(nil)
     let mountPointsIfKnown = Mutex<FilePath?>(nil)
     private let depthMaxIfAsked = Mutex<Int??>(nil)
+    let evidence: RecordEvidence
+    let lossIfAny = Mutex<String?>(nil)
+    /// Numbers that were given out and under which somebody's bytes lie.
+    let occupied = Mutex<Set<LayerNumber>>([])
 
     /// Opens a store, and makes it when there is none.
     ///
@@ -88,10 +92,10 @@ public final class LayerStore: Sendable {
     ) throws(DriverError) {
         var opening = StoreOpening(configuration, drivers)
         try opening.run(chooseDriver)
-        (driver, storeID, database, paths, bed, isReadOnly) = try opening.result()
+        (driver, storeID, database, paths, bed, isReadOnly, evidence) = try opening.result()
         self.configuration = configuration
         recipes = RecipeFolder(path: paths.recipes)
-        if !isReadOnly { recoverOnOpening() }
+        recoverOnOpening()
     }
 
     /// Tells of something that could not be cleared and stops nobody.
@@ -116,6 +120,8 @@ public final class LayerStore: Sendable {
         if isReadOnly {
             throw DriverError(.storeReadOnly, "could not \(action()): the store is read-only")
         }
+        try refuseLoss(action())
+        try driver.requireChangeable()
     }
 
     /// This object's owner number; its lock is taken when the first intent needs it.

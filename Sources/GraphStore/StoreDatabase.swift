@@ -30,6 +30,9 @@ final class StoreDatabase: Sendable {
         case readOnly
         /// Reads only, from a filesystem where nobody can write and no log waits to be read.
         case immutable
+        /// Reads only, with the log, where its index is missing and cannot be made: a copy that
+        /// nobody works on.
+        case copy
     }
 
     private struct Writer {
@@ -41,6 +44,7 @@ final class StoreDatabase: Sendable {
     private let reader: DatabaseQueue
     private let writer: Mutex<Writer?>
     private let isReadOnly: Bool
+    private let mark = Mutex<RecordMark?>(nil)
 
     /// Opens an existing database.
     init(_ path: FilePath, _ access: Access) throws(DriverError) {
@@ -55,7 +59,14 @@ final class StoreDatabase: Sendable {
             // Without this SQLite writes into the log's index even when it only reads.
             case .readOnly: Self.uri(path, "readonly_shm=1")
             case .immutable: Self.uri(path, "immutable=1")
+            // Without locks, which nobody would see, SQLite keeps the index in its own memory.
+            case .copy: Self.uri(path, "vfs=unix-none&mode=ro")
             }
+        if access == .copy {
+            configuration.prepareDatabase { database in
+                try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
+            }
+        }
         let final = configuration
         if access == .readWrite { Self.makeIndex(path) }
         reader = try databaseErrors("open the store's database", path) {
@@ -158,15 +169,24 @@ final class StoreDatabase: Sendable {
             return try queue.inDatabase { database in
                 try switchTo(synchronization, database)
                 var result: Value?
+                var changes: UInt64 = 0
                 try database.inTransaction(.immediate) {
                     result = try body(database)
+                    changes = try LayerChanges(database).count()
                     return .commit
                 }
+                if synchronization == .onDisk { mark.withLock { $0 }?.write(changes: changes) }
                 guard let result else { throw DatabaseError(resultCode: .SQLITE_ABORT) }
                 return result
             }
         }
     }
+
+    /// Marks from now on, beside the records, what has been put on disk.
+    func keep(_ mark: RecordMark) { self.mark.withLock { $0 = mark } }
+
+    /// Marks how many changes the records have and which file they are in, without one.
+    func markAsIs(_ changes: UInt64) { mark.withLock { $0 }?.write(changes: changes) }
 
     /// Copies the log into the database, so that the next transaction is written over it.
     ///
@@ -252,7 +272,9 @@ extension DriverError {
         case .SQLITE_READONLY:
             self.init(.storeReadOnly, "\(text): \(path) cannot be written")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            self.init(.storeDamaged, "\(text): \(path): \(reason)")
+            self.init(
+                .storeDamaged,
+                "\(text): \(path): \(reason); put graph.db and graph.db-wal back from one copy")
         case .SQLITE_BUSY, .SQLITE_LOCKED:
             self.init(
                 .system, "\(text): another process has been changing \(path) for over a minute")

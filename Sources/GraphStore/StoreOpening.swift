@@ -18,6 +18,10 @@ struct StoreOpening {
     private var storeID = ""
     private var database: StoreDatabase?
     private var isReadOnly: Bool
+    /// Whether that is because the files cannot be written.
+    private var isRefused = false
+    private var marks: [RecordMark.Value] = []
+    private var evidence = RecordEvidence()
 
     init(_ configuration: LayerStore.Configuration, _ drivers: [any Driver.Type]) {
         (self.configuration, self.drivers) = (configuration, drivers)
@@ -85,12 +89,12 @@ struct StoreOpening {
 
     /// What the steps led to.
     func result() throws(DriverError) -> (
-        any Driver, String, StoreDatabase, StorePaths, Bed?, isReadOnly: Bool
+        any Driver, String, StoreDatabase, StorePaths, Bed?, isReadOnly: Bool, RecordEvidence
     ) {
         guard let driver, let database else {
             throw DriverError(.system, "could not open the store at \(paths.root)")
         }
-        return (driver, storeID, database, paths, bed, isReadOnly)
+        return (driver, storeID, database, paths, bed, isReadOnly, evidence)
     }
 
     /// The store's folder, with names in it that can be trusted; nil when it does not exist.
@@ -119,22 +123,26 @@ struct StoreOpening {
     /// Reads only when that was asked for, or when the files cannot be written.
     ///
     /// Tried on the lock file and never on the database: closing a descriptor of the database would
-    /// release the locks that this process's other connections to it hold.
+    /// release the locks that this process's other connections to it hold. Its marks are read before
+    /// the records, since both only grow.
     private mutating func decideAccess(_ folder: Directory) throws(DriverError) {
-        if isReadOnly { return }
         do throws(SyscallError) {
-            _ = try folder.open("owners.lock", .readWrite)
+            marks = try RecordMark.all(
+                in: try folder.open("owners.lock", isReadOnly ? .readOnly : .readWrite))
         } catch  where error.errno == .noSuchFileOrDirectory {
             // Deleted, or not yet made: whoever locks it first makes it.
-            isReadOnly = try attempting(
+            isRefused = try attempting(
                 "look at \(paths.root)", try folder.descriptor.filesystem().isReadOnly)
         } catch
             where [.readOnlyFileSystem, .permissionDenied, .notPermitted].contains(error.errno)
         {
-            isReadOnly = true
+            isRefused = true
+            let file = try? folder.open("owners.lock", .readOnly)
+            if let file { marks = (try? RecordMark.all(in: file)) ?? [] }
         } catch {
             throw DriverError("open the store at \(paths.root)", error)
         }
+        isReadOnly = isReadOnly || isRefused
     }
 
     /// Opens what is there.
@@ -142,15 +150,11 @@ struct StoreOpening {
     /// False when there is no store yet, or one that is being made, or whose maker died before it
     /// wrote the first record.
     private mutating func open(_ folder: Directory) throws(DriverError) -> Bool {
-        guard let file = try status(of: "graph.db", in: folder), file.size > 0 else { return false }
-        var access = StoreDatabase.Access.readWrite
-        if isReadOnly {
-            let log = try status(of: "graph.db-wal", in: folder)
-            let filesystem = try attempting(
-                "look at \(paths.root)", try folder.descriptor.filesystem())
-            let hasLog = log.map { $0.size > 0 } ?? false
-            access = !hasLog && filesystem.isReadOnly ? .immutable : .readOnly
+        guard let file = try status(of: "graph.db", in: folder), file.size > 0 else {
+            try refuseTraces()
+            return false
         }
+        let access = isReadOnly ? try readingAccess(folder) : .readWrite
         let facts: Facts
         if isReadOnly {
             (database, facts) = try connect(access)
@@ -161,6 +165,7 @@ struct StoreOpening {
             }
         }
         if facts.isEmpty && !isReadOnly {
+            try refuseTraces()
             self.database = nil
             return false
         }
@@ -171,7 +176,11 @@ struct StoreOpening {
                 "there is a store at \(configuration.root) already; a bed is made for a new one")
         }
         storeID = facts.storeID ?? ""
-        if facts.version < Schema.migrations.count {
+        evidence = RecordEvidence(
+            changes: facts.changes, mark: RecordMark.last(of: storeID, in: marks),
+            file: RecordMark.identity(of: file))
+        database?.keep(RecordMark(in: folder, storeID: storeID))
+        if facts.version < Schema.migrations.count && evidence.lostCount == 0 {
             try StoreDatabase.migrate(paths.database) { _ in }
         }
         if let name = configuration.driver, name != facts.driver {
@@ -184,13 +193,32 @@ struct StoreOpening {
         return true
     }
 
+    private func refuseTraces() throws(DriverError) {
+        try StoreTraces(root: paths.root, drivers: drivers.map { $0.name }).refuse()
+    }
+
+    /// How to read what may not be written.
+    private func readingAccess(_ folder: Directory) throws(DriverError) -> StoreDatabase.Access {
+        let log = try status(of: "graph.db-wal", in: folder)
+        let hasLog = log.map { $0.size > 0 } ?? false
+        let filesystem = try attempting(
+            "look at \(paths.root)", try folder.descriptor.filesystem())
+        if filesystem.isReadOnly && !hasLog { return .immutable }
+        // Whoever works on a store has this file, and who may write makes it.
+        let hasIndex = try status(of: "graph.db-shm", in: folder) != nil
+        if hasIndex || !(isRefused || filesystem.isReadOnly) { return .readOnly }
+        return hasLog ? .copy : .immutable
+    }
+
     /// What the database says about itself.
     private struct Facts {
         let version: Int
         /// There is not even a table.
         let isEmpty: Bool
-        let storeID: String?
-        let driver: String?
+        var storeID: String?
+        var driver: String?
+        /// How many changes its records have had.
+        var changes: UInt64 = 0
     }
 
     private func connect(
@@ -200,13 +228,12 @@ struct StoreOpening {
         let facts = try database.read("read the store at \(paths.root)") { connection in
             let version = try Schema.version(connection)
             if version == 0 {
-                return Facts(
-                    version: 0, isEmpty: try Schema.isEmpty(connection), storeID: nil, driver: nil)
+                return Facts(version: 0, isEmpty: try Schema.isEmpty(connection))
             }
             let queries = LayerQueries(connection)
             return Facts(
                 version: version, isEmpty: false, storeID: try queries.fact("store_id"),
-                driver: try queries.fact("driver"))
+                driver: try queries.fact("driver"), changes: try queries.changeCount())
         }
         return (database, facts)
     }
@@ -259,8 +286,9 @@ struct StoreOpening {
         let storeID = LayerID.random(digits: 32)
         try makeTables(driver: type.name, storeID: storeID)
         try attempting("sync \(paths.root)", try folder.sync())
-        database = try StoreDatabase(paths.database, .readWrite)
-        (self.driver, self.storeID) = (driver, storeID)
+        let database = try StoreDatabase(paths.database, .readWrite)
+        database.keep(RecordMark(in: folder, storeID: storeID))
+        (self.driver, self.storeID, self.database) = (driver, storeID, database)
     }
 
     private func makeTables(driver: String, storeID: String) throws(DriverError) {

@@ -63,6 +63,10 @@ public struct Finding: Hashable, Sendable {
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// The database itself is damaged.
         case databaseDamaged = "database_damaged"
+        /// The records are older than the disk, and the store takes no changes.
+        case recordsLost = "records_lost"
+        /// The driver's state and the store are not from the same time, and nothing can be changed.
+        case driverMismatched = "driver_mismatched"
         /// A record says something that cannot be, such as a parent that is not committed.
         case recordInvalid = "record_invalid"
         /// A layer is recorded, but its bytes are gone.
@@ -103,10 +107,10 @@ public struct Finding: Hashable, Sendable {
     /// Whether data are lost or records are wrong, and not only something left to clear.
     public var isDamage: Bool {
         switch kind {
-        case .databaseDamaged, .recordInvalid, .layerMissing, .recipeMissing, .contentChanged: true
-        case .notChecked, .interruptedOperation, .unownedLayer, .trash, .foreignFile, .staleMount,
-            .bed:
-            false
+        case .databaseDamaged, .recordsLost, .driverMismatched, .recordInvalid, .layerMissing,
+            .recipeMissing, .contentChanged, .unownedLayer:
+            true
+        case .notChecked, .interruptedOperation, .trash, .foreignFile, .staleMount, .bed: false
         }
     }
 }

@@ -105,6 +105,26 @@ public final class VFSDriver: Driver {
     ) throws(DriverError) {
         _ = try trees.open(layer)
         if durability == .durable { try folders.sync(layer) }
+        try folders.settle(layer)
+    }
+
+    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+        try folders.isUnfinished(layer)
+    }
+
+    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
+
+    public func reopen(_ layer: LayerNumber) throws(DriverError) {
+        try folders.settleIfMarked(layer)
+    }
+
+    public func restore(
+        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) -> Bool {
+        try folders.restore(layer, needing: WholeTrees.tree) { () throws(DriverError) in
+            try create(layer, above: parents, limits: limits, observer: observer)
+        }
     }
 
     public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }

@@ -13,6 +13,15 @@ struct CollectCommand: GraphCommand {
     @Flag(help: "Only print what would be removed.")
     var dryRun = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Also free layers that have no record, whatever they hold.",
+            discussion: """
+                For a store whose records were lost and cannot be put back: it goes on with those that \
+                it has. "check" says what has no record.
+                """))
+    var orphans = false
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var attempt: String { "gc" }
@@ -20,7 +29,8 @@ struct CollectCommand: GraphCommand {
     func run(_ session: Session) throws(DriverError) {
         let observer = session.observer
         let store = try session.store()
-        let findings = try store.collectGarbage(dryRun: dryRun, observer: observer)
+        let findings = try store.collectGarbage(
+            dryRun: dryRun, orphans: orphans, observer: observer)
         session.progress?.erase()
         let freeing = store.freeingCount()
         try session.print(findings: findings, ["freeing": freeing.map { JSON($0) } ?? .null])

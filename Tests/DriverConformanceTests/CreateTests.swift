@@ -91,13 +91,74 @@ import Testing
     ) throws {
         try subject.withDriver { store in
             try store.create(1)
-            try store.withTree(of: 1, writable: true) { try $0.appending("left").write("over") }
+            // Mounted as it is, without the store's word that it is a layer.
+            try withMount(try store.driver.mounts(for: 1, above: [], writable: true)) {
+                try $0.appending("left").write("over")
+            }
+            #expect(try store.driver.isUnfinished(1))
             try store.create(1)
             let tree = try store.withTree(of: 1, writable: true) { try TreeSnapshot(of: $0) }
             #expect(tree.paths.isEmpty)
             let freed = try store.driver.reclaim(observer: .none)
             #expect(freed > 0 || !subject.tellsFreedBytes)
             #expect(try store.driver.inventory().map(\.kind) == [.layer(1)])
+        }
+    }
+
+    @Test(arguments: DriverUnderTest.usable, ["settled", "mounted", "sealed"])
+    func `what was finished is never taken for what a power cut left`(
+        _ subject: DriverUnderTest, _ how: String
+    ) throws {
+        try subject.withDriver { store in
+            try store.create(1)
+            #expect(try store.driver.isUnfinished(1))
+            switch how {
+            case "settled": try store.driver.settle(1)
+            case "mounted": try store.driver.reopen(1)
+            default: try store.driver.seal(1, above: [], durability: .durable)
+            }
+            #expect(try !store.driver.isUnfinished(1))
+            let error = #expect(throws: DriverError.self) { try store.create(1) }
+            #expect(error?.code == .layerExists)
+            #expect(try store.driver.inventory().map(\.kind) == [.layer(1)])
+        }
+    }
+
+    @Test(
+        .enabled(if: Machine.isRoot, "makes filesystems"),
+        arguments: DriverUnderTest.usable.filter { ["overlay", "vfs"].contains($0.name) },
+        [TestFilesystem.ext4, .xfs])
+    func `what a power cut took of a new layer is made again, and what was used is not`(
+        _ subject: DriverUnderTest, _ filesystem: TestFilesystem
+    ) throws {
+        try withLoopFilesystem(type: filesystem) { root in
+            let store = TestStore(driver: try subject.open(root), root: root)
+            func restore() throws -> Bool {
+                try store.driver.restore(2, above: [1], limits: .none, observer: .none)
+            }
+            func paths() throws -> [String] {
+                try store.withTree(of: 2, above: [1], writable: true) {
+                    try TreeSnapshot(of: $0).paths
+                }
+            }
+            try store.build(1) { try $0.appending("base").write("base") }
+            try store.create(2, above: [1])
+            let folder = root.appending(subject.name).appending("2")
+            let part = folder.appending(subject.name == "overlay" ? "diff" : "root")
+            // Not settled; not there; there without what is in it.
+            #expect(try restore())
+            try store.driver.remove(2)
+            #expect(try restore())
+            try runCommand("rm", ["-r", part.string])
+            #expect(try restore())
+            #expect(try paths() == ["base"])
+            #expect(try !restore())
+            #expect(try !store.driver.isUnfinished(2))
+            try store.withTree(of: 2, above: [1], writable: true) {
+                try $0.appending("own").write("own")
+            }
+            #expect(try !restore())
+            #expect(try paths() == ["base", "own"])
         }
     }
 

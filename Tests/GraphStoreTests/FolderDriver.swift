@@ -46,10 +46,48 @@ struct FolderDriver: Driver {
         observer: WorkObserver
     ) throws(DriverError) {
         if let parent = parents.first { _ = try folder(parent) }
-        if canRemove { try remove(layer) }
+        if try status(RawPath("\(layer)")) != nil {
+            if try !isUnfinished(layer) {
+                throw DriverError(.layerExists, "layer number \(layer) has bytes already")
+            }
+            try remove(layer)
+        }
         try attempting(
             "make layer number \(layer)",
-            try Directory(opening: layers).makeDirectory(RawPath("\(layer)"), permissions: 0o755))
+            try { () throws(SyscallError) in
+                _ = try Directory(opening: root).open(
+                    mark(layer), [.writeOnly, .create], permissions: 0o600)
+                try Directory(opening: layers).makeDirectory(
+                    RawPath("\(layer)"), permissions: 0o755)
+            }())
+    }
+
+    /// The folder itself is the layer's content, whose mode is looked at: so the mark has a file of its
+    /// own. A sticky folder is one, too, for tests that make folders.
+    private func mark(_ layer: LayerNumber) -> RawPath { RawPath(".unfinished-\(layer)") }
+
+    private func status(_ name: RawPath) throws(DriverError) -> FileStatus? {
+        try attempting(
+            "look at \(name)",
+            try Directory(opening: layers).statusIfPresent(of: name))
+    }
+
+    func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+        guard let status = try status(RawPath("\(layer)")) else { return true }
+        if status.permissions & 0o1000 != 0 { return true }
+        return try attempting(
+            "look at layer number \(layer)",
+            try Directory(opening: root).statusIfPresent(of: mark(layer)) != nil)
+    }
+
+    func settle(_ layer: LayerNumber) throws(DriverError) {
+        do throws(SyscallError) {
+            try Directory(opening: root).removeFile(mark(layer))
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return
+        } catch {
+            throw DriverError("settle layer number \(layer)", error)
+        }
     }
 
     func seal(
@@ -59,10 +97,12 @@ struct FolderDriver: Driver {
         if durability == .durable {
             try attempting("sync layer number \(layer)", try folder.descriptor.syncFilesystem())
         }
+        try settle(layer)
     }
 
     func remove(_ layer: LayerNumber) throws(DriverError) {
         if !canRemove { throw DriverError(.system, "this driver was told to remove nothing") }
+        try settle(layer)
         do throws(SyscallError) {
             try Directory(opening: layers).rename(
                 RawPath("\(layer)"),

@@ -93,37 +93,93 @@ import Testing
         #expect(try second.check(deep: true).isEmpty)
     }
 
-    @Test func `bytes without a record go with the first opening after a start`() throws {
+    @Test
+    func `what was being made when the power was cut goes with the first opening after a start`()
+        throws
+    {
         let fixture = try StoreFixture()
         let first = try fixture.open()
         _ = try first.create(id: "kept")
-        try makeFolder(fixture, "7")
+        try makeFolder(fixture, "7", permissions: 0o1755)
         let store = try fixture.open()
         let findings = try store.check()
         #expect(findings.map(\.kind) == [.unownedLayer] && findings[0].subject == "folder/7")
         #expect(try store.collectGarbage(dryRun: true) == findings)
         #expect(try fixture.layersOnDisk() == ["1", "7"])
-        // As if the machine had been started since.
+        try restart(fixture)
+        _ = try fixture.open()
+        #expect(try fixture.layersOnDisk() == ["1"])
+        #expect(try fixture.open().check().isEmpty)
+    }
+
+    @Test func `a removed layer whose removal a power cut took back goes, too`() throws {
+        let fixture = try StoreFixture()
+        let first = try fixture.open()
+        for id in ["old", "kept"] { _ = try first.create(id: id) }
+        try first.remove("old")
+        try makeFolder(fixture, "1")
+        try restart(fixture)
+        #expect(try fixture.open().check().isEmpty)
+        #expect(try fixture.layersOnDisk() == ["2"])
+    }
+
+    @Test func `a layer without a record stops changes after a start, and is kept`() throws {
+        let fixture = try StoreFixture()
+        _ = try fixture.open().create(id: "kept")
+        try makeFolder(fixture, "7")
+        // Before a start nobody looks, and a collection keeps it.
+        #expect(try fixture.open().collectGarbage().map(\.kind) == [.unownedLayer])
+        try restart(fixture)
+        for _ in 0..<2 {
+            let store = try fixture.open()
+            #expect(try store.layers().count == 1)
+            let error = expect(.storeDamaged) { () throws(DriverError) in try store.create() }
+            #expect(error?.message.contains("folder/7") == true)
+            expect(.storeDamaged) { () throws(DriverError) in try store.remove("kept") }
+            expect(.storeDamaged) { () throws(DriverError) in try store.commit("kept") }
+            expect(.storeDamaged) { () throws(DriverError) in try store.collectGarbage() }
+            #expect(Set(try store.check().map(\.kind)) == [.recordsLost, .unownedLayer])
+            #expect(try store.check().allSatisfy(\.isDamage))
+        }
+        #expect(try fixture.layersOnDisk() == ["1", "7"])
+        try fixture.open().collectGarbage(orphans: true)
+        let store = try fixture.open()
+        #expect(try store.check().isEmpty)
+        #expect(try fixture.layersOnDisk() == ["1"])
+        #expect(try store.create().number == 8)
+    }
+
+    @Test func `a number under which somebody's bytes lie is not given to a new layer`() throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        try makeFolder(fixture, "1")
+        expect(.storeDamaged) { () throws(DriverError) in try store.create(id: "new") }
+        #expect(try fixture.layersOnDisk() == ["1"])
+        #expect(try store.layers().isEmpty)
+        expect(.storeDamaged) { () throws(DriverError) in try store.create(id: "new") }
+    }
+
+    /// As if the machine had been started since.
+    private func restart(_ fixture: StoreFixture) throws {
         let boot = try #require(
             try FileManager.default.contentsOfDirectory(atPath: fixture.runRoot.string)
                 .first { $0.hasPrefix("boot-") })
         try "another start".write(
             toFile: fixture.runRoot.appending(boot).string, atomically: false, encoding: .utf8)
-        _ = try fixture.open()
-        #expect(try fixture.layersOnDisk() == ["1"])
     }
 
     @Test func `a collection clears what nothing owns`() throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()
         _ = try store.create(id: "kept")
-        try makeFolder(fixture, "7")
+        try makeFolder(fixture, "7", permissions: 0o1755)
+        try makeFolder(fixture, "8")
         try makeFolder(fixture, "not-ours")
         try store.remove(try store.create().id)
         let found = try store.collectGarbage()
         #expect(Set(found.map(\.kind)) == [.unownedLayer, .trash])
-        #expect(try fixture.layersOnDisk() == ["1", "not-ours"])
-        #expect(try store.check().map(\.kind) == [.foreignFile])
+        #expect(try fixture.layersOnDisk() == ["1", "8", "not-ours"])
+        #expect(Set(try store.check().map(\.kind)) == [.foreignFile, .unownedLayer])
     }
 
     @Test func `a record that makes no sense is reported`() throws {
@@ -170,9 +226,11 @@ import Testing
             "UPDATE layers SET state = ?, owner = ? WHERE number = 1", [state, Self.dead])
     }
 
-    private func makeFolder(_ fixture: StoreFixture, _ name: String) throws {
-        try FileManager.default.createDirectory(
-            atPath: fixture.layers.appending(name).string, withIntermediateDirectories: false)
+    private func makeFolder(
+        _ fixture: StoreFixture, _ name: String, permissions: UInt16 = 0o755
+    ) throws {
+        let layers = try Directory(opening: fixture.layers)
+        try layers.makeDirectory(RawPath(name), permissions: permissions)
     }
 
     private func wait<Value: Sendable>(for task: Task<Value, any Error>) throws -> Value {

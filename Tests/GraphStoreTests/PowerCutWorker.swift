@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Foundation
+import GraphArchive
+import GraphCore
+import GraphStore
+import GraphSystem
+import GraphTestSupport
+import SystemPackage
+import Testing
+
+/// What Tests/scripts/power-cuts.sh runs as a program that keeps a store open for many operations; nothing
+/// otherwise.
+@Suite(.enabled(if: ProcessInfo.processInfo.environment["GRAPH_CUT_FOLDER"] != nil))
+struct PowerCutWorkerTests {
+    @Test func `works on a store until the power is cut`() throws {
+        let environment = ProcessInfo.processInfo.environment
+        let folder = FilePath(try #require(environment["GRAPH_CUT_FOLDER"]))
+        let subject = try #require(
+            DriverUnderTest.all.first { $0.name == environment["GRAPH_CUT_DRIVER"] })
+        let store = try LayerStore(
+            LayerStore.Configuration(
+                root: folder.appending("mounted/root"), runRoot: folder.appending("run"),
+                driver: subject.name),
+            drivers: [subject.type], chooseDriver: { (_) throws(DriverError) in subject.type })
+        let journal = try #require(
+            FileHandle(forWritingAtPath: folder.appending("journal").string))
+        var random = SeededGenerator(seed: SeededGenerator.runSeed)
+        let name = "p\(ProcessInfo.processInfo.processIdentifier)"
+        for round in 0... {
+            if try folder.appending("stop").exists { return }
+            while try folder.appending("pause").exists { Thread.sleep(forTimeInterval: 0.02) }
+            do throws(DriverError) {
+                try Self.step(store, "\(name)-\(round)", &random) { line in
+                    _ = try? journal.seekToEnd()
+                    try? journal.write(contentsOf: Data((line + "\n").utf8))
+                }
+            } catch {
+                // Others remove what this one builds on.
+                #expect([.layerNotFound, .layerInUse].contains(error.code), "\(error)")
+            }
+        }
+    }
+
+    private static func step(
+        _ store: LayerStore, _ id: String, _ random: inout SeededGenerator,
+        _ tell: (String) -> Void
+    ) throws(DriverError) {
+        let layers = try store.layers()
+        let parent = layers.filter { $0.kind == .committed }.randomElement(using: &random)?.id
+        switch Int.random(in: 0..<6, using: &random) {
+        case 0:
+            guard let tar = try? StoreFixture.tar("f", String(repeating: id, count: 5_000)) else {
+                return
+            }
+            tell("commit " + (try store.apply(MemorySource(tar), id: id, parent: parent).layer.id))
+        case 1, 2: _ = try store.create(id: id, parent: parent)
+        case 3:
+            _ = try store.create(id: id, parent: parent)
+            let place = try store.mount(id).path
+            try? place.appending("file").write(String(repeating: id, count: 5_000))
+            try store.unmount(layer: id)
+            tell("commit " + (try store.commit(id).id))
+        default:
+            guard let old = layers.randomElement(using: &random), layers.count > 12 else { return }
+            tell("remove \(old.id)")
+            try store.remove(old.id)
+            if random.chance(50) { try store.reclaim() }
+        }
+    }
+}
