@@ -3,6 +3,7 @@
 
 import GraphCore
 import GraphSystem
+import Synchronization
 import SystemPackage
 
 extension LayerStore {
@@ -91,10 +92,16 @@ extension LayerStore {
     private func reconcileAfterBoot() throws(DriverError) {
         let file = paths.boot(storeID)
         let boot = try currentBoot()
-        if Self.content(of: file) == boot { return }
+        if Self.content(of: file) == boot {
+            isBootMarked.withLock { $0 = true }
+            return
+        }
         try paths.makeRunRoot()
         try withLock(on: 0) { () throws(DriverError) in
-            if Self.content(of: file) == boot { return }
+            if Self.content(of: file) == boot {
+                isBootMarked.withLock { $0 = true }
+                return
+            }
             try mountTableIfAny()?.clear()
             // At once: were it not written, the next opening would forget mounts of this boot.
             try attempting(
@@ -104,9 +111,16 @@ extension LayerStore {
                         file, [.writeOnly, .create, .truncate], permissions: 0o600)
                     try new.write(boot)
                 }())
+            isBootMarked.withLock { $0 = true }
             for orphan in try unownedLayers() { try driver.remove(orphan.number) }
             for number in try unownedRecipes() { try recipes.remove(number) }
         }
+    }
+
+    /// Makes sure that the next opening does not forget what is mounted from now on.
+    func requireBootMark() throws(DriverError) {
+        if isReadOnly || isBootMarked.withLock({ $0 }) { return }
+        try reconcileAfterBoot()
     }
 
     /// Layers on disk that no record owns.
