@@ -8,7 +8,6 @@ let argumentParser = Target.Dependency.product(
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
-let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 
 let package = Package(
     name: "graph-storage",
@@ -22,13 +21,15 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
-        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         .target(name: "CGraphLinux"),
         .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "GraphSystem", dependencies: ["CGraphLinux", systemPackage]),
+        .target(name: "GraphSQLite", dependencies: ["CSQLite"]),
         .target(
             name: "GraphArchive",
             dependencies: ["GraphSystem", "CISAL", "CZstd", crypto, systemPackage]),
@@ -54,7 +55,7 @@ let package = Package(
         .target(
             name: "GraphStore",
             dependencies: [
-                "GraphCore", "GraphArchive", "GraphSystem", grdb, logging, systemPackage,
+                "GraphCore", "GraphArchive", "GraphSystem", "GraphSQLite", logging, systemPackage,
             ]),
         .target(
             name: "GraphImage",
@@ -113,7 +114,8 @@ let package = Package(
         .testTarget(
             name: "GraphStoreTests",
             dependencies: [
-                "GraphStore", "GraphCore", "GraphArchive", "GraphSystem", "GraphTestSupport", grdb,
+                "GraphStore", "GraphCore", "GraphArchive", "GraphSystem", "GraphSQLite",
+                "GraphTestSupport",
                 logging, systemPackage,
             ]),
         .testTarget(
@@ -135,7 +137,7 @@ let package = Package(
 )
 
 // One set of rules for every target: warnings are errors, imports state their access, and whatever
-// is memory-unsafe outside GraphSystem is marked where it stands.
+// is memory-unsafe outside GraphSystem and GraphSQLite is marked where it stands.
 for target in package.targets where [.regular, .executable, .test].contains(target.type) {
     if target.name.hasPrefix("C") { continue }
     let features = ["ExistentialAny", "InternalImportsByDefault", "MemberImportVisibility"]
@@ -143,7 +145,7 @@ for target in package.targets where [.regular, .executable, .test].contains(targ
         features.map { .enableUpcomingFeature($0) } + [
             .treatAllWarnings(as: .error)
         ]
-    if target.type != .test && target.name != "GraphSystem" {
+    if target.type != .test && !["GraphSystem", "GraphSQLite"].contains(target.name) {
         target.swiftSettings?.append(.strictMemorySafety())
     }
 }

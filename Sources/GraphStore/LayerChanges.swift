@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GRDB
 import GraphArchive
 import GraphCore
+import GraphSQLite
 import GraphSystem
 
 /// What is recorded about a layer at the end of a commit or an apply.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GRDB
 import GraphArchive
 import GraphCore
+import GraphSQLite
 import GraphSystem
 
 /// The reading statements about layers, on a connection of `graph.db`.
@@ -135,7 +135,7 @@ struct LayerQueries {
             sql: "SELECT l.kind, count(*) FROM layers l WHERE \(LayerRecord.isVisible) GROUP BY 1")
         var counts: [Layer.Kind: Int] = [:]
         for row in try Row.fetchAll(statement) {
-            if let kind = Layer.Kind(rawValue: row[0]) { counts[kind] = row[1] }
+            if let kind = Layer.Kind(rawValue: try row[0]) { counts[kind] = try row[1] }
         }
         return counts
     }
@@ -170,7 +170,7 @@ struct LayerQueries {
         let cursor = try Row.fetchCursor(statement, arguments: arguments)
         var records: [LayerRecord] = []
         while let row = try cursor.next() {
-            let number: Int64 = row[0]
+            let number: Int64 = try row[0]
             let labels = isWhole ? all[number] ?? [:] : try labels(of: number)
             records.append(try LayerRecord(row, labels: labels))
         }
@@ -182,7 +182,7 @@ struct LayerQueries {
             sql: "SELECT key, value FROM labels WHERE layer = ?")
         let cursor = try Row.fetchCursor(statement, arguments: [number])
         var labels: [String: String] = [:]
-        while let row = try cursor.next() { labels[row[0]] = row[1] }
+        while let row = try cursor.next() { labels[try row[0]] = try row[1] }
         return labels
     }
 
@@ -191,7 +191,9 @@ struct LayerQueries {
         let statement = try database.cachedStatement(sql: "SELECT layer, key, value FROM labels")
         let cursor = try Row.fetchCursor(statement)
         var labels: [Int64: [String: String]] = [:]
-        while let row = try cursor.next() { labels[row[0], default: [:]][row[1]] = row[2] }
+        while let row = try cursor.next() {
+            labels[try row[0], default: [:]][try row[1]] = try row[2]
+        }
         return labels
     }
 

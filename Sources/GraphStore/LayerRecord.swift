@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GRDB
 import GraphArchive
 import GraphCore
+import GraphSQLite
 import GraphSystem
 
 /// A row of the table `layers`, with its labels.
@@ -41,24 +41,24 @@ struct LayerRecord: Sendable {
     static let isVisible = "l.state IN ('ready', 'committing')"
 
     /// Reads the row that a cursor stands on.
-    ///
-    /// What the table declares to be NOT NULL is not asked for NULL.
     init(_ row: Row, labels: [String: String]) throws {
-        let number = LayerNumber(rawValue: row[0])
-        guard let kind = Layer.Kind(rawValue: row[2]), let state = State(rawValue: row[3]) else {
+        let number = LayerNumber(rawValue: try row[0])
+        guard let kind = Layer.Kind(rawValue: try row[2]),
+            let state = State(rawValue: try row[3])
+        else {
             throw DriverError(.storeDamaged, "layer number \(number) has an unknown kind or state")
         }
-        let parent: UInt32? = row[5]
+        let parent: UInt32? = try row[5]
         self.state = state
-        owner = row[4]
+        owner = try row[4]
         self.parent = parent.map { LayerNumber(rawValue: $0) }
         let (diffBytes, bytes, inodes, limit): (Int64?, Int64?, Int64?, Int64?) =
-            (row[11], row[12], row[13], row[14])
-        let (durability, recipeBytes): (String?, Int64?) = (row[15], row[18])
+            try (row[11], row[12], row[13], row[14])
+        let (durability, recipeBytes): (String?, Int64?) = try (row[15], row[18])
         layer = Layer(
-            number: number, id: row[1] ?? "", kind: kind, parent: row[6], depth: row[7],
-            diffID: try Self.digest(row[8]), chainID: try Self.digest(row[9]),
-            contentDigest: try Self.digest(row[10]),
+            number: number, id: try row[1] ?? "", kind: kind, parent: try row[6], depth: try row[7],
+            diffID: try Self.digest(try row[8]), chainID: try Self.digest(try row[9]),
+            contentDigest: try Self.digest(try row[10]),
             diffBytes: diffBytes.map { UInt64(bitPattern: $0) },
             recipeBytes: recipeBytes.map { UInt64(bitPattern: $0) },
             usage: bytes.map {
@@ -66,7 +66,7 @@ struct LayerRecord: Sendable {
                     bytes: UInt64(bitPattern: $0), inodes: UInt64(bitPattern: inodes ?? 0))
             }, durability: durability.flatMap { Durability(rawValue: $0) },
             limits: LayerLimits(bytes: limit.map { UInt64(bitPattern: $0) }),
-            created: Timestamp(record: row[16]), updated: Timestamp(record: row[17]),
+            created: Timestamp(record: try row[16]), updated: Timestamp(record: try row[17]),
             labels: labels)
     }
 

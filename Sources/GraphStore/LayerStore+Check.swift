@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GRDB
 public import GraphArchive
 public import GraphCore
+import GraphSQLite
 import GraphSystem
 import SystemPackage
 
@@ -67,7 +67,7 @@ extension LayerStore {
             let lines = try database.read("check the database") { connection in
                 try String.fetchAll(connection, sql: "PRAGMA quick_check")
                     + Row.fetchAll(connection, sql: "PRAGMA foreign_key_check").map {
-                        "a row of \($0[0] as String? ?? "?") refers to a layer that is not there"
+                        "a row of \(try $0[0] as String? ?? "?") refers to a layer that is not there"
                     }
             }
             return lines.filter { $0 != "ok" }.map {
@@ -242,7 +242,7 @@ extension LayerStore {
                         try clearInterrupted(mount, table)
                     } else {
                         removeMountPoint(mount)
-                        try table.delete(mount)
+                        try table.forget(mount)
                     }
                 }
             }

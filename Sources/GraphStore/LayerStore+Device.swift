@@ -46,7 +46,7 @@ extension LayerStore {
                 return MountedLayer(layer: layer, path: path, count: 1)
             } catch {
                 try? driver.detachDevice(for: record.number)
-                try? table.delete(given)
+                try? table.forget(given)
                 throw error
             }
         }
@@ -81,7 +81,7 @@ extension LayerStore {
         } else if try driver.device(for: given.layer) != nil {
             return true
         }
-        try table.delete(given)
+        try table.forget(given)
         return false
     }
 

@@ -12,12 +12,18 @@ extension LayerStore {
     /// mount of the first where it is another: the writable layer of an overlay is never mounted
     /// twice.
     ///
+    /// An active layer can be written to where it is mounted, or is not mounted: a filesystem that
+    /// comes back read-only, as overlayfs does on a full disk, is refused.
+    ///
     /// - Parameters:
     ///   - reference: An active layer or a view.
     ///   - target: An existing directory; nil for one below RUN-ROOT that the store makes.
     /// - Returns: The place, and how often the layer was mounted there.
     /// - Throws: ``GraphCore/DriverError/Code/wrongKind`` for a committed layer,
-    ///   ``GraphCore/DriverError/Code/layerInUse`` when it is mounted in another mount namespace.
+    ///   ``GraphCore/DriverError/Code/layerInUse`` when it is mounted in another mount namespace,
+    ///   ``GraphCore/DriverError/Code/noSpace`` when ROOT or RUN-ROOT has no room for what mounting
+    ///   needs, ``GraphCore/DriverError/Code/storeReadOnly`` when an active layer could not be written
+    ///   to.
     public func mount(
         _ reference: String, at target: FilePath? = nil
     ) throws(DriverError) -> MountedLayer {
@@ -26,23 +32,40 @@ extension LayerStore {
             let live = try liveMounts(of: record, table, namespace, isMounting: true)
             try refuseGivenOut(record.layer, live)
             let place = try resolve(target, for: record.number)
-            if var mount = live.first(where: { $0.target == place }) {
-                mount.count += 1
-                try table.put(mount)
-                return MountedLayer(layer: record.layer, path: place, count: mount.count)
+            do throws(DriverError) {
+                if var mount = live.first(where: { $0.target == place }) {
+                    try refuseReadOnly(record.layer, mount)
+                    mount.count += 1
+                    try table.put(mount)
+                    return MountedLayer(layer: record.layer, path: place, count: mount.count)
+                }
+                let previousID = try mountID(at: place)
+                // Where nothing is mounted, no layer is.
+                if previousID != nil { try refuseUsed(place, table, namespace) }
+                let mounts = try mountsToAttach(record, parents, live)
+                try attach(
+                    mounts, table,
+                    MountRecord(
+                        layer: record.number, target: place, namespace: namespace, count: 1,
+                        mountID: nil, previousID: previousID, stacked: mounts.count,
+                        ownsTarget: target == nil))
+            } catch {
+                // It stays where something is mounted.
+                if target == nil { removeMountPoint(of: record.number) }
+                throw error
             }
-            let previousID = try mountID(at: place)
-            // Where nothing is mounted, no layer is.
-            if previousID != nil { try refuseUsed(place, table, namespace) }
-            let mounts = try mountsToAttach(record, parents, live)
-            try attach(
-                mounts, table,
-                MountRecord(
-                    layer: record.number, target: place, namespace: namespace, count: 1,
-                    mountID: nil, previousID: previousID, stacked: mounts.count,
-                    ownsTarget: target == nil))
             return MountedLayer(layer: record.layer, path: place, count: 1)
         }
+    }
+
+    /// Refuses to count a mount of an active layer whose filesystem has become read-only.
+    private func refuseReadOnly(_ layer: Layer, _ mount: MountRecord) throws(DriverError) {
+        guard layer.kind == .active, try mountID(at: mount.target) == mount.mountID,
+            try attempting("look at \(mount.target)", try MountPoint(mount.target).isReadOnly())
+        else { return }
+        throw DriverError(
+            .storeReadOnly,
+            "layer \(layer.id) is mounted at \(mount.target), and has become read-only there")
     }
 
     /// Lends a layer that can be mounted, with its lock held and nobody's remains.
@@ -75,14 +98,13 @@ extension LayerStore {
     ///   ``GraphCore/DriverError/Code/invalidArgument`` when there is nothing to unmount.
     @discardableResult
     public func unmount(layer reference: String) throws(DriverError) -> MountedLayer {
-        let table = try mountTable()
         let record = try record(reference)
+        let isNone = DriverError(.invalidArgument, "layer \(record.layer.id) is not mounted")
+        guard let table = try mountTableIfAny() else { throw isNone }
         return try withLock(on: record.number) { () throws(DriverError) in
             let live = try liveMounts(
                 of: record, table, try currentNamespace(), isMounting: false)
-            guard let mount = live.first(where: \.ownsTarget) ?? live.last else {
-                throw DriverError(.invalidArgument, "layer \(record.layer.id) is not mounted")
-            }
+            guard let mount = live.first(where: \.ownsTarget) ?? live.last else { throw isNone }
             return try release(mount, record.layer, table)
         }
     }
@@ -92,13 +114,15 @@ extension LayerStore {
     /// - Returns: How many mountings are left there; with 0 the mount is gone.
     @discardableResult
     public func unmount(target: FilePath) throws(DriverError) -> MountedLayer {
-        let table = try mountTable()
+        let table = try mountTableIfAny()
         let namespace = try currentNamespace()
-        if let device = try unmountDevice(at: target, table) { return device }
+        if let table, let device = try unmountDevice(at: target, table) { return device }
         let place = try canonical(target)
         let isNone = DriverError(
             .invalidArgument, "no layer of this store is mounted at \(place)")
-        guard let found = try table.record(at: place, in: namespace) else { throw isNone }
+        guard let table, let found = try table.record(at: place, in: namespace) else {
+            throw isNone
+        }
         let record = try database.consistent("look for layer number \(found.layer)") {
             try LayerQueries($0).layer(found.layer)
         }
@@ -164,17 +188,20 @@ extension LayerStore {
         var attached = 0
         do throws(DriverError) {
             for mount in mounts {
-                try attempting(
-                    "mount layer number \(record.layer) at \(record.target)",
-                    try mount.attach(at: record.target))
+                do throws(SyscallError) {
+                    try mount.attach(at: record.target)
+                } catch {
+                    throw withResource(
+                        DriverError(
+                            "mount layer number \(record.layer) at \(record.target)", error))
+                }
                 attached += 1
             }
             record.mountID = try mountID(at: record.target)
             try table.put(record)
         } catch {
             for _ in 0..<attached { try? MountPoint(record.target).unmount(detaching: true) }
-            try? table.delete(record)
-            removeMountPoint(record)
+            try? table.forget(record)
             throw error
         }
     }

@@ -14,9 +14,19 @@ extension LayerStore {
     ///
     /// Nothing is cleared by records that have lost something.
     func recoverOnOpening() {
-        let boot = isReadOnly ? "" : currentBoot()
-        let isFirst =
-            !isReadOnly && Self.content(of: paths.boot(storeID)) != boot + Self.compared
+        var boot: String?
+        var isFirst = false
+        do throws(DriverError) {
+            if !isReadOnly {
+                let current = try currentBoot()
+                let marked = Self.content(of: paths.boot(storeID))
+                isFirst = marked != current + Self.compared
+                if marked?.hasPrefix(current) == true { isBootMarked.withLock { $0 = true } }
+                boot = current
+            }
+        } catch {
+            warn("could not compare the store with its disk after the machine's start", nil, error)
+        }
         do throws(DriverError) {
             if let loss = try findLoss(isFirst: isFirst) { declareLoss(loss) }
         } catch {
@@ -26,7 +36,11 @@ extension LayerStore {
         if isReadOnly { return }
         if lossIfAny.withLock({ $0 }) != nil {
             do throws(DriverError) {
-                try withLock(on: 0) { () throws(DriverError) in try forgetMounts(before: boot) }
+                if let boot {
+                    try withLock(on: 0) { () throws(DriverError) in
+                        try forgetMounts(before: boot)
+                    }
+                }
             } catch {
                 warn("could not forget mounts from before the machine's start", nil, error)
             }
@@ -38,7 +52,7 @@ extension LayerStore {
             warn("could not clear what an interrupted operation left", nil, error)
         }
         do throws(DriverError) {
-            if isFirst { try reconcileAfterBoot(boot) }
+            if let boot, isFirst { try reconcileAfterBoot(boot) }
         } catch {
             warn("could not compare the store with its disk after the machine's start", nil, error)
         }
@@ -128,12 +142,22 @@ extension LayerStore {
         }
     }
 
+    /// Makes sure that the next opening does not forget what is mounted from now on.
+    func requireBootMark() throws(DriverError) {
+        if isReadOnly || isBootMarked.withLock({ $0 }) { return }
+        let boot = try currentBoot()
+        try paths.makeRunRoot()
+        try withLock(on: 0) { () throws(DriverError) in try forgetMounts(before: boot) }
+    }
+
     /// Forgets the mounts of an earlier start of the machine, once; the caller holds the lock.
     private func forgetMounts(before boot: String) throws(DriverError) {
-        if Self.content(of: paths.boot(storeID))?.hasPrefix(boot) == true { return }
-        try mountTableIfAny()?.clear()
-        // At once: were it not written, the next opening would forget mounts of this boot.
-        try writeBoot(boot)
+        if Self.content(of: paths.boot(storeID))?.hasPrefix(boot) != true {
+            try mountTableIfAny()?.clear()
+            // At once: were it not written, the next opening would forget mounts of this boot.
+            try writeBoot(boot)
+        }
+        isBootMarked.withLock { $0 = true }
     }
 
     private func writeBoot(_ text: String) throws(DriverError) {
@@ -175,9 +199,11 @@ extension LayerStore {
     /// What follows the boot id once disk and records have been compared.
     private static let compared = "compared\n"
 
-    private func currentBoot() -> String {
-        // Without it every opening compares.
-        Self.content(of: "/proc/sys/kernel/random/boot_id") ?? "unknown\n"
+    private func currentBoot() throws(DriverError) -> String {
+        guard let boot = Self.content(of: "/proc/sys/kernel/random/boot_id") else {
+            throw DriverError(.system, "could not read the machine's boot id")
+        }
+        return boot
     }
 
     private static func content(of path: FilePath) -> String? {

@@ -27,7 +27,7 @@ extension LayerStore {
             } else if mount.namespace != namespace {
                 let processes = try processes(of: mount)
                 if processes.isEmpty {
-                    try table.delete(mount)
+                    try table.forget(mount)
                 } else if record.layer.kind == .active && isMounting {
                     throw inOtherNamespace(record.layer, mount, processes)
                 }
@@ -37,7 +37,7 @@ extension LayerStore {
                 live.append(mount)
             } else {
                 removeMountPoint(mount)
-                try table.delete(mount)
+                try table.forget(mount)
             }
         }
         return live
@@ -63,7 +63,7 @@ extension LayerStore {
                 targets.append(mount.target.string)
             } else {
                 removeMountPoint(mount)
-                try table.delete(mount)
+                try table.forget(mount)
             }
         }
         if targets.isEmpty {
@@ -87,7 +87,7 @@ extension LayerStore {
         } else if mount.isDevice {
             let path = try place(of: mount)
             try driver.detachDevice(for: mount.layer)
-            try table.delete(mount)
+            try table.forget(mount)
             return MountedLayer(layer: layer, path: path, count: 0)
         } else {
             if try mountID(at: mount.target) != mount.mountID {
@@ -96,7 +96,7 @@ extension LayerStore {
                     "something else is mounted over layer \(layer.id) at \(mount.target)")
             }
             for _ in 0..<mount.stacked { try detach(mount, layer) }
-            try table.delete(mount)
+            try table.forget(mount)
             removeMountPoint(mount)
         }
         return MountedLayer(layer: layer, path: try place(of: mount), count: mount.count)
@@ -136,7 +136,7 @@ extension LayerStore {
             try attempting(
                 "clear \(mount.target)", try MountPoint(mount.target).unmount(detaching: true))
         }
-        try table.delete(mount)
+        try table.forget(mount)
         removeMountPoint(mount)
     }
 
@@ -159,7 +159,7 @@ extension LayerStore {
         if mount.ownsTarget { removeMountPoint(of: mount.layer) }
     }
 
-    private func removeMountPoint(of number: LayerNumber) {
+    func removeMountPoint(of number: LayerNumber) {
         // It stays where something else is mounted there: then it is not ours any more.
         try? Directory(opening: paths.mountPoints)
             .removeDirectory(RawPath(String(number.rawValue)))
@@ -201,19 +201,6 @@ extension LayerStore {
         }
     }
 
-    /// The table of mounts, unless nothing was ever mounted or it is not ours to see.
-    func mountTableIfAny() throws(DriverError) -> MountTable? {
-        do throws(SyscallError) {
-            let folder = try Directory(opening: paths.runRoot)
-            if try folder.statusIfPresent(of: "mounts.db") == nil { return nil }
-        } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .permissionDenied {
-            return nil
-        } catch {
-            throw DriverError("look at \(paths.runRoot)", error)
-        }
-        return try mountTable()
-    }
-
     /// How many layers are mounted in this namespace.
     func mountedLayerCount() throws(DriverError) -> Int {
         guard let table = try mountTableIfAny() else { return 0 }
@@ -253,6 +240,9 @@ extension LayerStore {
             _ = try attempting(
                 "make a mount point",
                 try Directory(opening: parent).makeOrOpenDirectory(name, permissions: 0o755))
+        } catch  where error.errno == .noSpace {
+            throw DriverError(
+                noSpace: "could not make a mount point", at: paths.mountPoints, cause: error)
         } catch {
             throw DriverError("make a mount point", error)
         }

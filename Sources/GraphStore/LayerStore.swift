@@ -65,8 +65,10 @@ public final class LayerStore: Sendable {
     let database: StoreDatabase
     let recipes: RecipeFolder
     private let ownerIfAny = Mutex<Owner?>(nil)
-    private let mountsIfOpen = Mutex<MountTable?>(nil)
+    private let mountsIfOpen = Mutex(OpenMountTable())
     let mountPointsIfKnown = Mutex<FilePath?>(nil)
+    /// Whether RUN-ROOT says that mounts before this start of the machine are forgotten.
+    let isBootMarked = Mutex(false)
     private let depthMaxIfAsked = Mutex<Int??>(nil)
     let evidence: RecordEvidence
     let lossIfAny = Mutex<String?>(nil)
@@ -158,20 +160,43 @@ public final class LayerStore: Sendable {
             "ask for the owner of an operation", try Owner.isAlive(owner, in: paths.owners))
     }
 
-    /// The records of mounts, opened when the first operation needs them.
+    /// The records of mounts, opened when the first operation needs them, and made where there are
+    /// none.
     func mountTable() throws(DriverError) -> MountTable {
-        try mountsIfOpen.withLock { table throws(DriverError) in
-            if let table { return table }
+        // Others would take what is recorded now for mounts before the machine's start.
+        try requireBootMark()
+        return try mountsIfOpen.withLock { table throws(DriverError) in
+            if let known = table.table { return known }
             try paths.makeRunRoot()
-            let new = try MountTable(paths.mounts, store: storeID)
-            table = new
+            let new = try MountTable(paths.mounts, lock: paths.layerLocks, store: storeID)
+            table.keep(new)
             return new
+        }
+    }
+
+    /// The records of mounts, unless nothing was ever mounted or they are not ours to see.
+    func mountTableIfAny() throws(DriverError) -> MountTable? {
+        try mountsIfOpen.withLock { table throws(DriverError) in
+            if let known = table.table { return known }
+            do throws(SyscallError) {
+                if try MountTable.isMissing(paths.mounts) { return nil }
+            } catch
+                where error.errno == .noSuchFileOrDirectory
+                || error.errno == .permissionDenied
+            {
+                return nil
+            } catch {
+                throw DriverError("look at \(paths.runRoot)", error)
+            }
+            let found = try MountTable(opening: paths.mounts, storeID)
+            table.keep(found)
+            return found
         }
     }
 
     /// Keeps all others from mounting, unmounting, committing and removing a layer.
     ///
-    /// A lock in RUN-ROOT and no transaction: it costs three system calls, dies with its process,
+    /// A lock in ROOT and no transaction: it costs three system calls, dies with its process,
     /// and holds up nobody who works on another layer.
     func withLock<Value>(
         on number: LayerNumber, _ body: () throws(DriverError) -> Value
@@ -182,15 +207,20 @@ public final class LayerStore: Sendable {
     }
 
     private func waitForLock(on number: LayerNumber) throws(DriverError) -> RangeLock {
+        let action = "lock layer number \(number)"
+        // In a file that every store has, behind the bytes of owners: a full RUN-ROOT stops nobody.
+        if !isReadOnly {
+            let byte = Int64(1 << 62) + Int64(number.rawValue)
+            return try attempting(action, try RangeLock(waitingFor: byte, in: paths.owners))
+        }
         do throws(SyscallError) {
             return try RangeLock(waitingFor: Int64(number.rawValue), in: paths.layerLocks)
         } catch  where error.errno == .noSuchFileOrDirectory {
             try paths.makeRunRoot()
             return try attempting(
-                "lock layer number \(number)",
-                try RangeLock(waitingFor: Int64(number.rawValue), in: paths.layerLocks))
+                action, try RangeLock(waitingFor: Int64(number.rawValue), in: paths.layerLocks))
         } catch {
-            throw DriverError("lock layer number \(number)", error)
+            throw DriverError(action, error)
         }
     }
 }

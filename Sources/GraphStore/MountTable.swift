@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GRDB
 import GraphCore
+import GraphSQLite
 import GraphSystem
 import SystemPackage
 
@@ -37,53 +37,89 @@ struct MountRecord: Sendable {
 ///
 /// Nothing is synced: after a reboot there are no mounts. The write-ahead log keeps the records
 /// whole when a process dies while it writes them. Several stores may share one table.
+///
+/// Unmounting works when RUN-ROOT has neither a block nor an inode left: log, index and a few pages have
+/// their blocks from the beginning, and the log is begun anew before it has used them up.
 final class MountTable: Sendable {
     private let queue: DatabaseQueue
     private let store: String
     private let path: FilePath
+    /// Whether nobody else can open the table while this one is open; see ``connect(_:alone:seconds:)``.
+    let isAlone: Bool
 
-    private static let version = 1
-    private static let statements = [
-        """
-        CREATE TABLE mounts (
-            store TEXT NOT NULL,
-            layer INTEGER NOT NULL,
-            target TEXT NOT NULL,
-            namespace INTEGER NOT NULL,
-            count INTEGER NOT NULL,
-            mount_id INTEGER,
-            previous_id INTEGER,
-            stacked INTEGER NOT NULL,
-            owns_target INTEGER NOT NULL,
-            PRIMARY KEY (store, layer, target, namespace)
-        ) WITHOUT ROWID
-        """,
-        "CREATE INDEX mounts_by_target ON mounts (target)",
-    ]
+    /// Opens the records, and makes them where there are none.
+    convenience init(_ path: FilePath, lock: FilePath, store: String) throws(DriverError) {
+        let isMissing = try attempting("look for \(path)", try Self.isMissing(path))
+        if isMissing { try Self.make(path, lock: lock) }
+        try self.init(opening: path, store)
+    }
 
-    init(_ path: FilePath, store: String) throws(DriverError) {
+    /// Opens the records that are there, which needs no room for anything.
+    init(opening path: FilePath, _ store: String) throws(DriverError) {
         (self.path, self.store) = (path, store)
-        queue = try databaseErrors("open the records of mounts", path) {
-            var configuration = Configuration()
-            configuration.busyMode = .timeout(60)
-            let queue = try DatabaseQueue(path: path.string, configuration: configuration)
-            try queue.inDatabase { database in
-                try database.execute(sql: "PRAGMA synchronous = OFF")
-                let known = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-                if known == Self.version { return }
-                if known > Self.version {
-                    throw DriverError(
-                        .unsupported, "\(path) was made by a newer version of this software")
-                }
-                try database.execute(sql: "PRAGMA journal_mode = WAL")
-                try database.inTransaction(.immediate) {
-                    if try Int.fetchOne(database, sql: "PRAGMA user_version") == 0 {
-                        for statement in Self.statements { try database.execute(sql: statement) }
-                        try database.execute(sql: "PRAGMA user_version = \(Self.version)")
-                    }
-                    return .commit
-                }
+        (queue, isAlone) = try Self.open(path)
+        try databaseErrors("make the records of mounts", path) {
+            try queue.inDatabase { try Self.makeTables($0, path) }
+        }
+    }
+
+    private static func open(_ path: FilePath) throws(DriverError) -> (DatabaseQueue, Bool) {
+        if try !lacksRoom(path) {
+            do throws(DriverError) {
+                return (try connect(path, alone: false, seconds: waitSeconds), false)
+            } catch  where error.code == .noSpace {
+                // Somebody was quicker to take what was there.
             }
+        }
+        var tries = 0
+        while true {
+            do throws(DriverError) {
+                return (try connect(path, alone: true, seconds: 0), true)
+            } catch  where error.isOfBusyDatabase {}
+            do throws(DriverError) {
+                // Whoever has the table open has its index, too.
+                return (try connect(path, alone: false, seconds: 0), false)
+            } catch  where error.isOfBusyDatabase && tries < 100 * waitSeconds {
+                // Somebody is alone with it, for the time of an operation.
+                tries += 1
+                Pause.milliseconds(10)
+            }
+        }
+    }
+
+    private static let waitSeconds = 60
+
+    /// Whether the index of the log may find no room.
+    ///
+    /// SQLite maps it into memory and writes a byte for each page: where blocks are smaller than pages,
+    /// or are written anew with each change, the rest has no room on a full filesystem, and the kernel
+    /// ends the process (`SIGBUS`).
+    private static func lacksRoom(_ path: FilePath) throws(DriverError) -> Bool {
+        let room = try attempting(
+            "look at \(path)",
+            try Directory(opening: path.removingLastComponent()).descriptor.filesystem())
+        return room.availableBytes < 1 << 20 || room.blockBytes < 4096 || room.typeName == "btrfs"
+    }
+
+    /// Opens the table, and waits so many seconds for others.
+    ///
+    /// The first process cuts the index of the log and writes it anew, for which a full filesystem may
+    /// have no room: one that is `alone` has it in its own memory. Nobody else has the table open at
+    /// that moment, nor can while it is open.
+    private static func connect(
+        _ path: FilePath, alone: Bool, seconds: Int
+    ) throws(DriverError) -> DatabaseQueue {
+        try databaseErrors("open the records of mounts", path) {
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(Double(seconds))
+            configuration.keepsLog = true
+            configuration.prepareDatabase { (database) throws(DatabaseError) in
+                if alone { try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
+                try database.execute(sql: "PRAGMA synchronous = OFF")
+                try database.execute(sql: "PRAGMA wal_autocheckpoint = \(logFramesMax)")
+            }
+            let queue = try DatabaseQueue(path: path.string, configuration: configuration)
+            try queue.inDatabase { $0.wait(seconds: waitSeconds) }
             return queue
         }
     }
@@ -129,14 +165,23 @@ final class MountTable: Sendable {
             ])
     }
 
-    /// Forgets a place.
-    func delete(_ record: MountRecord) throws(DriverError) {
+    private func delete(_ record: MountRecord) throws(DriverError) {
         try run(
             "DELETE FROM mounts WHERE store = ? AND layer = ? AND target = ? AND namespace = ?",
             [
                 store, record.layer.rawValue, record.target.string,
                 Int64(bitPattern: record.namespace),
             ])
+    }
+
+    /// Forgets a place where nothing is mounted any more.
+    ///
+    /// Where there is no room for that the record stays: it is void with its mount, and whoever finds
+    /// it next forgets it.
+    func forget(_ record: MountRecord) throws(DriverError) {
+        do throws(DriverError) {
+            try delete(record)
+        } catch  where error.code == .noSpace {}
     }
 
     /// Forgets all places of this store's layers.
@@ -154,13 +199,14 @@ final class MountTable: Sendable {
                         FROM mounts \(rest)
                         """)
                 return try Row.fetchAll(statement, arguments: arguments).map { row in
-                    let (mountID, previousID): (Int64?, Int64?) = (row[4], row[5])
+                    let (mountID, previousID): (Int64?, Int64?) = try (row[4], row[5])
                     return MountRecord(
-                        layer: LayerNumber(rawValue: row[0]), target: FilePath(row[1] as String),
-                        namespace: UInt64(bitPattern: row[2] as Int64), count: row[3],
+                        layer: LayerNumber(rawValue: try row[0]),
+                        target: FilePath(try row[1] as String),
+                        namespace: UInt64(bitPattern: try row[2] as Int64), count: try row[3],
                         mountID: mountID.map { UInt64(bitPattern: $0) },
-                        previousID: previousID.map { UInt64(bitPattern: $0) }, stacked: row[6],
-                        ownsTarget: row[7])
+                        previousID: previousID.map { UInt64(bitPattern: $0) }, stacked: try row[6],
+                        ownsTarget: try row[7])
                 }
             }
         }

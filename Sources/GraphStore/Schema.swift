@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GRDB
+import GraphSQLite
 
 /// The tables of `graph.db`, as an ordered list of named steps.
 ///

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GRDB
 import GraphCore
+import GraphSQLite
 import GraphSystem
 import Synchronization
 import SystemPackage
@@ -53,6 +53,7 @@ final class StoreDatabase: Sendable {
         writer = Mutex(nil)
         var configuration = Self.configuration
         configuration.readonly = true
+        configuration.isURI = access != .readWrite
         let location =
             switch access {
             case .readWrite: path.string
@@ -146,7 +147,7 @@ final class StoreDatabase: Sendable {
     func read<Value>(
         _ action: @autoclosure () -> String, _ body: (Database) throws -> Value
     ) throws(DriverError) -> Value {
-        try databaseErrors(action(), path) { try reader.unsafeReentrantRead(body) }
+        try databaseErrors(action(), path) { try reader.inDatabase(body) }
     }
 
     /// Reads with several statements, all of which see the same state of the store.
@@ -176,7 +177,7 @@ final class StoreDatabase: Sendable {
                     return .commit
                 }
                 if synchronization == .onDisk { mark.withLock { $0 }?.write(changes: changes) }
-                guard let result else { throw DatabaseError(resultCode: .SQLITE_ABORT) }
+                guard let result else { throw DatabaseError(resultCode: .abort) }
                 return result
             }
         }
@@ -218,7 +219,7 @@ final class StoreDatabase: Sendable {
     private static var configuration: Configuration {
         var configuration = Configuration()
         configuration.busyMode = .timeout(60)
-        configuration.prepareDatabase { database in
+        configuration.prepareDatabase { (database) throws(DatabaseError) in
             if database.configuration.readonly { return }
             try database.execute(sql: "PRAGMA wal_autocheckpoint = 128")
         }
@@ -253,33 +254,45 @@ func databaseErrors<Value>(
         throw error
     } catch let error as DatabaseError {
         throw DriverError(action(), error, path)
+    } catch let error as SyscallError {
+        throw DriverError(action(), error)
     } catch {
         throw DriverError(.system, "could not \(action()): \(error)")
     }
 }
 
 extension DriverError {
+    private static let busyCall = "lock the database"
+
+    /// Whether another process has a database locked.
+    var isOfBusyDatabase: Bool { cause?.call == Self.busyCall }
+
     /// Describes a failure of SQLite.
     init(_ action: String, _ error: DatabaseError, _ path: FilePath) {
         let text = "could not \(action)"
         let reason = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
         switch error.resultCode {
-        case .SQLITE_CONSTRAINT where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE:
+        case .constraint where error.extendedResultCode == .uniqueConstraint:
             // The only such column is the id of a layer.
             self.init(.layerExists, "\(text): there is a layer with this id already")
-        case .SQLITE_FULL:
+        case .full:
             self.init(noSpace: "\(text): no space left for \(path.lastComponentName)", at: path)
-        case .SQLITE_READONLY:
+        case .readOnly:
             self.init(.storeReadOnly, "\(text): \(path) cannot be written")
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+        case .corrupt, .notDatabase:
             self.init(
                 .storeDamaged,
                 "\(text): \(path): \(reason); put graph.db and graph.db-wal back from one copy")
-        case .SQLITE_BUSY, .SQLITE_LOCKED:
+        case .busy, .locked:
             self.init(
-                .system, "\(text): another process has been changing \(path) for over a minute")
-        case .SQLITE_CANTOPEN, .SQLITE_IOERR:
-            if Self.filesystem(of: path)?.isReadOnly == true {
+                .system, "\(text): another process has been changing \(path) for over a minute",
+                cause: SyscallError(call: Self.busyCall, errno: .resourceTemporarilyUnavailable))
+        case .cannotOpen, .inputOutput:
+            let errno = Errno(rawValue: error.systemErrno)
+            if errno == .tooManyOpenFiles || errno == .tooManyOpenFilesInSystem {
+                self.init(
+                    .system, text, cause: SyscallError(call: "open(\(path))", errno: errno))
+            } else if Self.filesystem(of: path)?.isReadOnly == true {
                 self.init(.storeReadOnly, "\(text): \(path) is on a read-only filesystem")
             } else if Self.lacksSpace(beside: path) {
                 self.init(noSpace: "\(text): no space left for \(path)", at: path)

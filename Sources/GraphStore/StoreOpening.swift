@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GRDB
 import GraphCore
+import GraphSQLite
 import GraphSystem
 import SystemPackage
 

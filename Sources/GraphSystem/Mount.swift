@@ -58,7 +58,8 @@ public struct Mount: Hashable, Sendable {
 
     /// Makes the mount and shows it at `target`.
     ///
-    /// The mount is private: what is mounted below it later does not spread to other namespaces.
+    /// The mount is private: what is mounted below it later does not spread to other namespaces. One that
+    /// does not say to be read-only can be written to, or is not made.
     ///
     /// - Parameter target: An existing directory. A symbolic link at its end is followed.
     /// - Throws: The call that failed; ``SyscallError/detail`` holds the kernel's own sentence where
@@ -69,7 +70,9 @@ public struct Mount: Hashable, Sendable {
             let tree = try checked("open_tree(\(path))") {
                 path.withPlatformString { cgraph_open_tree_clone(AT_FDCWD, $0) }
             }
-            try DetachedMount(owning: tree).attach(at: target, attributes, allowing: allowed)
+            let mount = DetachedMount(owning: tree)
+            if !isReadOnly { try mount.requireWritable("open_tree(\(path))") }
+            try mount.attach(at: target, attributes, allowing: allowed)
         case .overlay(let layers):
             if layers.usesOptionString {
                 try layers.attachByOptionString(at: target, attributes)
@@ -80,7 +83,9 @@ public struct Mount: Hashable, Sendable {
             let context = try FilesystemContext(type)
             try context.set("source", string: path.string)
             for option in options { try context.set(option) }
-            try context.create().attach(at: target, attributes)
+            let mount = try context.create()
+            if !isReadOnly { try mount.requireWritable("fsconfig(create)") }
+            try mount.attach(at: target, attributes)
         case .thin(let volume, let directory):
             try volume.attach(directory, at: target, attributes)
         }

@@ -33,6 +33,11 @@ public struct OverlayLayers: Hashable, Sendable {
     /// Sets all up by fsconfig(2), which has no limit on the length of paths in sum, and no
     /// separators that a path would have to escape.
     func configure() throws(SyscallError) -> DetachedMount {
+        if upper == nil { return try create() }
+        return try withoutFallback(create)
+    }
+
+    private func create() throws(SyscallError) -> DetachedMount {
         let context = try FilesystemContext("overlay")
         for option in options { try context.set(option) }
         for lower in lowers { try Self.set("lowerdir+", lower, in: context) }
@@ -84,6 +89,13 @@ public struct OverlayLayers: Hashable, Sendable {
         if attributes.contains(.noExecution) { flags |= UInt(CGRAPH_MS_NOEXEC) }
         try checked("mount(overlay, \(data.utf8.count) bytes of options)") {
             cgraph_mount_relative(names.rawValue, "overlay", place, "overlay", flags, data)
+        }
+        if upper == nil || attributes.contains(.readOnly) { return }
+        do throws(SyscallError) {
+            if try MountPoint(target).isReadOnly() { throw fallback() }
+        } catch {
+            try? MountPoint(target).unmount(detaching: true)
+            throw error
         }
     }
 }

@@ -74,6 +74,8 @@ extension Timestamp {
 public struct FilesystemStatus: Hashable, Sendable {
     /// The magic number of the filesystem's type.
     public let magic: UInt64
+    /// The size of a block.
+    public let blockBytes: UInt64
     public let totalBytes: UInt64
     /// Bytes that a process without privileges may still use.
     public let availableBytes: UInt64
@@ -83,6 +85,7 @@ public struct FilesystemStatus: Hashable, Sendable {
 
     init(_ raw: cgraph_filesystem) {
         magic = raw.type
+        blockBytes = raw.block_size
         totalBytes = raw.blocks * raw.block_size
         availableBytes = raw.blocks_available * raw.block_size
         (totalInodes, freeInodes) = (raw.files, raw.files_free)

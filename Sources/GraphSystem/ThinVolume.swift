@@ -214,6 +214,7 @@ public struct ThinVolume: Hashable, Sendable {
         if device.isReadOnly { try context.set(MountOption("ro")) }
         for option in options { try context.set(option) }
         let mount = try context.create()
+        if !device.isReadOnly { try mount.requireWritable("fsconfig(create)") }
         if type == "xfs" && !device.isReadOnly { Self.limitRetries(of: device.device.number) }
         return mount
     }

@@ -2,9 +2,9 @@
 // Part of the graph-storage project.
 
 import Foundation
-import GRDB
 import GraphArchive
 import GraphCore
+import GraphSQLite
 import GraphStore
 import GraphSystem
 import GraphTestSupport
