@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GRDB
 import GraphCore
+import GraphSQLite
 import GraphSystem
 import Logging
 import Synchronization
@@ -91,7 +91,7 @@ extension LayerStore {
                 try String.fetchAll(connection, sql: "PRAGMA integrity_check(3)")
                     .filter { $0 != "ok" }
                     + Row.fetchAll(connection, sql: "PRAGMA foreign_key_check").map {
-                        "a row of \($0[0] as String? ?? "?") refers to a layer that is not there"
+                        "a row of \(try $0[0] as String? ?? "?") refers to a layer that is not there"
                     }
             }
         } catch  where error.code == .storeDamaged {

@@ -64,7 +64,7 @@ final class StoreDatabase: Sendable {
             case .copy: Self.uri(path, "vfs=unix-none&mode=ro")
             }
         if access == .copy {
-            configuration.prepareDatabase { database in
+            configuration.prepareDatabase { (database) throws(DatabaseError) in
                 try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
             }
         }
