@@ -8,7 +8,8 @@ package import SystemPackage
 package enum Trust {
     /// Refuses a file or directory of the store that is not the caller's or root's alone.
     ///
-    /// - Parameter type: What it has to be; nil for anything but a symbolic link.
+    /// It also has to be of a type; nil for anything but a symbolic link.
+    ///
     /// - Throws: ``DriverError/Code/untrusted``, with the command that mends it.
     package static func require(
         _ status: FileStatus, _ type: GraphSystem.FileType?, at path: @autoclosure () -> FilePath
@@ -36,7 +37,8 @@ package enum Trust {
 
     /// Refuses names in a directory that are there and are not the caller's or root's alone.
     package static func require(
-        _ names: [(name: RawPath, type: GraphSystem.FileType?)], in directory: Directory, _ path: FilePath
+        _ names: [(name: RawPath, type: GraphSystem.FileType?)], in directory: Directory,
+        _ path: FilePath
     ) throws(DriverError) {
         for (name, type) in names {
             let status = try attempting(

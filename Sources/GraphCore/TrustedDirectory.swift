@@ -18,8 +18,8 @@ package struct TrustedDirectory: Sendable {
     /// calls beside it.
     ///
     /// Of one that does not exist the nearest directory above it is checked: in that it would be made.
+    /// The flags say how the directory is opened.
     ///
-    /// - Parameter flags: How the directory is opened.
     /// - Throws: ``DriverError/Code/untrusted`` when others own it, may write to it, or may put
     ///   another one in its place; ``DriverError/Code/invalidArgument`` when its name is not UTF-8.
     package init(
@@ -43,6 +43,10 @@ package struct TrustedDirectory: Sendable {
             }
             guard let name = present.lastComponent else {
                 throw DriverError(.system, "could not open any directory above \(path)")
+            }
+            if name.kind != .regular {
+                throw DriverError(
+                    .invalidArgument, "\(path) leads through a directory that does not exist")
             }
             missing.append(name)
             present.removeLastComponent()
@@ -104,7 +108,8 @@ package struct TrustedDirectory: Sendable {
         try attempting("make the folder \(path)", try Self.make(path, permissions: 0o700))
         let made = try TrustedDirectory(path)
         if made.path == path && made.opened != nil { return made }
-        throw DriverError(.untrusted, "\(path) leads to \(made.path), and did not exist a moment ago")
+        throw DriverError(
+            .untrusted, "\(path) leads to \(made.path) by now, and did not exist a moment ago")
     }
 
     private static func make(_ path: FilePath, permissions: UInt16) throws(SyscallError) {

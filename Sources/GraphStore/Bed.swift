@@ -48,7 +48,8 @@ final class Bed: Sendable {
             // Who owns a file there is only what somebody else says.
             throw DriverError(
                 .untrusted,
-                "the bed at \(root) is on \(below.typeName): a bed needs a filesystem of this machine")
+                "the bed at \(root) is on \(below.typeName): a bed needs a filesystem of this machine"
+            )
         }
         if below.isReadOnly { return try attach(root, folder, image, readOnly: true) }
         let lock = try BedLayout.lock(in: root)

@@ -258,7 +258,8 @@ struct StoreOpening {
         if configuration.mustExist {
             throw DriverError(
                 .invalidArgument,
-                "there is no store at \(configuration.root); init, create, apply and import make one")
+                "there is no store at \(configuration.root); init, create, apply and import make one"
+            )
         }
         if isReadOnly {
             throw DriverError(

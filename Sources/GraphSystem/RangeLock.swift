@@ -15,14 +15,16 @@ public struct RangeLock: ~Copyable, Sendable {
 
     /// Waits until no other holder has the number, and holds it until this value's lifetime ends.
     public init(waitingFor number: Int64, in path: FilePath) throws(SyscallError) {
-        let file = try OwnedDescriptor.open(path, [.readWrite, .create, .noFollow], permissions: 0o600)
+        let file = try OwnedDescriptor.open(
+            path, [.readWrite, .create, .noFollow], permissions: 0o600)
         try checked("fcntl(F_OFD_SETLKW)") { cgraph_ofd_lock(file.rawValue, number, 1, 1) }
         descriptor = file
     }
 
     /// Holds the number, or returns nil when somebody else does.
     public init?(trying number: Int64, in path: FilePath) throws(SyscallError) {
-        let file = try OwnedDescriptor.open(path, [.readWrite, .create, .noFollow], permissions: 0o600)
+        let file = try OwnedDescriptor.open(
+            path, [.readWrite, .create, .noFollow], permissions: 0o600)
         do throws(SyscallError) {
             try checked("fcntl(F_OFD_SETLK)") { cgraph_ofd_lock(file.rawValue, number, 1, 0) }
         } catch  where error.errno == .resourceTemporarilyUnavailable {

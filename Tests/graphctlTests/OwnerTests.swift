@@ -24,7 +24,7 @@ import Testing
             let told = result.lines.prefix { Int($0) == nil }
             #expect(told.isEmpty, "\(told.prefix(20).joined(separator: "\n"))")
             let count = try #require(result.lines.compactMap { Int($0) }.first)
-            #expect(count >= (SeededGenerator.isSoak ? 1_300 : 400))
+            #expect(count >= (SeededGenerator.isSoak ? 1_200 : 350))
         }
     }
 
