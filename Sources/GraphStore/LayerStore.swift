@@ -232,7 +232,8 @@ struct StorePaths: Sendable {
 
     /// The records.
     var database: FilePath { root.appending("graph.db") }
-    /// Locked bytes tell which intents have a living owner.
+    /// Locked bytes tell which intents have a living owner, and which layers are being mounted,
+    /// unmounted, committed or removed.
     var owners: FilePath { root.appending("owners.lock") }
     /// How applied tars are put together again.
     var recipes: FilePath { root.appending("recipes") }
@@ -240,7 +241,8 @@ struct StorePaths: Sendable {
     var reserve: FilePath { root.appending("reserve") }
     /// The records of mounts.
     var mounts: FilePath { runRoot.appending("mounts.db") }
-    /// Locked bytes tell which layers are being mounted, unmounted, committed or removed.
+    /// A locked byte tells that the records of mounts are being made; others, which layers of a store
+    /// that is only read are being mounted or unmounted.
     var layerLocks: FilePath { runRoot.appending("mounts.lock") }
     /// Mount points that the store makes.
     var mountPoints: FilePath { runRoot.appending("mnt") }

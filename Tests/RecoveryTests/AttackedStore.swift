@@ -138,8 +138,9 @@ struct AttackedStore {
     private func residue(of folder: FilePath, known: Set<String>) throws -> [String] {
         var left: [String] = []
         for name in try folder.names {
-            // A killed probe's folder goes when it is a minute old.
-            if name.hasPrefix("boot-") || name.hasPrefix(".\(driver)-probe-") { continue }
+            // The folder of a killed probe or diff goes when it is a minute old.
+            let scratch = [".\(driver)-probe-", ".\(driver)-diff-"]
+            if name.hasPrefix("boot-") || scratch.contains(where: name.hasPrefix) { continue }
             if !known.contains(name) {
                 left.append("file \(folder)/\(name)")
             } else if name != "reserve", let below = try? folder.appending(name).names {
