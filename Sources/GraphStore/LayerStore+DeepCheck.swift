@@ -69,7 +69,8 @@ extension LayerStore {
             return .damaged(error.description)
         } catch  where error.code == .layerNotFound {
             // One of which nothing is there is told as missing.
-            guard try driver.inventory().contains(where: { $0.kind == .layer(record.number) }) else {
+            guard try driver.inventory().contains(where: { $0.kind == .layer(record.number) })
+            else {
                 throw error
             }
             return .damaged(error.description)

@@ -28,7 +28,8 @@ extension LayerUnpacker {
         var known: Set<UInt64> = []
         var failure: ArchiveError?
         do throws(SyscallError) {
-            try target.directory.visitFiles { (path, directory, name, status) throws(SyscallError) in
+            try target.directory.visitFiles {
+                (path, directory, name, status) throws(SyscallError) in
                 guard status.type == .regular, status.size > 0,
                     status.links > 1 || unnamed.mayHaveOthers,
                     status.links == 1 || known.insert(status.inode).inserted
