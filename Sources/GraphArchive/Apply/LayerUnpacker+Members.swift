@@ -137,6 +137,10 @@ extension LayerUnpacker {
         if source.path == directory.path && last == name {
             throw ArchiveError(.malformed, "the hard link /\(path) names itself")
         }
+        if source.path == path || source.path.hasPrefix(path.appending("")) {
+            throw ArchiveError(
+                .malformed, "the hard link /\(path) names \(target), which it would replace")
+        }
         let missing = ArchiveError(
             .malformed, "the hard link /\(path) names \(target), which is no file before it")
         do throws(SyscallError) {
