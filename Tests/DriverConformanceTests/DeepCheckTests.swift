@@ -15,14 +15,15 @@ import Testing
 /// it is.
 @Suite(.serialized) struct DeepCheckTests {
     /// How many histories each driver has.
-    private static func historyCount(_ subject: DriverUnderTest) -> UInt64 {
+    private static func historyCount(_ subject: DriverUnderTest) -> Int {
         if let given = ProcessInfo.processInfo.environment["GRAPH_TEST_HISTORIES"] {
-            return UInt64(given) ?? 1
+            return Int(given) ?? 1
         }
         // Each layer of these is a transaction on a disk, and for devicemapper on a slow kernel.
         let isSlow = !subject.filesystems.contains(.tmpfs)
-        if SeededGenerator.isSoak { return 2_000 }
-        return subject.filesystems.isEmpty ? 15 : isSlow ? 40 : 120
+        // Those of devicemapper run in a guest that is given a quarter of an hour for its whole suite.
+        if SeededGenerator.isSoak { return subject.filesystems.isEmpty ? 60 : 2_000 }
+        return subject.filesystems.isEmpty ? 8 : isSlow ? 30 : 60
     }
 
     @Test(arguments: DriverUnderTest.usable)
@@ -30,9 +31,11 @@ import Testing
         _ subject: DriverUnderTest
     ) throws {
         let counts = try subject.withFolder { try Self.run(subject, in: $0) }
-        print("\(subject.name): \(counts.values.reduce(0, +)) faults found: \(counts)")
-        #expect(counts.count > 8)
-        #expect(counts["recipe", default: 0] > 0)
+        print("\(subject.name): \(Self.historyCount(subject)) histories, faults found: \(counts)")
+        // Few histories have few kinds of faults.
+        let planted = counts.values.reduce(0, +)
+        #expect(planted * 10 >= Self.historyCount(subject) * 7)
+        #expect(counts.count >= min(8, planted / 3))
     }
 
     /// Runs histories, and returns how many faults of each kind were planted and found.
@@ -41,7 +44,7 @@ import Testing
         let history = try DeepCheckHistory(subject, in: folder)
         var counts: [String: Int] = [:]
         for index in 0..<historyCount(subject) {
-            let seed = SeededGenerator.runSeed &* 1_000_003 &+ index
+            let seed = SeededGenerator.runSeed &* 1_000_003 &+ UInt64(index)
             switch try history.run(seed: seed) {
             case .failed(let message):
                 Issue.record("\(subject.name), seed \(seed): \(message)")
