@@ -79,8 +79,9 @@ let package = Package(
         .testTarget(
             name: "DriverConformanceTests",
             dependencies: [
-                "GraphCore", "GraphBuiltins", "GraphOverlay", "GraphBtrfs", "GraphVFS",
-                "GraphArchive", "GraphSystem", "GraphTestSupport", systemPackage,
+                "GraphStore", "GraphCore", "GraphBuiltins", "GraphOverlay", "GraphBtrfs",
+                "GraphVFS",
+                "GraphArchive", "GraphSystem", "GraphTestSupport", logging, systemPackage,
             ]),
         // Under a kernel with device mapper: Tests/scripts/uml-tests.sh.
         .testTarget(

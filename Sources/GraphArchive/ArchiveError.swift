@@ -3,6 +3,8 @@
 
 public import GraphSystem
 
+import struct SystemPackage.Errno
+
 /// Why an archive could not be read, written or unpacked.
 public struct ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of failure, which callers branch on.
@@ -35,6 +37,20 @@ public struct ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
         _ code: Code, _ message: String, offset: UInt64? = nil, cause: SyscallError? = nil
     ) {
         (self.code, self.message, self.offset, self.cause) = (code, message, offset, cause)
+    }
+
+    /// Whether what was read is not what was once written, whoever reads it and when.
+    ///
+    /// A kernel that refuses because something is in use, or because a resource ran out, says nothing
+    /// about that.
+    package var isDamage: Bool {
+        guard let cause else { return code != .cancelled && code != .system }
+        let telling: [Errno] = [
+            .noSuchFileOrDirectory, .notDirectory, .isDirectory, .tooManySymbolicLinkLevels,
+            .fileNameTooLong, .improperLink, .invalidArgument, .noSuchAddressOrDevice, .ioError,
+            .badMessage,
+        ]
+        return cause.isDamage || telling.contains(cause.errno)
     }
 
     /// The message, the offset and the cause.

@@ -54,6 +54,20 @@ struct RecipeFolder: Sendable {
         }
     }
 
+    /// What the files of a recipe have, in bytes.
+    func byteCount(of number: LayerNumber) throws(DriverError) -> UInt64 {
+        try attempting(
+            "look at the recipe of layer number \(number)",
+            try { () throws(SyscallError) in
+                let folder = try Directory(opening: path)
+                var bytes: UInt64 = 0
+                for name in PendingRecipe.names(number) {
+                    bytes += try folder.statusIfPresent(of: name)?.size ?? 0
+                }
+                return bytes
+            }())
+    }
+
     /// Removes the recipe of a layer, if there is one.
     func remove(_ number: LayerNumber) throws(DriverError) {
         do throws(SyscallError) {

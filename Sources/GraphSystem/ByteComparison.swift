@@ -60,7 +60,7 @@ extension OwnedDescriptor {
 
 extension Span<UInt8> {
     /// Whether all bytes of a range are zero.
-    fileprivate func isZero(_ range: Range<Int>) -> Bool {
+    package func isZero(_ range: Range<Int>) -> Bool {
         withUnsafeBytes { bytes in
             let part = bytes[range]
             // A block equal to itself moved by one byte has one value throughout.

@@ -23,25 +23,50 @@ struct RecipeTests {
     private func roundTrip(
         _ tar: [UInt8], in root: FilePath, _ target: ApplyTarget
     ) throws -> [UInt8] {
+        let recipe = try unpack(tar, in: root, target)
+        var again = try recipeTar(recipe, in: root, target)
+        let sink = MemorySink()
+        try again.write(to: sink, expecting: Digest.of(tar))
+        try verify(recipe, of: tar, in: root, target)
+        return sink.bytes
+    }
+
+    private func verify(
+        _ recipe: [UInt8], of tar: [UInt8], in root: FilePath, _ target: ApplyTarget
+    ) throws {
+        var again = try recipeTar(recipe, in: root, target)
+        _ = try again.verify(expecting: Digest.of(tar))
+    }
+
+    /// Unpacks a tar, and gives its recipe.
+    private func unpack(
+        _ tar: [UInt8], in root: FilePath, _ target: ApplyTarget
+    ) throws -> [UInt8] {
         let kept = root.appending("kept")
+        if try kept.exists { try kept.remove() }
         let recipe = MemorySink()
         let writer = RecipeWriter(recipe) { () throws(SyscallError) in
             try OwnedDescriptor.open(kept, [.readWrite, .create, .truncate], permissions: 0o600)
         }
         _ = try unpackLayer(from: MemorySource(tar), into: target, recipe: writer)
         try writer.finish()
-        var bytes = recipe.bytes
-        if writer.hasKept {
-            let resolved = MemorySink()
-            try writer.resolveKept(in: MemorySource(bytes), to: resolved)
-            bytes = resolved.bytes
+        if !writer.hasKept { return recipe.bytes }
+        let resolved = MemorySink()
+        try writer.resolveKept(in: MemorySource(recipe.bytes), to: resolved)
+        return resolved.bytes
+    }
+
+    private func recipeTar(
+        _ recipe: [UInt8], in root: FilePath, _ target: ApplyTarget
+    ) throws -> RecipeTar {
+        let kept = root.appending("kept")
+        if try !kept.exists {
+            return try RecipeTar(
+                recipe: MemorySource(recipe), layer: target.directory, kept: nil)
         }
-        var again = try RecipeTar(
-            recipe: MemorySource(bytes), layer: target.directory,
-            kept: writer.hasKept ? try OwnedDescriptor.open(kept, .readOnly) : nil)
-        let sink = MemorySink()
-        try again.write(to: sink, expecting: Digest.of(tar))
-        return sink.bytes
+        return try RecipeTar(
+            recipe: MemorySource(recipe), layer: target.directory,
+            kept: try OwnedDescriptor.open(kept, .readOnly))
     }
 
     private func file(_ path: RawPath, _ text: String) -> LayerMember {
@@ -123,6 +148,44 @@ struct RecipeTests {
             }
         }
         #expect(comeBack > 100)
+    }
+
+    @Test func `each content is vouched for, also those that no member has`() throws {
+        try withScratchRoot { root in
+            let folder = try Directory(opening: root)
+            let (lower, upper) = (
+                try folder.makeOrOpenDirectory("lower", permissions: 0o755),
+                try folder.makeOrOpenDirectory("upper", permissions: 0o755)
+            )
+            for name in ["p", "q"] { try root.appending("lower").appending(name).write("parent") }
+            let tar = try LayerTar.bytes(of: [
+                file("a", "one"), link("b", to: "a"), file("a", "two"), link("c", to: "p"),
+                link("d", to: "q"), file("q", "three"),
+            ])
+            let target = ApplyTarget(
+                directory: upper, namespace: .trusted,
+                lower: LayeredTree(layers: [lower], encoding: .overlay(.trusted)))
+            let recipe = try unpack(tar, in: root, target)
+            for path in ["a", "b", "c", "d", "p", "q"] as [RawPath] {
+                try flip(path, in: upper)
+                let error = #expect(throws: ArchiveError.self, "\(path)") {
+                    try verify(recipe, of: tar, in: root, target)
+                }
+                #expect(error?.code == .digestMismatch)
+                try flip(path, in: upper)
+                try verify(recipe, of: tar, in: root, target)
+            }
+        }
+    }
+
+    /// Changes a bit of a file's first byte.
+    private func flip(_ path: RawPath, in directory: Directory) throws {
+        let file = try directory.open(path, .readWrite)
+        var byte: [UInt8] = [0]
+        let count = try file.read(into: &byte, count: 1, at: 0)
+        try #require(count == 1)
+        byte[0] ^= 1
+        try file.write(byte.span, at: 0)
     }
 
     @Test func `content that has changed is noticed`() throws {

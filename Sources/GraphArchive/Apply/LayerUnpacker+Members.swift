@@ -56,6 +56,8 @@ extension LayerUnpacker {
             }
             try recipe?.append(contentOf: path, at: offset, count: UInt64(bytes.count))
         }
+        // Without data there is no byte of the tar that its content would be told by.
+        if end == 0 && size > 0 { try recipe?.append(contentOf: path, at: 0, count: 0) }
         summary.contentBytes += end
         do throws(SyscallError) {
             if written < size { try file.truncate(to: size) }
@@ -135,6 +137,10 @@ extension LayerUnpacker {
         if source.path == directory.path && last == name {
             throw ArchiveError(.malformed, "the hard link /\(path) names itself")
         }
+        if source.path == path || source.path.hasPrefix(path.appending("")) {
+            throw ArchiveError(
+                .malformed, "the hard link /\(path) names \(target), which it would replace")
+        }
         let missing = ArchiveError(
             .malformed, "the hard link /\(path) names \(target), which is no file before it")
         do throws(SyscallError) {
@@ -145,6 +151,7 @@ extension LayerUnpacker {
                     throw missingError
                 }
                 try copyUp(below, to: last, in: source)
+                unnamed.mayHaveLinked = true
             }
         } catch  where error == missingError {
             throw missing
@@ -240,6 +247,8 @@ extension LayerUnpacker {
         _ path: RawPath, _ status: FileStatus, _ name: RawPath, of directory: Directory
     ) throws(SyscallError) {
         guard let recipe, status.type == .regular, status.size > 0 else { return }
+        // Its other names go on showing what the recipe has elsewhere now.
+        if status.links > 1 { unnamed.mayHaveOthers = true }
         let file = try directory.open(name, [.readOnly, .nonBlocking])
         try recipe.keep(path, file, size: status.size)
     }

@@ -63,6 +63,7 @@ private func unpackLayer(
         }
     }
     try unpacker.finish()
+    try unpacker.recordUnnamed(observer)
     try reader.drain()
     return unpacker.summary
 }
@@ -77,6 +78,7 @@ struct LayerUnpacker {
     let isWithoutMask: Bool
     var cache = UnpackDirectoryCache()
     var summary = UnpackSummary()
+    let unnamed = UnnamedContents()
     private var deferred = DeferredDeletions()
     private var namesRoot = false
     /// The directory of the member before: most members share it.

@@ -11,7 +11,8 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Takes the 32 bytes of a finished hash.
     init(_ finished: SHA256.Digest) { self.init(bytes: finished) }
 
-    private init(bytes: some Sequence<UInt8>) {
+    /// Takes the 32 bytes of a digest.
+    init(bytes: some Sequence<UInt8>) {
         words = (0, 0, 0, 0)
         for (index, byte) in bytes.enumerated() {
             switch index / 8 {
@@ -68,6 +69,13 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
             digits[Int(values[index / 16] >> UInt64(60 - index % 16 * 4) & 15)]
         }
         return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The 32 bytes, most significant first.
+    var bytes: [UInt8] {
+        [words.0, words.1, words.2, words.3].flatMap { word in
+            stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) }
+        }
     }
 
     /// `sha256:` and the digits.

@@ -7,7 +7,8 @@ import GraphSystem
 ///
 /// Written as numbers of seven bits a byte, least significant first, the last byte below 128: the
 /// length times four plus the kind; then for a file the length of its path, the path, and the
-/// offset; for a kept content the offset. Literal bytes stand behind their piece.
+/// offset; for a kept content the offset; for a statement about a file the length of its path, the path
+/// and the digest. Literal bytes stand behind their piece.
 struct RecipePiece: Hashable {
     enum Source: Hashable {
         /// In the recipe itself.
@@ -16,6 +17,8 @@ struct RecipePiece: Hashable {
         case file(RawPath, offset: UInt64)
         /// In the file of kept contents.
         case kept(offset: UInt64)
+        /// Nowhere in the tar: what a file of the layer holds, of as many bytes, that no member names.
+        case unnamed(RawPath, Digest)
     }
 
     var length: UInt64
@@ -42,6 +45,11 @@ struct RecipePiece: Hashable {
         case .kept(let offset):
             append(length << 2 | 2)
             append(offset)
+        case .unnamed(let path, let digest):
+            append(length << 2 | 3)
+            append(UInt64(path.count))
+            bytes.append(contentsOf: path.bytes)
+            bytes.append(contentsOf: digest.bytes)
         }
         return bytes
     }
@@ -73,17 +81,25 @@ struct RecipeReader: ~Copyable {
         case 0:
             return RecipePiece(length: length, source: .literal)
         case 1:
-            let count = try readNumber()
-            if count == 0 || count > UInt64(TarLimits.pathBytes) { throw Self.damaged }
-            var bytes: [UInt8] = []
-            for _ in 0..<count { bytes.append(try readByte()) }
-            guard let path = RawPath(validating: bytes) else { throw Self.damaged }
+            let path = try readPath()
             return RecipePiece(length: length, source: .file(path, offset: try readNumber()))
         case 2:
             return RecipePiece(length: length, source: .kept(offset: try readNumber()))
         default:
-            throw Self.damaged
+            let path = try readPath()
+            var bytes: [UInt8] = []
+            for _ in 0..<32 { bytes.append(try readByte()) }
+            return RecipePiece(length: length, source: .unnamed(path, Digest(bytes: bytes)))
         }
+    }
+
+    private mutating func readPath() throws(ArchiveError) -> RawPath {
+        let count = try readNumber()
+        if count == 0 || count > UInt64(TarLimits.pathBytes) { throw Self.damaged }
+        var bytes: [UInt8] = []
+        for _ in 0..<count { bytes.append(try readByte()) }
+        guard let path = RawPath(validating: bytes) else { throw Self.damaged }
+        return path
     }
 
     /// Lends the bytes of a literal piece, in portions.

@@ -30,8 +30,30 @@ public struct RecipeTar: ~Copyable {
     public mutating func write(
         to sink: any ByteSink, expecting digest: Digest, observer: WorkObserver = .none
     ) throws(ArchiveError) -> WrittenTar {
+        try write(to: sink, expecting: digest, nil, observer)
+    }
+
+    /// Reads each file that the recipe vouches for once, and makes sure that all it holds is what was
+    /// unpacked: what was in the tar, zeros where the tar had none, and what no member named.
+    ///
+    /// - Returns: Those files.
+    /// - Throws: As ``write(to:expecting:observer:)``, and also where a hole is one no more.
+    public mutating func verify(
+        expecting digest: Digest, observer: WorkObserver = .none
+    ) throws(ArchiveError) -> VouchedFiles {
+        let verification = RecipeVerification(observer)
+        try write(to: EmptySink(), expecting: digest, verification, observer)
+        return VouchedFiles(inodes: verification.inodes)
+    }
+
+    @discardableResult
+    private mutating func write(
+        to sink: any ByteSink, expecting digest: Digest, _ verification: RecipeVerification?,
+        _ observer: WorkObserver
+    ) throws(ArchiveError) -> WrittenTar {
         let pipe = try HashingPipe(sink)
         var done: UInt64 = 0
+        var current: RecipeFile?
         while let piece = try reader.next() {
             try observer.report(WorkProgress(phase: "writing", completedBytes: done))
             switch piece.source {
@@ -40,10 +62,17 @@ public struct RecipeTar: ~Copyable {
                     try pipe.write(bytes)
                 }
             case .file(let path, let offset):
-                let file = try attempting(
-                    "open /\(path)", try layer.openBeneath(path, [.readOnly, .nonBlocking]))
+                // The pieces of a sparse file follow each other.
+                if current?.path != path {
+                    try verification?.finish(current)
+                    current = try RecipeFile(path, in: layer)
+                    try verification?.begin(current)
+                }
+                guard let file = current else { break }
+                try verification?.requireZeros(in: file, upTo: offset)
                 try Self.copy(
-                    file, offset, piece.length, to: pipe, of: "/\(path)", observer, done)
+                    file.descriptor, offset, piece.length, to: pipe, of: "/\(path)", observer, done)
+                file.end = offset + piece.length
             case .kept(let offset):
                 let name = "the contents kept of a layer"
                 switch kept {
@@ -53,9 +82,14 @@ public struct RecipeTar: ~Copyable {
                     try Self.copy(
                         file, offset, piece.length, to: pipe, of: name, observer, done)
                 }
+            case .unnamed(let path, let digest):
+                try verification?.require(
+                    digest, size: piece.length, of: try RecipeFile(path, in: layer))
+                continue
             }
             done += piece.length
         }
+        try verification?.finish(current)
         try pipe.finish()
         let written = pipe.result
         if written.digest != digest {
@@ -65,18 +99,6 @@ public struct RecipeTar: ~Copyable {
                     + " \(digest)")
         }
         return written
-    }
-
-    /// Reads the recipe to its end, and picks the paths to whose content it refers.
-    public mutating func references(
-        among paths: Set<RawPath>
-    ) throws(ArchiveError) -> Set<RawPath> {
-        var found: Set<RawPath> = []
-        while let piece = try reader.next() {
-            if case .file(let path, _) = piece.source, paths.contains(path) { found.insert(path) }
-            if piece.source == .literal { try reader.readLiteral(piece.length) { _ in } }
-        }
-        return found
     }
 
     private static func copy(

@@ -63,6 +63,15 @@ public final class RecipeWriter {
         reference = RecipePiece(length: count, source: .file(path, offset: offset))
     }
 
+    /// States what a file of the layer holds that no member of the tar names, of `size` bytes.
+    func append(
+        unnamed path: RawPath, size: UInt64, _ digest: Digest
+    ) throws(ArchiveError) {
+        try flushReference()
+        try flushLiteral()
+        try write(RecipePiece(length: size, source: .unnamed(path, digest)))
+    }
+
     /// Saves the content of a file that is about to be replaced.
     func keep(
         _ path: RawPath, _ file: borrowing OwnedDescriptor, size: UInt64

@@ -38,6 +38,9 @@ struct TreeComparison {
     var looksAtShared = false
     /// Files that need not be looked at.
     var copies: CopiedFiles?
+    /// Set where only contents count, those of other files than these; ``kept`` has then what differs.
+    var keeping: VouchedFiles?
+    private(set) var kept = KeptFiles()
     let observer: WorkObserver
     /// How many names have been looked at.
     private(set) var comparedNames = 0
@@ -198,6 +201,10 @@ struct TreeComparison {
         _ old: MergedEntry, _ new: MergedEntry, at place: Place
     ) throws(ArchiveError) -> Bool {
         let (before, after) = (old.status, new.status)
+        if let keeping {
+            try compareKept(old, new, at: place, keeping)
+            return true
+        }
         if before.identity == after.identity { return true }
         if let copies, copies.isUntouched(after, of: before) { return true }
         guard before.permissions == after.permissions || after.type == .symbolicLink,
@@ -218,6 +225,22 @@ struct TreeComparison {
             return targets.0 == targets.1
         case .directory, .characterDevice, .blockDevice, .fifo, .socket:
             return true
+        }
+    }
+}
+
+extension TreeComparison {
+    /// Compares the contents of a file that nothing vouches for.
+    private mutating func compareKept(
+        _ old: MergedEntry, _ new: MergedEntry, at place: Place, _ vouched: VouchedFiles
+    ) throws(ArchiveError) {
+        guard kept.changed == nil, vouched.leaveOut(new.status),
+            old.status.identity != new.status.identity
+        else { return }
+        if old.status.size != new.status.size {
+            kept.unknown = kept.unknown ?? place.path
+        } else if try !buffers.haveEqualContent(old, new, at: place.path) {
+            kept.changed = place.path
         }
     }
 }
