@@ -37,6 +37,9 @@ public struct ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
         (self.code, self.message, self.offset, self.cause) = (code, message, offset, cause)
     }
 
+    /// The caller asked to stop.
+    static var cancelled: ArchiveError { ArchiveError(.cancelled, "stopped on request") }
+
     /// The message, the offset and the cause.
     public var description: String {
         let place = offset.map { " (at byte \($0))" } ?? ""
