@@ -27,6 +27,15 @@ final class Output {
         try write("\n")
     }
 
+    /// Adds a JSON array of what `element` makes of each value, one after the other.
+    func print<Value>(
+        arrayOf values: some Sequence<Value>,
+        element: (Value) throws(DriverError) -> JSON
+    ) throws(DriverError) {
+        try JSON.write(values, to: self, element)
+        try write("\n")
+    }
+
     /// Adds bytes as they are.
     func write(_ bytes: [UInt8]) throws(DriverError) {
         buffer.append(contentsOf: bytes)
