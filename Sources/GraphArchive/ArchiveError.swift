@@ -53,6 +53,9 @@ public struct ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
         return cause.isDamage || telling.contains(cause.errno)
     }
 
+    /// The caller asked to stop.
+    static var cancelled: ArchiveError { ArchiveError(.cancelled, "stopped on request") }
+
     /// The message, the offset and the cause.
     public var description: String {
         let place = offset.map { " (at byte \($0))" } ?? ""

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+package import GraphSystem
+
+import struct SystemPackage.Errno
+
 /// How far a long operation has come.
 public struct WorkProgress: Hashable, Sendable {
     /// What is being done, for people: `unpacking`, `comparing`, `copying`.
@@ -40,11 +44,23 @@ public struct WorkObserver: Sendable {
     /// Passes a report on, and asks nothing.
     package func pass(_ progress: WorkProgress) { progressed(progress) }
 
+    /// Looks whether the caller asked to stop, in loops that have nothing to report.
+    ///
+    /// - Throws: ``ArchiveError/Code/cancelled`` then.
+    package func requireGoOn() throws(ArchiveError) { if cancelled() { throw .cancelled } }
+
+    /// The same between system calls, whose failures have another type.
+    ///
+    /// - Throws: `ECANCELED` then.
+    package func requireGoOnCalls() throws(SyscallError) {
+        if cancelled() { throw SyscallError(call: "stopped on request", errno: .canceled) }
+    }
+
     /// Passes a report on.
     ///
     /// - Throws: ``ArchiveError/Code/cancelled`` when the caller asked to stop.
     public func report(_ progress: @autoclosure () -> WorkProgress) throws(ArchiveError) {
-        if cancelled() { throw ArchiveError(.cancelled, "stopped on request") }
+        if cancelled() { throw .cancelled }
         progressed(progress())
     }
 }

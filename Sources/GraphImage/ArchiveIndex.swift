@@ -19,6 +19,8 @@ struct ArchiveIndex: Sendable {
 
     /// Members of an image archive at most, so that memory stays bounded.
     private static let memberLimit = 100_000
+    /// Bytes of their names and of what links lead to at most, for the same reason.
+    private static let nameBytesLimit = 8 << 20
     /// Links followed in a row at most.
     private static let linkLimit = 16
 
@@ -26,11 +28,21 @@ struct ArchiveIndex: Sendable {
     init(_ file: RandomAccessFile, observer: WorkObserver) throws(ArchiveError) {
         self.file = file
         let source = HeaderSource(file)
-        var reader = TarReader(source)
+        var reader = TarReader(source, observer: observer)
+        var nameBytes = 0
         while let entry = try reader.next() {
             try observer.report(
                 WorkProgress(
                     phase: "looking", completedBytes: reader.offset, totalBytes: file.size))
+            nameBytes += entry.path.count
+            if case .hardLink(let target) = entry.kind { nameBytes += target.count }
+            if case .symbolicLink(let target) = entry.kind { nameBytes += target.count }
+            if nameBytes > Self.nameBytesLimit {
+                throw ArchiveError(
+                    .unsupported,
+                    "the archive's names have more than \(Self.nameBytesLimit) bytes",
+                    offset: reader.offset)
+            }
             let name = Self.normalise(entry.path.description)
             switch entry.kind {
             case .file(let size):

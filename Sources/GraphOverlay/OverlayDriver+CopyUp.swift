@@ -59,11 +59,11 @@ extension Directory {
     /// Opens all files below for writing, but those with further names: to overlayfs each of these would be a
     /// file of its own from then on.
     fileprivate func copyUpFiles(_ observer: WorkObserver) throws(SyscallError) {
-        try visitFiles { (path, directory, name, status) throws(SyscallError) in
-            guard status.type == .regular, status.links == 1 else { return }
+        try visitFiles { (way, directory, name, status) throws(SyscallError) in
             if observer.isCancelled {
-                throw SyscallError(call: "open(\(path))", errno: .canceled)
+                throw SyscallError(call: "open(\(way.path(of: name)))", errno: .canceled)
             }
+            guard status.type == .regular, status.links == 1 else { return }
             _ = try directory.open(name, .writeOnly)
         }
     }

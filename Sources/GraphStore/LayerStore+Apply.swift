@@ -80,7 +80,7 @@ extension LayerStore {
         try attempting(
             archive: "read the layer",
             try { () throws(ArchiveError) in
-                let tar = try LayerStream(stream)
+                let tar = try LayerStream(stream, observer: observer)
                 defer { tar.stop() }
                 var buffer = [UInt8](repeating: 0, count: LayerStream.blockBytes)
                 var read: UInt64 = 0
@@ -126,7 +126,7 @@ extension LayerStore {
     ) throws(DriverError) -> UnpackedTar {
         let recipe = try recipes.begin(intent.number)
         let stream = try attempting(
-            archive: "read the layer", try LayerStream(source, room: room))
+            archive: "read the layer", try LayerStream(source, room: room, observer: observer))
         defer { stream.stop() }
         let start = ContinuousClock.now
         _ = try attempting(

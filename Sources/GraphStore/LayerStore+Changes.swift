@@ -11,7 +11,7 @@ extension LayerStore {
     public func changes(
         of reference: String, from base: String? = nil, observer: WorkObserver = .none
     ) throws(DriverError) -> [Change] {
-        try timedChanges(of: reference, from: base, observer: observer).changes
+        Array(try timedChanges(of: reference, from: base, observer: observer).changes)
     }
 
     /// The same, with what the time went into.
@@ -25,7 +25,7 @@ extension LayerStore {
             let found = ContinuousClock.now
             let changes = try attempting(
                 archive: "compare layer \(reference)",
-                try treeChanges(source, observer: observer))
+                try listTreeChanges(source, observer: observer))
             return TimedChanges(
                 changes: changes, find: found - start, compare: .now - found, note: source.note)
         }
@@ -121,8 +121,8 @@ extension LayerStore {
 
 /// How a layer differs from another, and what finding that out took.
 public struct TimedChanges: Sendable {
-    /// Sorted by path.
-    public let changes: [Change]
+    /// Sorted by path, and made while they are asked for.
+    public let changes: ChangeList
     /// Finding out where to look.
     public let find: Duration
     /// Looking there.

@@ -43,7 +43,8 @@ final class GrowingBuffer<Element: BitwiseCopyable> {
     private func reserve(_ more: Int) {
         if count + more <= capacity { return }
         let old = bytes
-        capacity = max(count + more, 2 * capacity, 64)
+        // A cache line at first: most directories are small, and of a deep tree many are held.
+        capacity = max(count + more, 2 * capacity, 64 / MemoryLayout<Element>.stride)
         let grown: UnsafeMutableRawPointer?
         if bytes < Self.pagesBytesMin {
             grown = realloc(start, bytes)

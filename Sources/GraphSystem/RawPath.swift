@@ -48,6 +48,20 @@ public struct RawPath: Hashable, Comparable, Sendable {
 
     private init(terminated storage: [UInt8]) { self.storage = storage }
 
+    /// Takes a part of a path.
+    package init(partOf bytes: ArraySlice<UInt8>) { self.init(trusted: bytes) }
+
+    /// Makes a path of so many bytes, which `fill` writes, none of them NUL.
+    init(byteCount: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        storage = [UInt8](unsafeUninitializedCapacity: byteCount + 1) { buffer, count in
+            fill(
+                UnsafeMutableRawBufferPointer(
+                    UnsafeMutableBufferPointer(rebasing: buffer[..<byteCount])))
+            buffer[byteCount] = 0
+            count = byteCount + 1
+        }
+    }
+
     /// Joins names with slashes.
     public init(joining names: [RawPath]) {
         self.init(trusted: names.map(\.bytes).joined(separator: [UInt8(ascii: "/")]))
@@ -89,6 +103,12 @@ public struct RawPath: Hashable, Comparable, Sendable {
     public var parent: RawPath? {
         guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return nil }
         return RawPath(trusted: bytes[..<slash])
+    }
+
+    /// What is behind the last slash; all of it when there is none.
+    package var lastName: RawPath {
+        guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return self }
+        return RawPath(trusted: bytes[(slash + 1)...])
     }
 
     /// Whether the bytes begin with those of `prefix`.

@@ -6,6 +6,18 @@ import Glibc
 public import SystemPackage
 
 extension OwnedDescriptor {
+    /// The next range of the file from `offset` on that may hold other bytes than zeros; nil behind
+    /// the last; `lseek(2)` with `SEEK_DATA` and `SEEK_HOLE`, which moves the position.
+    public func nextData(from offset: UInt64) throws(SyscallError) -> Range<UInt64>? {
+        let start = lseek(rawValue, off_t(offset), CGRAPH_SEEK_DATA)
+        if start == -1 {
+            if Glibc.errno == ENXIO { return nil }
+            throw SyscallError(call: "lseek(SEEK_DATA)", errno: Errno(rawValue: Glibc.errno))
+        }
+        let end = try checked("lseek(SEEK_HOLE)") { lseek(rawValue, start, CGRAPH_SEEK_HOLE) }
+        return UInt64(start)..<UInt64(end)
+    }
+
     /// Gives the blocks of a range of the file back, which then reads as zeros; `fallocate(2)` with
     /// `FALLOC_FL_PUNCH_HOLE`.
     ///

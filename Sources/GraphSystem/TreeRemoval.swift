@@ -60,9 +60,7 @@ private struct TreeRemoval {
     /// Removes one name, or goes one directory down or up.
     private mutating func step() throws(SyscallError) {
         let directory = walk.directory
-        guard walk.current.position < walk.current.listing.count else { return try leave() }
-        let entry = walk.current.listing[walk.current.position]
-        walk.current.position += 1
+        guard let entry = walk.current.next() else { return try leave() }
         guard let type = try entry.type(in: directory) else { return }
         if type == .directory {
             _ = try enter(entry.name, from: directory, device: walk.current.status.device)

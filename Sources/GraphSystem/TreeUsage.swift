@@ -19,22 +19,23 @@ extension Directory {
     /// Adds up this directory and everything below it; `statx(2)` of each name.
     ///
     /// What is mounted in it, or lies on another filesystem, does not count. Names that go away
-    /// meanwhile are passed over.
-    public func treeUsage() throws(SyscallError) -> TreeUsage {
+    /// meanwhile are passed over. `isCancelled` is asked at each; then `ECANCELED` is thrown.
+    public func treeUsage(
+        isCancelled: () -> Bool = { false }
+    ) throws(SyscallError) -> TreeUsage {
         let top = try status()
         var usage = TreeUsage(bytes: top.allocatedBytes, inodes: 1)
         var counted: Set<FileIdentity> = []
         var walk = TreeWalk()
         // The walk opens the directory again, because a descriptor has one reading position.
         try walk.enter(
-            try openDirectory("."), named: "", top, try addFiles(to: &usage, &counted, top.device))
+            try openDirectory("."), named: "", top,
+            try addFiles(to: &usage, &counted, top.device, isCancelled))
         while !walk.isAtEnd {
-            guard walk.current.position < walk.current.listing.count else {
+            guard let name = walk.current.next()?.name else {
                 _ = try walk.leave()
                 continue
             }
-            let name = walk.current.listing[walk.current.position].name
-            walk.current.position += 1
             do throws(SyscallError) {
                 let directory = try walk.directory.openDirectory(name)
                 let status = try directory.status()
@@ -43,20 +44,23 @@ extension Directory {
                 usage.inodes += 1
                 try walk.enter(
                     directory, named: name, status,
-                    try directory.addFiles(to: &usage, &counted, top.device))
+                    try directory.addFiles(to: &usage, &counted, top.device, isCancelled))
             } catch let error where error.errno == .noSuchFileOrDirectory {
                 continue
             }
         }
         return usage
     }
+
     /// Adds up what is in this directory and is none itself, and lists those that are.
     ///
     /// Counted as it is read: a directory of a million files costs no list of their names.
     private func addFiles(
-        to usage: inout TreeUsage, _ counted: inout Set<FileIdentity>, _ device: DeviceNumber
+        to usage: inout TreeUsage, _ counted: inout Set<FileIdentity>, _ device: DeviceNumber,
+        _ isCancelled: () -> Bool
     ) throws(SyscallError) -> DirectoryListing {
         try listing { (entry) throws(SyscallError) in
+            if isCancelled() { throw SyscallError(call: "statx", errno: .canceled) }
             if entry.type == .directory { return true }
             guard let status = try statusIfPresent(of: entry.name), status.device == device,
                 !status.isMountRoot

@@ -4,27 +4,26 @@
 extension Directory {
     /// Visits what is in this directory and below it and is no directory itself.
     ///
-    /// `body` gets the path from here, the directory that has the name, the name and its status.
-    public func visitFiles(
-        _ body: (RawPath, Directory, RawPath, FileStatus) throws(SyscallError) -> Void
+    /// `body` gets the way from here, the directory that has the name, the name and its status.
+    package func visitFiles(
+        _ body: (TreeWay, Directory, RawPath, FileStatus) throws(SyscallError) -> Void
     ) throws(SyscallError) {
         var walk = TreeWalk()
-        var path: [RawPath] = []
+        var ways = [TreeWay()]
         try walk.enter(try openDirectory("."), named: "", try status())
         while !walk.isAtEnd {
-            guard walk.current.position < walk.current.listing.count else {
+            guard let name = walk.current.next()?.name else {
                 _ = try walk.leave()
-                _ = path.popLast()
+                ways.removeLast()
                 continue
             }
-            let name = walk.current.listing[walk.current.position].name
-            walk.current.position += 1
+            let way = ways[ways.count - 1]
             guard let status = try walk.directory.statusIfPresent(of: name) else { continue }
             if status.type == .directory {
                 try walk.enter(try walk.directory.openDirectory(name), named: name, status)
-                path.append(name)
+                ways.append(TreeWay(name, in: way))
             } else {
-                try body(RawPath(joining: path + [name]), walk.directory, name, status)
+                try body(way, walk.directory, name, status)
             }
         }
     }

@@ -15,11 +15,29 @@ struct TreeWalk {
         let name: RawPath
         let status: FileStatus
         fileprivate var open: Directory?
-        /// What is in it, and how far the walk has come.
-        var listing: DirectoryListing
-        var position = 0
+        /// What is in it and still to come; nil behind the last, of which a deep walk keeps none.
+        private var listing: DirectoryListing?
+        private var position = 0
         /// For the walk's owner: whether it has changed what is in this directory.
         var isChanged = false
+
+        fileprivate init(
+            _ name: RawPath, _ status: FileStatus, _ open: Directory, _ listing: DirectoryListing
+        ) {
+            (self.name, self.status, self.open, self.listing) = (name, status, open, listing)
+        }
+
+        /// Steps to the next of the names in it; nil behind the last.
+        mutating func next() -> DirectoryListing.Entry? {
+            guard let listing, position < listing.count else {
+                self.listing = nil
+                return nil
+            }
+            let entry = listing[position]
+            position += 1
+            if position == listing.count { self.listing = nil }
+            return entry
+        }
     }
 
     private var levels: [Level] = []
@@ -49,7 +67,7 @@ struct TreeWalk {
         _ chosen: DirectoryListing? = nil
     ) throws(SyscallError) {
         let listing = if let chosen { chosen } else { try directory.listing() }
-        levels.append(Level(name: name, status: status, open: directory, listing: listing))
+        levels.append(Level(name, status, directory, listing))
         if levels.count - firstOpen > openMax {
             levels[firstOpen].open = nil
             firstOpen += 1

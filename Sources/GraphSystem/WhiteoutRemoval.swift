@@ -8,7 +8,11 @@ extension Directory {
     /// `mark` from each directory that has it.
     ///
     /// The times of the directories stay as they are.
-    public func removeWhiteouts(andMark mark: String? = nil) throws(SyscallError) {
+    ///
+    /// `isCancelled` is asked at each name; then `ECANCELED` is thrown.
+    public func removeWhiteouts(
+        andMark mark: String? = nil, isCancelled: () -> Bool = { false }
+    ) throws(SyscallError) {
         func remove(from directory: Directory) throws(SyscallError) {
             guard let mark, try directory.attribute(mark, of: ".") != nil else { return }
             try directory.removeAttribute(mark, of: ".")
@@ -17,15 +21,14 @@ extension Directory {
         try walk.enter(try openDirectory("."), named: "", try status())
         try remove(from: self)
         while !walk.isAtEnd {
-            guard walk.current.position < walk.current.listing.count else {
+            if isCancelled() { throw SyscallError(call: "unlinkat", errno: .canceled) }
+            guard let entry = walk.current.next() else {
                 if walk.current.isChanged {
                     try walk.directory.descriptor.setTimes(walk.current.status.modified)
                 }
                 _ = try walk.leave()
                 continue
             }
-            let entry = walk.current.listing[walk.current.position]
-            walk.current.position += 1
             switch try entry.type(in: walk.directory) {
             case .directory:
                 let below = try walk.directory.openDirectory(entry.name)

@@ -33,13 +33,22 @@ struct ChangesCommand: GraphCommand {
         session.progress?.erase()
         if timings { Failure.printLine(Self.line(timed)) }
         if global.json {
-            try session.output.print(JSON(timed.changes, Self.json))
+            try session.output.print(arrayOf: timed.changes) { change throws(DriverError) in
+                try Self.requireGoOn(observer)
+                return Self.json(change)
+            }
             return
         }
         for change in timed.changes {
+            try Self.requireGoOn(observer)
             try session.output.print(
                 bytes: Array("\(change.kind.rawValue) /".utf8) + change.path.bytes)
         }
+    }
+
+    /// The paths of a deep tree are many times what its names are, and take a while to print.
+    private static func requireGoOn(_ observer: WorkObserver) throws(DriverError) {
+        if observer.isCancelled { throw DriverError(.cancelled, "stopped on request") }
     }
 
     /// Microseconds, since some milliseconds are what it takes.

@@ -52,6 +52,22 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
         return .object(members)
     }
 
+    /// Writes an array of which only one element at a time is held.
+    static func write<Value>(
+        _ values: some Sequence<Value>, to output: Output,
+        _ element: (Value) throws(DriverError) -> JSON
+    ) throws(DriverError) {
+        try output.write(escaped: "[")
+        var isFirst = true
+        var values = values.makeIterator()
+        while let value = values.next() {
+            try output.write(escaped: isFirst ? "\n  " : ",\n  ")
+            isFirst = false
+            try element(value).write(to: output, indentation: 2)
+        }
+        try output.write(escaped: isFirst ? "]" : "\n]")
+    }
+
     /// Writes the value, each member of an object or array on a line of its own.
     func write(to output: Output, indentation: Int) throws(DriverError) {
         switch self {

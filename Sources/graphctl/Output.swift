@@ -32,6 +32,15 @@ final class Output {
         try write(escaped: "\n")
     }
 
+    /// Adds a JSON array of what `element` makes of each value, one after the other.
+    func print<Value>(
+        arrayOf values: some Sequence<Value>,
+        element: (Value) throws(DriverError) -> JSON
+    ) throws(DriverError) {
+        try JSON.write(values, to: self, element)
+        try write(escaped: "\n")
+    }
+
     /// Writes what is held back.
     ///
     /// - Throws: `EPIPE` as its cause when nobody reads any more.

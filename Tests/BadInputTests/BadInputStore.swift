@@ -45,10 +45,13 @@ struct BadInputStore {
     /// Fails the test unless applying a file is refused in one clear line and leaves nothing.
     ///
     /// `arguments` are those of `apply` besides the file, `words` what the line must say.
+    ///
+    /// - Returns: How many seconds it took.
+    @discardableResult
     func expectRefusal(
         of tar: FilePath, _ what: String, _ arguments: [String] = [], saying words: String...,
         sourceLocation: SourceLocation = #_sourceLocation
-    ) throws {
+    ) throws -> Double {
         let result = try command.run(["apply"] + arguments + [tar.string])
         #expect(result.status == 1, "\(what)", sourceLocation: sourceLocation)
         #expect(result.output == [], "\(what)", sourceLocation: sourceLocation)
@@ -65,13 +68,17 @@ struct BadInputStore {
         }
         #expect(result.peakBytes < memoryMax, "\(what)", sourceLocation: sourceLocation)
         try expectNothingLeft(what, sourceLocation: sourceLocation)
+        return result.seconds
     }
 
     /// Applies a file, which must succeed within the memory, lends its id, and removes the layer.
+    ///
+    /// - Returns: How many seconds applying took.
+    @discardableResult
     func withLayer(
         of tar: FilePath, _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation,
         _ body: (String) throws -> Void = { _ in }
-    ) throws {
+    ) throws -> Double {
         let result = try command.run(["apply"] + arguments + [tar.string])
         try #require(
             result.status == 0 && result.errors.isEmpty, "\(result.errors)",
@@ -82,6 +89,7 @@ struct BadInputStore {
         try body(result.text)
         try command.succeed("rm", result.text)
         try expectNothingLeft("after removing", sourceLocation: sourceLocation)
+        return result.seconds
     }
 
     /// Fails the test when the store is not as it was.

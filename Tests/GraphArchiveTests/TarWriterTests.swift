@@ -224,7 +224,7 @@ struct TarWriterTests {
             ArchiveEntry(path: "", kind: .directory, permissions: 0),
             ArchiveEntry(path: "l", kind: .symbolicLink(target: ""), permissions: 0),
             ArchiveEntry(
-                path: String(repeating: "n", count: 4096).asPath, kind: .fifo, permissions: 0),
+                path: String(repeating: "n", count: 4101).asPath, kind: .fifo, permissions: 0),
             ArchiveEntry(path: "f", kind: .file(size: .max), permissions: 0),
             ArchiveEntry(
                 path: "x", kind: .fifo, permissions: 0,

@@ -14,6 +14,10 @@ public struct GraphctlResult: Sendable {
     /// The most memory that was resident, in bytes (`VmHWM`), looked at every few milliseconds; 0 for
     /// a run too short to be looked at.
     public let peakBytes: UInt64
+    /// How long the run took.
+    public let seconds: Double
+    /// How much of that came after the signal to stop; nil when it ended before.
+    public let secondsAfterStop: Double?
 
     /// Standard output as text, without the line end at its end.
     public var text: String {
@@ -53,7 +57,14 @@ public struct GraphctlCommand: Sendable {
     }
 
     /// Runs a subcommand with its arguments, whatever comes of it.
-    public func run(_ arguments: [String], input: FilePath? = nil) throws -> GraphctlResult {
+    ///
+    /// `wrapper` is a command line that runs it in its own place, such as `prlimit --nofile=256`. Its
+    /// output goes to `outputTo`, if that is given, and not into the result. `SIGTERM` is sent after
+    /// `stoppedAfter` seconds.
+    public func run(
+        _ arguments: [String], input: FilePath? = nil, wrapper: [String] = [],
+        outputTo: FilePath? = nil, stoppedAfter: Double? = nil
+    ) throws -> GraphctlResult {
         let name = "graphctl-" + String(UInt64.random(in: .min ... .max), radix: 16)
         let (output, errors) = (folder.appending(name + ".out"), folder.appending(name + ".err"))
         defer {
@@ -63,25 +74,37 @@ public struct GraphctlCommand: Sendable {
         try output.write("")
         try errors.write("")
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.executable.string)
+        process.executableURL = URL(
+            fileURLWithPath: wrapper.isEmpty ? Self.executable.string : "/usr/bin/env")
         process.arguments =
-            ["--root", root.string, "--run-root", runRoot.string, "--driver", driver]
+            (wrapper.isEmpty ? [] : wrapper + [Self.executable.string])
+            + ["--root", root.string, "--run-root", runRoot.string, "--driver", driver]
             + storageOptions + arguments
-        process.standardOutput = FileHandle(forWritingAtPath: output.string)
+        try outputTo?.write("")
+        process.standardOutput = FileHandle(forWritingAtPath: (outputTo ?? output).string)
         process.standardError = FileHandle(forWritingAtPath: errors.string)
         process.standardInput =
             input.flatMap { FileHandle(forReadingAtPath: $0.string) } ?? FileHandle.nullDevice
         try process.run()
         var peakBytes: UInt64 = 0
+        let start = Date()
+        var stopped: Date?
         while process.isRunning {
             peakBytes = max(peakBytes, Self.peakBytes(of: process.processIdentifier))
+            if let stoppedAfter, stopped == nil, -start.timeIntervalSinceNow >= stoppedAfter {
+                kill(process.processIdentifier, SIGTERM)
+                stopped = Date()
+            }
             Thread.sleep(forTimeInterval: 0.003)
         }
         process.waitUntilExit()
+        let end = Date()
         return GraphctlResult(
             status: process.terminationStatus,
             output: [UInt8](try Data(contentsOf: URL(fileURLWithPath: output.string))),
-            errors: try errors.readText(), peakBytes: peakBytes)
+            errors: try errors.readText(), peakBytes: peakBytes,
+            seconds: end.timeIntervalSince(start),
+            secondsAfterStop: stopped.map { end.timeIntervalSince($0) })
     }
 
     /// Runs the command, which must succeed and say nothing on standard error.

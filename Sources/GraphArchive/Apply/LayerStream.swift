@@ -26,12 +26,15 @@ public final class LayerStream: ByteSource {
 
     /// Begins to read `source`, plain or compressed, which nobody else reads until ``stop()``.
     ///
+    /// `observer` is asked at each reading of the source, since much of it may decompress to nothing.
+    ///
     /// - Throws: ``ArchiveError/Code/unsupported`` for a compression that is not read, and what
     ///   `source` throws.
     public init(
-        _ source: any ByteSource, room: DecoderRoom = DecoderRoom()
+        _ source: any ByteSource, room: DecoderRoom = DecoderRoom(),
+        observer: WorkObserver = .none
     ) throws(ArchiveError) {
-        let source = TimedSource(source)
+        let source = TimedSource(source, observer)
         let decompressor = try Decompressor(source, room: room)
         let blocks = Monitor(Blocks(count: Self.blockCount, bytes: Self.blockBytes))
         let hashing = HashingThread(blocks: blocks)
@@ -199,14 +202,18 @@ private final class HashingThread: @unchecked Sendable {
     }
 }
 
-/// Passes bytes on and takes the time.
+/// Passes bytes on, and takes the time.
 private final class TimedSource: ByteSource {
     private let source: any ByteSource
+    private let observer: WorkObserver
     private(set) var spent = Duration.zero
 
-    init(_ source: any ByteSource) { self.source = source }
+    init(_ source: any ByteSource, _ observer: WorkObserver) {
+        (self.source, self.observer) = (source, observer)
+    }
 
     func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
+        try observer.requireGoOn()
         let start = ContinuousClock.now
         defer { spent += ContinuousClock.now - start }
         return try source.read(into: &buffer)

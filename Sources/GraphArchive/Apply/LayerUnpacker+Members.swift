@@ -105,7 +105,7 @@ extension LayerUnpacker {
         do throws(SyscallError) {
             let own = try directory.handle.statusIfPresent(of: name)
             if let own, own.type != .directory {
-                try keep(path, own, name, of: directory.handle)
+                try keep(path, own, name, of: try directory.handle)
                 try directory.handle.removeFile(name)
                 let made = try make(name, in: directory, modified: entry.modified)
                 // Behind a deletion the name starts anew; behind something of this layer that was
@@ -128,12 +128,13 @@ extension LayerUnpacker {
     private mutating func placeHardLink(
         to target: RawPath, _ name: RawPath, in directory: UnpackDirectory
     ) throws(ArchiveError) {
-        var way = try EntryName.components(of: target)
+        let way = try NormalWay(target)
+        let last = way.lastName
         let path = directory.path.appending(name)
-        guard let last = way.popLast() else {
+        if last.isEmpty {
             throw ArchiveError(.malformed, "the hard link /\(path) names the root")
         }
-        let source = try findOrMake(way, modified: directory.modified)
+        let source = try findOrMake(way.parent, modified: directory.modified)
         if source.path == directory.path && last == name {
             throw ArchiveError(.malformed, "the hard link /\(path) names itself")
         }
@@ -189,8 +190,8 @@ extension LayerUnpacker {
         _ entry: ArchiveEntry, _ name: RawPath, in directory: UnpackDirectory,
         _ make: (Directory) throws(SyscallError) -> Void
     ) throws(ArchiveError) {
-        let handle = directory.handle
         let path = directory.path.appending(name)
+        let handle = try attempting("open /\(directory.path)", try directory.handle)
         do throws(SyscallError) {
             try make(handle)
         } catch  where error.errno == .fileExists {
@@ -230,13 +231,13 @@ extension LayerUnpacker {
         do throws(SyscallError) {
             guard let own = try directory.handle.statusIfPresent(of: name) else { return }
             guard own.type == .directory else {
-                try keep(path, own, name, of: directory.handle)
+                try keep(path, own, name, of: try directory.handle)
                 return try directory.handle.removeFile(name)
             }
             recent = nil
             cache.forget(below: path)
             try keepTree(path, try directory.handle.openDirectory(name))
-            try directory.handle.removeTree(name)
+            try directory.handle.removeTree(name, observer)
         } catch {
             throw ArchiveError(.system, "could not replace /\(path)", cause: error)
         }
@@ -250,14 +251,15 @@ extension LayerUnpacker {
         // Its other names go on showing what the recipe has elsewhere now.
         if status.links > 1 { unnamed.mayHaveOthers = true }
         let file = try directory.open(name, [.readOnly, .nonBlocking])
-        try recipe.keep(path, file, size: status.size)
+        try recipe.keep(path, file, size: status.size, observer: observer)
     }
 
     /// Saves the contents of all files in a directory that is about to be removed.
     private func keepTree(_ path: RawPath, _ directory: Directory) throws(SyscallError) {
         if recipe == nil { return }
         try directory.visitFiles { (way, parent, name, status) throws(SyscallError) in
-            try keep(path.appending(way), status, name, of: parent)
+            try observer.requireGoOnCalls()
+            try keep(path.appending(way.path(of: name)), status, name, of: parent)
         }
     }
 }

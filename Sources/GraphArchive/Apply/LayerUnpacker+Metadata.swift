@@ -31,15 +31,18 @@ extension LayerUnpacker {
     mutating func setMetadataChecked(
         of directory: UnpackDirectory, _ entry: ArchiveEntry
     ) throws(SyscallError) {
-        let descriptor = directory.handle
+        let descriptor = try directory.handle
         try descriptor.descriptor.setOwner(uid: entry.uid, gid: entry.gid)
         try descriptor.descriptor.setPermissions(entry.permissions)
         // A directory made as the parents have it, or named twice, may have others.
-        for old in try descriptor.attributes(of: ".") {
-            let isKept =
-                isHostAttribute(old.name) || old.name.hasPrefix(target.namespace.rawValue)
-                || entry.attributes.contains { $0.name == old.name }
-            if !isKept { try descriptor.removeAttribute(old.name, of: ".") }
+        let old = try descriptor.attributes(of: ".").filter {
+            !isHostAttribute($0.name) && !$0.name.hasPrefix(target.namespace.rawValue)
+        }
+        if !old.isEmpty {
+            let kept = Set(entry.attributes.map(\.name))
+            for old in old where !kept.contains(old.name) {
+                try descriptor.removeAttribute(old.name, of: ".")
+            }
         }
         for attribute in entry.attributes where !isHostAttribute(attribute.name) {
             try setOrSkip(attribute) { (attribute) throws(SyscallError) in
@@ -69,7 +72,7 @@ extension LayerUnpacker {
     mutating func copyUp(
         _ below: MergedEntry, to name: RawPath, in directory: UnpackDirectory
     ) throws(SyscallError) {
-        let handle = directory.handle
+        let handle = try directory.handle
         let status = below.status
         switch status.type {
         case .regular:
@@ -77,7 +80,9 @@ extension LayerUnpacker {
             let copy = try handle.open(
                 name, [.writeOnly, .create, .exclusive], permissions: 0o600)
             try directory.removeInherited(from: name)
-            try copyContent(from: source.file, to: copy, size: status.size)
+            try copyContent(from: source.file, to: copy, size: status.size) { [observer] _ in
+                !observer.isCancelled
+            }
             return try copyMetadata(of: below, to: copy)
         case .symbolicLink:
             try handle.makeSymbolicLink(name, to: try below.readLink())

@@ -3,6 +3,8 @@
 
 public import GraphSystem
 
+import struct SystemPackage.Errno
+
 /// Carries out what was recorded in a staging directory on a whole tree of the same filesystem.
 ///
 /// For backends whose layers are whole trees: a layer is unpacked beside its tree, recorded as
@@ -16,7 +18,11 @@ public func mergeStage(
     _ stage: Directory, _ namespace: OverlayNamespace, into root: Directory,
     observer: WorkObserver = .none
 ) throws(ArchiveError) {
-    try StageMerge(namespace: namespace, observer: observer).merge(stage, into: root)
+    do throws(ArchiveError) {
+        try StageMerge(namespace: namespace, observer: observer).merge(stage, into: root)
+    } catch  where error.cause?.errno == .canceled && observer.isCancelled {
+        throw .cancelled
+    }
 }
 
 private struct StageMerge {
@@ -42,6 +48,7 @@ private struct StageMerge {
     func merge(_ stage: Directory, into tree: Directory) throws(ArchiveError) {
         var levels = [try level(stage, tree, at: "")]
         while let last = levels.indices.last {
+            try observer.report(WorkProgress(phase: "merging", completedBytes: 0))
             let level = levels[last]
             guard level.position < level.listing.count else {
                 levels.removeLast()
@@ -61,7 +68,6 @@ private struct StageMerge {
     private func level(
         _ stage: Directory, _ tree: Directory, at path: RawPath
     ) throws(ArchiveError) -> Level {
-        try observer.report(WorkProgress(phase: "merging", completedBytes: 0))
         do throws(SyscallError) {
             let status = try stage.status()
             try copyAttributes(of: stage, to: tree)
@@ -83,18 +89,18 @@ private struct StageMerge {
             let staged = try stage.status(of: name)
             let existing = try tree.statusIfPresent(of: name)
             if staged.isWhiteoutDevice {
-                if existing != nil { try tree.removeTree(name) }
+                if existing != nil { try tree.removeTree(name, observer) }
                 return nil
             }
             guard staged.type == .directory else {
-                if existing?.type == .directory { try tree.removeTree(name) }
+                if existing?.type == .directory { try tree.removeTree(name, observer) }
                 try unlock(name, existing, in: tree)
                 try stage.rename(name, to: name, in: tree)
                 return nil
             }
             let isOpaque = try encoding.isOpaque(name, in: stage)
             if isOpaque || existing?.type != .directory {
-                if existing != nil { try tree.removeTree(name) }
+                if existing != nil { try tree.removeTree(name, observer) }
                 if isOpaque { try stripMarks(of: name, in: stage) }
                 try stage.rename(name, to: name, in: tree)
                 return nil
@@ -117,7 +123,9 @@ private struct StageMerge {
 
     /// Takes the marks of deletions out of a directory that becomes a part of a whole tree.
     private func stripMarks(of name: RawPath, in stage: Directory) throws(SyscallError) {
-        try stage.openDirectory(name).removeWhiteouts(andMark: namespace.name("opaque"))
+        try stage.openDirectory(name).removeWhiteouts(andMark: namespace.name("opaque")) {
+            observer.isCancelled
+        }
     }
 
     /// Makes the attributes of `tree` those of `stage`.
@@ -127,11 +135,23 @@ private struct StageMerge {
         let wanted = try stage.attributes(of: ".").filter {
             !$0.name.hasPrefix(namespace.rawValue) && !isHostAttribute($0.name)
         }
-        for old in try tree.attributes(of: ".") where !isHostAttribute(old.name) {
-            if !wanted.contains(where: { $0.name == old.name }) {
+        let old = try tree.attributes(of: ".").filter { !isHostAttribute($0.name) }
+        if !old.isEmpty {
+            let kept = Set(wanted.map(\.name))
+            for old in old where !kept.contains(old.name) {
                 try tree.removeAttribute(old.name, of: ".")
             }
         }
         for attribute in wanted { try tree.descriptor.setAttribute(attribute) }
+    }
+}
+
+extension Directory {
+    /// Removes a name and everything below it.
+    ///
+    /// - Throws: `ECANCELED` when the observer stops it; a part is gone then.
+    func removeTree(_ name: RawPath, _ observer: WorkObserver) throws(SyscallError) {
+        let outcome = try removeTree(name) { observer.isCancelled }
+        if !outcome.isComplete { throw SyscallError(call: "unlinkat", errno: .canceled) }
     }
 }

@@ -29,12 +29,13 @@ extension LayerUnpacker {
         var failure: ArchiveError?
         do throws(SyscallError) {
             try target.directory.visitFiles {
-                (path, directory, name, status) throws(SyscallError) in
+                (way, directory, name, status) throws(SyscallError) in
                 guard status.type == .regular, status.size > 0,
                     status.links > 1 || unnamed.mayHaveOthers,
                     status.links == 1 || known.insert(status.inode).inserted
                 else { return }
                 let file = try directory.open(name, [.readOnly, .nonBlocking])
+                let path = way.path(of: name)
                 do throws(ArchiveError) {
                     let digest = try Digest(
                         contentOf: file, path, buffer: &buffer, observer: observer)

@@ -3,15 +3,19 @@
 
 import GraphSystem
 
-/// A directory of the layer being unpacked, held open.
+/// A directory of the layer being unpacked.
 ///
 /// Unpacking into a directory changes its time, so the time that it shall have in the end is kept
-/// here and set when the directory is let go. A directory that is opened again brings its time
-/// along, so nothing has to be remembered for the whole archive.
+/// here and set when the directory is let go: when nobody holds it any more. A directory that is
+/// looked up again brings its time along, so nothing has to be remembered for the whole archive.
 final class UnpackDirectory {
     /// The way from the layer's root, without links.
     let path: RawPath
-    let handle: Directory
+    private let opened: OpenUnpackDirectories
+    /// nil while it is closed, of which many are where the way is long.
+    private var knownHandle: Directory?
+    /// For ``OpenUnpackDirectories``: whether it was used since that looked.
+    var wasUsed = true
     /// nil for the root.
     let parent: UnpackDirectory?
     /// The time to set in the end.
@@ -25,23 +29,48 @@ final class UnpackDirectory {
     /// For the root alone: opens the parents' tree, once it is complete.
     private let openLower: (() throws(SyscallError) -> MergedDirectory?)?
 
+    /// A directory in another, open as `handle`.
     init(
-        path: RawPath, handle: Directory, parent: UnpackDirectory?, modified: Timestamp,
-        isOpaque: Bool
+        _ name: RawPath, handle: Directory, in parent: UnpackDirectory, modified: Timestamp,
+        isOpaque: Bool = false
     ) {
-        (self.path, self.handle, self.parent) = (path, handle, parent)
+        (path, self.parent, opened) = (parent.path.appending(name), parent, parent.opened)
         (self.modified, self.isOpaque, openLower) = (modified, isOpaque, nil)
+        knownHandle = handle
+        opened.add(self)
     }
 
     /// The root of a layer.
     init(root target: ApplyTarget) throws(SyscallError) {
-        (path, handle, parent, isOpaque) = ("", target.directory, nil, false)
-        modified = try handle.status().modified
+        (path, knownHandle, parent, isOpaque) = ("", target.directory, nil, false)
+        opened = OpenUnpackDirectories(root: target.directory)
+        modified = try target.directory.status().modified
         openLower = { () throws(SyscallError) in
             try target.lowerCompletion?.wait()
             return MergedDirectory(root: target.lower)
         }
     }
+
+    /// The directory itself, opened again where that has become necessary.
+    var handle: Directory {
+        get throws(SyscallError) {
+            wasUsed = true
+            if let knownHandle { return knownHandle }
+            let handle = Directory(
+                owning: try opened.root.openBeneath(path, [.readOnly, .directory]))
+            knownHandle = handle
+            opened.add(self)
+            return handle
+        }
+    }
+
+    /// The bytes of the path of a name in this directory.
+    func pathBytes(of name: RawPath) -> Int {
+        path.isEmpty ? name.count : path.count + 1 + name.count
+    }
+
+    /// Closes the directory until it is used again.
+    func close() { knownHandle = nil }
 
     /// What shows through of the parents' directory under this path.
     func lower() throws(SyscallError) -> MergedDirectory? {
@@ -51,15 +80,24 @@ final class UnpackDirectory {
     /// The parents' directory under this path, hidden by this layer or not: looked up when first
     /// asked for, since most directories of most archives never need it.
     func inParents() throws(SyscallError) -> MergedDirectory? {
-        if let knownLower { return knownLower }
-        let found: MergedDirectory?
-        if let openLower {
-            found = try openLower()
-        } else {
-            found = try parent?.inParents()?.lookup(path.components.last ?? "")?.directory
+        // Those above it that have not been looked up, the lowest first: not by calls within calls,
+        // of which a long way would need too many.
+        var unknown: [UnpackDirectory] = []
+        var above: UnpackDirectory? = self
+        while let current = above, current.knownLower == nil {
+            unknown.append(current)
+            above = current.parent
         }
-        knownLower = .some(found)
-        return found
+        while let next = unknown.popLast() {
+            let found: MergedDirectory?
+            if let openLower = next.openLower {
+                found = try openLower()
+            } else {
+                found = try next.parent?.knownLower??.lookup(next.path.lastName)?.directory
+            }
+            next.knownLower = .some(found)
+        }
+        return knownLower ?? nil
     }
 
     /// Whether this directory or one above it is opaque: it may have become so after this one was
@@ -79,14 +117,16 @@ final class UnpackDirectory {
     }
 
     /// Hides what the parents have here.
-    func makeOpaque(_ namespace: OverlayNamespace) throws(SyscallError) {
+    func makeOpaque(
+        _ namespace: OverlayNamespace, _ observer: WorkObserver
+    ) throws(SyscallError) {
         if isOpaque { return }
         let opaque = ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")])
         try handle.setAttribute(opaque, of: ".")
         isOpaque = true
         // Deletions recorded before the mark have nothing to hide any more, and overlayfs lists
         // the names of such.
-        try handle.removeWhiteouts()
+        try handle.removeWhiteouts { observer.isCancelled }
     }
 
     /// Whether what is made in this directory inherits an access list (acl(5)), which it must not
@@ -129,41 +169,4 @@ struct FileOwner: Hashable {
     init(uid: UInt32, gid: UInt32) { (self.uid, self.gid) = (uid, gid) }
 
     init(_ entry: ArchiveEntry) { self.init(uid: entry.uid, gid: entry.gid) }
-}
-
-/// The directories of an unpacking that were used last.
-///
-/// Archives are written directory by directory, so a few are enough.
-struct UnpackDirectoryCache {
-    private var directories: [RawPath: UnpackDirectory] = [:]
-    /// Least recently added first.
-    private var order: [RawPath] = []
-    private static let countMax = 64
-
-    subscript(path: RawPath) -> UnpackDirectory? { directories[path] }
-
-    /// Adds a directory, and lets the oldest go when there are too many.
-    mutating func insert(_ directory: UnpackDirectory) throws(SyscallError) {
-        if order.count >= Self.countMax {
-            let oldest = order.removeFirst()
-            try directories.removeValue(forKey: oldest)?.restoreTime()
-        }
-        directories[directory.path] = directory
-        order.append(directory.path)
-    }
-
-    /// Forgets a directory that is about to be removed, and all below it.
-    mutating func forget(below path: RawPath) {
-        let prefix = path.appending("")
-        let gone = order.filter { $0 == path || $0.hasPrefix(prefix) }
-        for path in gone { directories.removeValue(forKey: path) }
-        order.removeAll { gone.contains($0) }
-    }
-
-    /// Lets all go, children before parents: setting times in a directory does not change its own.
-    mutating func removeAll() throws(SyscallError) {
-        for directory in directories.values { try directory.restoreTime() }
-        directories = [:]
-        order = []
-    }
 }

@@ -25,14 +25,21 @@ final class KeptContents {
 
     func add(
         _ path: RawPath, _ content: borrowing OwnedDescriptor, size: UInt64,
-        referencesBefore: UInt64
+        referencesBefore: UInt64, observer: WorkObserver
     ) throws(SyscallError) {
         entries.append(
             Entry(pathHash: path.hashValue, referencesBefore: referencesBefore, offset: end))
         isSorted = false
-        var done: UInt64 = 0
+        // A file of some bytes in an archive may be one of terabytes, all hole.
+        var (done, dataEnd): (UInt64, UInt64) = (0, 0)
         while done < size {
-            let want = Int(min(UInt64(buffer.count), size - done))
+            try observer.requireGoOnCalls()
+            if done >= dataEnd {
+                guard let data = try content.nextData(from: done) else { break }
+                (done, dataEnd) = (data.lowerBound, min(data.upperBound, size))
+                if done >= size { break }
+            }
+            let want = Int(min(UInt64(buffer.count), dataEnd - done))
             let count = try content.read(into: &buffer, count: want, at: done)
             if count == 0 { break }
             // A class's property cannot be lent itself; an array that shares its storage can.

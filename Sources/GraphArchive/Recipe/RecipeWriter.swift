@@ -74,12 +74,13 @@ public final class RecipeWriter {
 
     /// Saves the content of a file that is about to be replaced.
     func keep(
-        _ path: RawPath, _ file: borrowing OwnedDescriptor, size: UInt64
+        _ path: RawPath, _ file: borrowing OwnedDescriptor, size: UInt64,
+        observer: WorkObserver = .none
     ) throws(SyscallError) {
         if kept == nil { kept = KeptContents(try makeKept()) }
         // The reference that is being gathered may be to this very file.
         let count = referenceCount + (reference == nil ? 0 : 1)
-        try kept?.add(path, file, size: size, referencesBefore: count)
+        try kept?.add(path, file, size: size, referencesBefore: count, observer: observer)
     }
 
     /// Writes what is still held back.

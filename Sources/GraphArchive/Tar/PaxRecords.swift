@@ -68,6 +68,13 @@ struct PaxRecords {
                 .unsupported, "global attributes of more than \(TarLimits.extensionBytes) bytes",
                 offset: offset)
         }
+        let nameBytes = attributes.reduce(0) { $0 + $1.name.utf8.count + 1 }
+        if nameBytes > TarLimits.attributeNamesBytes {
+            throw ArchiveError(
+                .unsupported,
+                "global attributes with names of more than \(TarLimits.attributeNamesBytes) bytes",
+                offset: offset)
+        }
     }
 
     /// Splits off one record: `LENGTH KEY=VALUE\n`, where the length counts all of it.
@@ -96,7 +103,7 @@ struct PaxRecords {
         key: ArraySlice<UInt8>, value: ArraySlice<UInt8>, at place: UInt64
     ) throws(ArchiveError) {
         switch String(decoding: key, as: UTF8.self) {
-        case "path": path = try Self.path(value, "path", at: place)
+        case "path": path = try Self.path(value, "path", TarLimits.nameBytes, at: place)
         case "linkpath": linkPath = try Self.path(value, "linkpath", at: place)
         case "size": size = try Self.number(value, "size", at: place)
         case "uid": uid = try Self.number(value, "uid", at: place)
@@ -127,7 +134,9 @@ struct PaxRecords {
         switch key {
         case "major": sparse.major = try Self.number(value, "GNU.sparse.major", at: place)
         case "minor": sparse.minor = try Self.number(value, "GNU.sparse.minor", at: place)
-        case "name": sparse.name = try Self.path(value, "GNU.sparse.name", at: place)
+        case "name":
+            sparse.name = try Self.path(
+                value, "GNU.sparse.name", TarLimits.nameBytes, at: place)
         case "size", "realsize":
             sparse.realSize = try Self.number(value, "GNU.sparse.size", at: place)
         case "numblocks":
@@ -184,9 +193,11 @@ struct PaxRecords {
     // An empty value takes back what another header said, so the member's own header holds.
 
     private static func path(
-        _ value: ArraySlice<UInt8>, _ key: String, at place: UInt64
+        _ value: ArraySlice<UInt8>, _ key: String, _ bytesMax: Int = TarLimits.pathBytes,
+        at place: UInt64
     ) throws(ArchiveError) -> RawPath? {
-        value.isEmpty ? nil : try checkedPath(value, "the record \(key)", at: place)
+        if value.isEmpty { return nil }
+        return try checkedPath(value, "the record \(key)", bytesMax: bytesMax, at: place)
     }
 
     private static func number(
@@ -215,11 +226,12 @@ struct PaxRecords {
 /// - Throws: ``ArchiveError/Code/malformed`` for a NUL, ``ArchiveError/Code/unsupported`` for more
 ///   than ``TarLimits/pathBytes``.
 func checkedPath(
-    _ bytes: some Collection<UInt8>, _ what: @autoclosure () -> String, at offset: UInt64
+    _ bytes: some Collection<UInt8>, _ what: @autoclosure () -> String,
+    bytesMax: Int = TarLimits.pathBytes, at offset: UInt64
 ) throws(ArchiveError) -> RawPath {
-    if bytes.count > TarLimits.pathBytes {
+    if bytes.count > bytesMax {
         throw ArchiveError(
-            .unsupported, "\(what()) has \(bytes.count) bytes; \(TarLimits.pathBytes) are the most",
+            .unsupported, "\(what()) has \(bytes.count) bytes; \(bytesMax) are the most",
             offset: offset)
     }
     guard let path = RawPath(validating: bytes) else {

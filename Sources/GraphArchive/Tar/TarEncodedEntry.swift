@@ -31,7 +31,7 @@ struct TarEncodedEntry {
     /// nothing but the member's name.
     func extensionHeader(of path: RawPath) -> TarHeader {
         var header = TarHeader()
-        let base = path.components.last ?? "."
+        let base = Self.lastName(of: path)
         header.put(Array("PaxHeaders/".utf8 + base.bytes).prefix(100), in: .name)
         header.putOctal(0o644, in: .mode)
         for field in [TarField.uid, .gid, .modified] { header.putOctal(0, in: field) }
@@ -42,13 +42,20 @@ struct TarEncodedEntry {
         return header
     }
 
+    /// The last name of a path, which may end in slashes.
+    private static func lastName(of path: RawPath) -> RawPath {
+        let slash = UInt8(ascii: "/")
+        guard let last = path.bytes.lastIndex(where: { $0 != slash }) else { return "." }
+        return RawPath(partOf: path.bytes[...last]).lastName
+    }
+
     private mutating func putName(_ entry: ArchiveEntry) throws(ArchiveError) {
         var name = Array(entry.path.bytes)
         if name.isEmpty { throw ArchiveError(.malformed, "a member has an empty name") }
         if entry.kind == .directory, name.last != UInt8(ascii: "/") {
             name.append(UInt8(ascii: "/"))
         }
-        _ = try Self.checked(name, "a name")
+        _ = try Self.checked(name, "a name", TarLimits.nameBytes)
         if name.count <= TarField.name.range.count {
             header.put(name, in: .name)
         } else if let slash = Self.prefixEnd(name) {
@@ -69,12 +76,11 @@ struct TarEncodedEntry {
     }
 
     private static func checked(
-        _ bytes: [UInt8], _ what: String
+        _ bytes: [UInt8], _ what: String, _ bytesMax: Int = TarLimits.pathBytes
     ) throws(ArchiveError) -> [UInt8] {
-        if bytes.count > TarLimits.pathBytes {
+        if bytes.count > bytesMax {
             throw ArchiveError(
-                .unsupported,
-                "\(what) has \(bytes.count) bytes; \(TarLimits.pathBytes) are the most")
+                .unsupported, "\(what) has \(bytes.count) bytes; \(bytesMax) are the most")
         }
         return bytes
     }

@@ -6,6 +6,7 @@ struct TarInput: ~Copyable {
     private let source: any ByteSource
     /// Is told of every byte consumed, but those that ``take(_:_:)`` lends.
     private let recipe: RecipeWriter?
+    private let observer: WorkObserver
     private var buffer: [UInt8]
     private var start = 0
     private var end = 0
@@ -13,8 +14,12 @@ struct TarInput: ~Copyable {
     /// Bytes consumed so far.
     private(set) var offset: UInt64 = 0
 
-    init(_ source: any ByteSource, recipe: RecipeWriter? = nil, bufferBytes: Int? = nil) {
-        (self.source, self.recipe) = (source, recipe)
+    /// `observer` is asked whenever bytes are pulled from the source, whatever they belong to.
+    init(
+        _ source: any ByteSource, recipe: RecipeWriter? = nil, bufferBytes: Int? = nil,
+        observer: WorkObserver = .none
+    ) {
+        (self.source, self.recipe, self.observer) = (source, recipe, observer)
         buffer = [UInt8](repeating: 0, count: bufferBytes ?? TarLimits.bufferBytes)
     }
 
@@ -30,6 +35,7 @@ struct TarInput: ~Copyable {
         if start < end { return true }
         if isAtEnd { return false }
         (start, end) = (0, 0)
+        try observer.requireGoOn()
         end = try source.read(into: &buffer)
         isAtEnd = end == 0
         return !isAtEnd

@@ -21,14 +21,17 @@ public struct TarReader: ~Copyable {
 
     /// Starts at the front of an uncompressed tar stream.
     ///
-    /// `bufferBytes` is how much is asked of the source at once; nil for what suits files.
-    public init(_ source: any ByteSource, bufferBytes: Int? = nil) {
-        input = TarInput(source, bufferBytes: bufferBytes)
+    /// `bufferBytes` is how much is asked of the source at once; nil for what suits files. Every call
+    /// throws ``ArchiveError/Code/cancelled`` once `observer` asks to stop.
+    public init(
+        _ source: any ByteSource, bufferBytes: Int? = nil, observer: WorkObserver = .none
+    ) {
+        input = TarInput(source, bufferBytes: bufferBytes, observer: observer)
     }
 
     /// The same, and tells `recipe` of every byte that ``readData(_:)`` does not hand over.
-    init(_ source: any ByteSource, recipe: RecipeWriter?) {
-        input = TarInput(source, recipe: recipe)
+    init(_ source: any ByteSource, recipe: RecipeWriter?, observer: WorkObserver) {
+        input = TarInput(source, recipe: recipe, observer: observer)
     }
 
     /// Bytes of the tar stream consumed so far.
@@ -140,7 +143,8 @@ public struct TarReader: ~Copyable {
             extensions.records = records ?? global
         case UInt8(ascii: "L"):
             try readBody(&extensions, at: place)
-            extensions.longName = try checkedPath(bodyText, "a long name", at: place)
+            extensions.longName = try checkedPath(
+                bodyText, "a long name", bytesMax: TarLimits.nameBytes, at: place)
         case UInt8(ascii: "K"):
             try readBody(&extensions, at: place)
             extensions.longLink = try checkedPath(bodyText, "a long link target", at: place)
@@ -188,7 +192,8 @@ public struct TarReader: ~Copyable {
         if let long = extensions.longName ?? records.path {
             path = long
         } else {
-            path = try checkedPath(header.name, "a name", at: place)
+            path = try checkedPath(
+                header.name, "a name", bytesMax: TarLimits.nameBytes, at: place)
         }
         let member = try TarMember(
             header, records, path: path, longLink: extensions.longLink, at: place)

@@ -3,11 +3,11 @@
 
 import GraphSystem
 
-/// The paths at which two trees differ, as a comparison or several parts of one tell them.
+/// The names at which two trees differ, as a comparison or several parts of one tell them.
 struct FoundChanges: Sendable {
-    private var changes: [Change] = []
+    private var changes: [(kind: Change.Kind, place: TreePlace)] = []
     /// Names that are equal by themselves, and belong to a change if their file does.
-    private var equalLinks: [(path: RawPath, identity: FileIdentity)] = []
+    private var equalLinks: [(place: TreePlace, identity: FileIdentity)] = []
     private var groups: LinkGroups
 
     /// Starts without any.
@@ -16,10 +16,11 @@ struct FoundChanges: Sendable {
     mutating func take(_ event: TreeComparison.Event) {
         groups.take(event)
         switch event {
-        case .added(let path, _): changes.append(Change(.added, path))
-        case .modified(let path, _): changes.append(Change(.modified, path))
-        case .deleted(let path): changes.append(Change(.deleted, path))
-        case .equalLink(let path, let entry, _): equalLinks.append((path, entry.status.identity))
+        case .added(let place, _): changes.append((.added, place))
+        case .modified(let place, _): changes.append((.modified, place))
+        case .deleted(let place): changes.append((.deleted, place))
+        case .equalLink(let place, let entry, _):
+            equalLinks.append((place, entry.status.identity))
         case .enter, .leave: break
         }
     }
@@ -33,21 +34,16 @@ struct FoundChanges: Sendable {
 
     /// All changes, with the directories on the way to them; nil when a name of a changed file may
     /// lie where nothing was looked at.
-    func list() -> [Change]? {
+    ///
+    /// `root` is the root of the comparison.
+    func list(below root: TreeWay) -> ChangeList? {
         if groups.mayMissNames { return nil }
-        var changes = changes
+        var list = ChangeList.Builder(root)
+        for (kind, place) in changes { list.append(kind, place) }
         for link in equalLinks where groups.changed.contains(link.identity) {
-            changes.append(Change(.modified, link.path))
+            list.append(.modified, link.place)
         }
-        var listed = Set(changes.map(\.path))
-        for path in changes.map(\.path) {
-            var path = path
-            // Those above one that is listed are listed, too.
-            while let directory = path.parent, listed.insert(directory).inserted {
-                changes.append(Change(.modified, directory))
-                path = directory
-            }
-        }
-        return changes
+        list.addDirectoriesOnTheWay()
+        return list.finish()
     }
 }

@@ -26,8 +26,8 @@ public struct KeptFiles: Hashable, Sendable {
             changed: source.changedPaths
         ) { (event) throws(ArchiveError) in
             switch event {
-            case .added(let path, let entry), .modified(let path, let entry):
-                if lone == nil, vouched.leaveOut(entry.status) { lone = path }
+            case .added(let place, let entry), .modified(let place, let entry):
+                if lone == nil, vouched.leaveOut(entry.status) { lone = place.path }
             case .enter, .leave, .deleted, .equalLink: break
             }
         }

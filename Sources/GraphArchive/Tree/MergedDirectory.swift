@@ -16,9 +16,11 @@ struct MergedDirectory {
         let mayRefer: Bool
         /// Whether no layer of the tree is below this one.
         let isBottom: Bool
-        /// The way from the layer's root, which is not the way in the merged tree where a
-        /// directory was renamed.
-        let location: RawPath
+        /// Which directory of the layer it is; nil for its root.
+        ///
+        /// A directory has one name, so this stands for the way to it from the layer's root, which is
+        /// not the way in the merged tree where a directory was renamed.
+        let identity: FileIdentity?
         /// The directory from which `path` leads: the layer's root or a directory below it.
         let base: Directory
         /// The way from `base` to this directory; empty for `base` itself.
@@ -35,14 +37,16 @@ struct MergedDirectory {
             (self.index, self.isLive) = (index, isLive)
             mayRefer = tree.mayRefer(index)
             isBottom = index + 1 == tree.layers.count
-            (base, path, location, heldCount) = (layer, "", "", 1)
+            (base, path, identity, heldCount) = (layer, "", nil, 1)
         }
 
-        private init(_ name: RawPath, in parent: Part, isHeld: Bool) throws(SyscallError) {
+        private init(
+            _ name: RawPath, _ identity: FileIdentity, in parent: Part, isHeld: Bool
+        ) throws(SyscallError) {
             (layer, index, isLive) = (parent.layer, parent.index, parent.isLive)
             (mayRefer, isBottom) = (parent.mayRefer, parent.isBottom)
+            self.identity = identity
             let way = parent.path.appending(name)
-            location = parent.base === layer ? way : parent.location.appending(name)
             if isHeld {
                 base = Directory(owning: try parent.base.openBeneath(way, .directory))
                 (path, heldCount) = ("", parent.heldCount + 1)
@@ -54,7 +58,7 @@ struct MergedDirectory {
         /// The same directory, reached through a descriptor of its own.
         private init(_ part: Part, openedAs directory: Directory) {
             (layer, index, isLive) = (part.layer, part.index, part.isLive)
-            (mayRefer, isBottom, location) = (part.mayRefer, part.isBottom, part.location)
+            (mayRefer, isBottom, identity) = (part.mayRefer, part.isBottom, part.identity)
             (base, path, heldCount) = (directory, "", part.heldCount + 1)
         }
 
@@ -85,19 +89,20 @@ struct MergedDirectory {
             isLive ? (try open(), name) : (base, path.appending(name))
         }
 
-        /// The directory of a name in this one.
+        /// The directory of a name in this one, which has that status.
         ///
         /// Held open near the root of the topmost layer, where most lookups are, and where the path
         /// would become long; elsewhere reached by path, which costs no descriptor.
-        func child(_ name: RawPath) throws(SyscallError) -> Part {
+        func child(_ name: RawPath, _ status: FileStatus) throws(SyscallError) -> Part {
             let isLong = path.count + name.count >= Self.pathBytesMax
             return try Part(
-                name, in: self, isHeld: isLive && heldCount < Self.heldLiveMax || isLong)
+                name, status.identity, in: self,
+                isHeld: isLive && heldCount < Self.heldLiveMax || isLong)
         }
 
         /// Whether both are the same directory of the same layer.
         func isSame(as other: Part) -> Bool {
-            layer === other.layer && location == other.location
+            layer === other.layer && identity == other.identity
         }
 
         private static let heldMax = 8
@@ -163,7 +168,7 @@ struct MergedDirectory {
         var directory: MergedDirectory?
         if status.type == .directory {
             directory = MergedDirectory(
-                parts: [try part.child(name)], roots: roots, encoding: encoding)
+                parts: [try part.child(name, status)], roots: roots, encoding: encoding)
         }
         return MergedEntry(
             name: name, status: status, part: part, directory: directory, dataSearch: nil,

@@ -148,7 +148,7 @@ struct MergedLookup {
             return Found(part: parent, name: name, status: status, directory: nil)
         }
         if isLast { isDirectory = true }
-        let directory = try parent.child(name)
+        let directory = try parent.child(name, status)
         try readMarks(of: name, place, parent, before: restCount)
         return Found(part: parent, name: name, status: status, directory: directory)
     }

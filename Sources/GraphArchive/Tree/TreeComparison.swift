@@ -13,14 +13,24 @@ struct TreeComparison {
     enum Event {
         /// A directory is entered whose own attributes are equal; it matters if something below
         /// it does.
-        case enter(RawPath, MergedEntry)
+        case enter(TreePlace, MergedEntry)
         case leave
-        case added(RawPath, MergedEntry)
-        case modified(RawPath, MergedEntry)
-        case deleted(RawPath)
+        case added(TreePlace, MergedEntry)
+        case modified(TreePlace, MergedEntry)
+        case deleted(TreePlace)
         /// Both sides are equal. Told for files with several names only, which may belong to a
         /// group of names that differs.
-        case equalLink(RawPath, MergedEntry, old: FileIdentity)
+        case equalLink(TreePlace, MergedEntry, old: FileIdentity)
+
+        /// What it is about; nil for the end of a directory.
+        var place: TreePlace? {
+            switch self {
+            case .enter(let place, _), .added(let place, _), .modified(let place, _),
+                .deleted(let place), .equalLink(let place, _, _):
+                place
+            case .leave: nil
+            }
+        }
     }
 
     typealias Visitor = (Event) throws(ArchiveError) -> Void
@@ -53,7 +63,7 @@ struct TreeComparison {
     /// Kept in a list and not on the stack, which a tree some thousand directories deep would
     /// exhaust.
     struct Level: Sendable {
-        let path: RawPath
+        let way: TreeWay
         fileprivate(set) var old: MergedDirectory?
         fileprivate(set) var new: MergedDirectory?
         /// Whether `new` is `old` with another layer's directory above it.
@@ -82,16 +92,8 @@ struct TreeComparison {
             guard let half = all.splitOff() else { return nil }
             names = all
             return Level(
-                path: path, old: old, new: new, names: half, changed: changed, isEntered: false)
+                way: way, old: old, new: new, names: half, changed: changed, isEntered: false)
         }
-    }
-
-    /// A name in a directory; the whole path is made only where it is wanted.
-    private struct Place {
-        let directory: RawPath
-        let name: RawPath
-
-        var path: RawPath { directory.appending(name) }
     }
 
     /// Compares the content of two directories, the root's own attributes not included.
@@ -108,7 +110,7 @@ struct TreeComparison {
     static func start(
         _ old: MergedDirectory?, _ new: MergedDirectory?, changed: ChangedPaths?
     ) -> Level {
-        Level(path: "", old: old, new: new, changed: changed?.root, isEntered: false)
+        Level(way: TreeWay(), old: old, new: new, changed: changed?.root, isEntered: false)
     }
 
     /// Compares one directory and what is below it, but for the directories that `isTaken` says
@@ -125,12 +127,13 @@ struct TreeComparison {
                 if levels.removeLast().isEntered { try visit(.leave) }
                 continue
             }
-            let place = Place(directory: levels[last].path, name: name)
+            let place = TreePlace(name, in: levels[last].way)
             let before = try lookup(place, in: levels[last].old)
             let after = try lookup(
                 place, in: levels[last].new, above: levels[last].covers ? .some(before) : nil)
             let changed = levels[last].changed?[name]
             comparedNames += 1
+            if comparedNames.isMultiple(of: 256) { try observer.requireGoOn() }
             let next = try compare(before, after, at: place, changed, visit)
             if var below = next, !isTaken(&below, comparedNames) { levels.append(below) }
         }
@@ -139,21 +142,21 @@ struct TreeComparison {
     /// Finds out which names a directory has to be compared by.
     private func list(_ level: inout Level) throws(ArchiveError) {
         try observer.report(WorkProgress(phase: "comparing", completedBytes: buffers.comparedBytes))
-        let (path, old, new) = (level.path, level.old, level.new)
+        let (way, old, new) = (level.way, level.old, level.new)
         level.covers = if let old, let new { new.covers(old) } else { false }
         if let chosen = level.chosenNames {
             level.names = SortedNames(chosen.names)
             return
         }
         let shared = if let old, let new, !looksAtShared { new.sharedCount(with: old) } else { 0 }
-        let after = try attempting("list /\(path)", try new?.listed(above: shared))
-        let before = try attempting("list /\(path)", try old?.listed(above: shared))
+        let after = try attempting("list /\(way.path)", try new?.listed(above: shared))
+        let before = try attempting("list /\(way.path)", try old?.listed(above: shared))
         (level.old, level.new) = (before?.directory, after?.directory)
         level.names = SortedNames((after?.listings ?? []) + (before?.listings ?? []))
     }
 
     private func lookup(
-        _ place: Place, in directory: MergedDirectory?, above below: MergedEntry?? = nil
+        _ place: TreePlace, in directory: MergedDirectory?, above below: MergedEntry?? = nil
     ) throws(ArchiveError) -> MergedEntry? {
         let entry = try attempting(
             "look at /\(place.path)", try directory?.lookup(place.name, above: below))
@@ -163,32 +166,32 @@ struct TreeComparison {
 
     /// Compares one name and tells what came of it; returns the directory to go down into.
     private mutating func compare(
-        _ old: MergedEntry?, _ new: MergedEntry?, at place: Place,
+        _ old: MergedEntry?, _ new: MergedEntry?, at place: TreePlace,
         _ changed: ChangedPaths.Place?, _ visit: Visitor
     ) throws(ArchiveError) -> Level? {
         guard let new else {
-            if old != nil { try visit(.deleted(place.path)) }
+            if old != nil { try visit(.deleted(place)) }
             return nil
         }
+        var place = place
+        if new.directory != nil { place.own = TreeWay(place.name, in: place.directory) }
         guard let old, old.status.type == new.status.type else {
-            let path = place.path
-            try visit(old == nil ? .added(path, new) : .modified(path, new))
-            guard let directory = new.directory else { return nil }
-            return Level(path: path, old: nil, new: directory, changed: nil, isEntered: false)
+            try visit(old == nil ? .added(place, new) : .modified(place, new))
+            guard let directory = new.directory, let way = place.own else { return nil }
+            return Level(way: way, old: nil, new: directory, changed: nil, isEntered: false)
         }
         let isKnown = new.directory != nil && changed?.isOnlyOnTheWay == true
         let isEqual = if isKnown { true } else { try areEqual(old, new, at: place) }
-        if let directory = new.directory {
-            let path = place.path
-            try visit(isEqual ? .enter(path, new) : .modified(path, new))
+        if let directory = new.directory, let way = place.own {
+            try visit(isEqual ? .enter(place, new) : .modified(place, new))
             return Level(
-                path: path, old: old.directory, new: directory, changed: changed,
+                way: way, old: old.directory, new: directory, changed: changed,
                 isEntered: isEqual)
         }
         if !isEqual {
-            try visit(.modified(place.path, new))
+            try visit(.modified(place, new))
         } else if new.status.links > 1 {
-            try visit(.equalLink(place.path, new, old: old.status.identity))
+            try visit(.equalLink(place, new, old: old.status.identity))
         }
         return nil
     }
@@ -198,7 +201,7 @@ struct TreeComparison {
     /// Of a directory the size does not count, which is the filesystem's affair. Its time does, also
     /// where nothing else is different in it: a file that came and went leaves no other trace.
     private mutating func areEqual(
-        _ old: MergedEntry, _ new: MergedEntry, at place: Place
+        _ old: MergedEntry, _ new: MergedEntry, at place: TreePlace
     ) throws(ArchiveError) -> Bool {
         let (before, after) = (old.status, new.status)
         if let keeping {
@@ -218,7 +221,7 @@ struct TreeComparison {
             if comparedFiles == .none || comparedFiles == .linked && after.links == 1 {
                 return true
             }
-            return try buffers.haveEqualContent(old, new, at: place.path)
+            return try buffers.haveEqualContent(old, new, at: place, observer)
         case .symbolicLink:
             let targets = try attempting(
                 "read the link /\(place.path)", (try old.readLink(), try new.readLink()))
@@ -232,14 +235,14 @@ struct TreeComparison {
 extension TreeComparison {
     /// Compares the contents of a file that nothing vouches for.
     private mutating func compareKept(
-        _ old: MergedEntry, _ new: MergedEntry, at place: Place, _ vouched: VouchedFiles
+        _ old: MergedEntry, _ new: MergedEntry, at place: TreePlace, _ vouched: VouchedFiles
     ) throws(ArchiveError) {
         guard kept.changed == nil, vouched.leaveOut(new.status),
             old.status.identity != new.status.identity
         else { return }
         if old.status.size != new.status.size {
             kept.unknown = kept.unknown ?? place.path
-        } else if try !buffers.haveEqualContent(old, new, at: place.path) {
+        } else if try !buffers.haveEqualContent(old, new, at: place, observer) {
             kept.changed = place.path
         }
     }
@@ -253,27 +256,27 @@ private struct ContentBuffers {
 
     /// Whether two files of equal size have the same bytes.
     mutating func haveEqualContent(
-        _ old: MergedEntry, _ new: MergedEntry, at path: RawPath
+        _ old: MergedEntry, _ new: MergedEntry, at place: TreePlace, _ observer: WorkObserver
     ) throws(ArchiveError) -> Bool {
         if new.status.size == 0 { return true }
         if left.isEmpty {
             left = [UInt8](repeating: 0, count: 1 << 18)
             right = left
         }
-        do throws(SyscallError) {
-            let first = try old.openFile()
-            let second = try new.openFile()
-            var offset: UInt64 = 0
-            while true {
-                let count = try first.file.read(into: &left, count: left.count, at: offset)
-                let other = try second.file.read(into: &right, count: right.count, at: offset)
-                comparedBytes += UInt64(count)
-                if count != other || !left.hasEqualPrefix(right, count) { return false }
-                if count < left.count { return true }
-                offset += UInt64(count)
-            }
-        } catch {
-            throw ArchiveError(.system, "could not compare /\(path)", cause: error)
+        let action = { "compare /\(place.path)" }
+        let first = try attempting(action(), try old.openFile())
+        let second = try attempting(action(), try new.openFile())
+        var offset: UInt64 = 0
+        while true {
+            let count = try attempting(
+                action(), try first.file.read(into: &left, count: left.count, at: offset))
+            let other = try attempting(
+                action(), try second.file.read(into: &right, count: right.count, at: offset))
+            comparedBytes += UInt64(count)
+            if count != other || !left.hasEqualPrefix(right, count) { return false }
+            if count < left.count { return true }
+            offset += UInt64(count)
+            try observer.requireGoOn()
         }
     }
 }

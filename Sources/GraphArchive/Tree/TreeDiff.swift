@@ -13,7 +13,14 @@ import Synchronization
 public func treeChanges(
     _ source: DiffSource, _ content: DiffContent = .complete, observer: WorkObserver = .none
 ) throws(ArchiveError) -> [Change] {
-    try DiffWalk(source, content, observer).changes().sorted()
+    Array(try listTreeChanges(source, content, observer: observer))
+}
+
+/// The same as a list that makes the paths while they are asked for, for trees that may be deep.
+public func listTreeChanges(
+    _ source: DiffSource, _ content: DiffContent = .complete, observer: WorkObserver = .none
+) throws(ArchiveError) -> ChangeList {
+    try DiffWalk(source, content, observer).changes()
 }
 
 /// How much of two trees a diff looks at.
@@ -52,51 +59,60 @@ struct DiffWalk: Sendable {
     }
 
     /// Walks, and hands over each difference, parents before children, names sorted by bytes.
+    ///
+    /// - Throws: ``ArchiveError/Code/unsupported`` at a path that no archive takes; before anything is
+    ///   handed over, if there is something to compare with.
     func run(
         _ body: (Difference) throws(ArchiveError) -> Void
     ) throws(ArchiveError) {
         var groups = try groups(lookingAtShared: false)
         if groups.mayMissNames { groups = try self.groups(lookingAtShared: true) }
-        // Directories entered and not yet handed over.
-        var entered: [(path: RawPath, entry: MergedEntry, isGiven: Bool)] = []
+        // Directories entered, of which the first so many have been handed over.
+        var entered: [(place: TreePlace, entry: MergedEntry)] = []
+        var givenCount = 0
         try compare(.all, lookingAtShared: groups.lookedAtShared) { (event) throws(ArchiveError) in
             let difference: Difference
+            try event.place?.requireFits()
             switch event {
-            case .enter(let path, let entry):
-                entered.append((path, entry, false))
+            case .enter(let place, let entry):
+                entered.append((place, entry))
                 return
             case .leave:
                 entered.removeLast()
+                givenCount = min(givenCount, entered.count)
                 return
-            case .equalLink(let path, let entry, _):
+            case .equalLink(let place, let entry, _):
                 guard groups.changed.contains(entry.status.identity) else { return }
-                difference = Difference(kind: .modified, path: path, entry: entry)
-            case .added(let path, let entry):
-                difference = Difference(kind: .added, path: path, entry: entry)
-            case .modified(let path, let entry):
-                difference = Difference(kind: .modified, path: path, entry: entry)
-            case .deleted(let path):
-                difference = Difference(kind: .deleted, path: path, entry: nil)
+                difference = Difference(kind: .modified, path: place.path, entry: entry)
+            case .added(let place, let entry):
+                difference = Difference(kind: .added, path: place.path, entry: entry)
+            case .modified(let place, let entry):
+                difference = Difference(kind: .modified, path: place.path, entry: entry)
+            case .deleted(let place):
+                difference = Difference(kind: .deleted, path: place.path, entry: nil)
             }
-            for index in entered.indices where !entered[index].isGiven {
-                let (path, entry, _) = entered[index]
-                entered[index].isGiven = true
-                try body(Difference(kind: .modified, path: path, entry: entry))
+            for (place, entry) in entered[givenCount...] {
+                try body(Difference(kind: .modified, path: place.path, entry: entry))
             }
+            givenCount = entered.count
             try body(difference)
         }
     }
 
-    /// The paths of all differences, in no order, found on all processors.
-    func changes() throws(ArchiveError) -> [Change] {
+    /// All differences, found on all processors.
+    func changes() throws(ArchiveError) -> ChangeList {
         if let found = try changes(LinkGroups(old, new)) { return found }
-        return try changes(LinkGroups(old, new, lookingAtShared: true)) ?? []
+        let groups = LinkGroups(old, new, lookingAtShared: true)
+        guard let found = try changes(groups) else {
+            preconditionFailure("where everything is looked at, no name is missed")
+        }
+        return found
     }
 
     private static let namesAloneMax = 128
 
     /// The same; nil when a name may lie where nothing was looked at.
-    private func changes(_ groups: LinkGroups) throws(ArchiveError) -> [Change]? {
+    private func changes(_ groups: LinkGroups) throws(ArchiveError) -> ChangeList? {
         let first = TreeComparison.start(old, new, changed: changed)
         let all = Mutex(FoundChanges(groups))
         try ParallelWork.run(first) { (directory, work) throws(ArchiveError) in
@@ -118,7 +134,7 @@ struct DiffWalk: Sendable {
             }
             all.withLock { [found] in $0.merge(found) }
         }
-        return all.withLock { $0.list() }
+        return all.withLock { $0.list(below: first.way) }
     }
 
     private func comparison(
@@ -143,7 +159,11 @@ struct DiffWalk: Sendable {
     private func groups(lookingAtShared: Bool) throws(ArchiveError) -> LinkGroups {
         var groups = LinkGroups(old, new, lookingAtShared: lookingAtShared)
         if old == nil || changed?.mayHaveLinks == false { return groups }
-        try compare(.linked, lookingAtShared: lookingAtShared) { groups.take($0) }
+        try compare(.linked, lookingAtShared: lookingAtShared) {
+            (event) throws(ArchiveError) in
+            try event.place?.requireFits()
+            groups.take(event)
+        }
         return groups
     }
 }

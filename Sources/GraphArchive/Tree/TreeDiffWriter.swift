@@ -102,11 +102,9 @@ private struct TreeDiffWriter: ~Copyable {
 
     /// A deletion: an empty file with mode and times of zero, since nothing of it is kept.
     private mutating func writeWhiteout(_ path: RawPath) throws(ArchiveError) {
-        var names = path.components
-        let last = names.removeLast()
-        names.append(RawPath(".wh.").joined(last))
-        try writeWithoutData(
-            ArchiveEntry(path: RawPath(joining: names), kind: .file(size: 0), permissions: 0))
+        let marker = RawPath(".wh.").joined(path.lastName)
+        let marked = path.parent.map { $0.appending(marker) } ?? marker
+        try writeWithoutData(ArchiveEntry(path: marked, kind: .file(size: 0), permissions: 0))
     }
 
     private mutating func writeWithoutData(_ entry: ArchiveEntry) throws(ArchiveError) {

@@ -4,6 +4,8 @@
 public import GraphSystem
 import Synchronization
 
+import struct SystemPackage.Errno
+
 /// What a directory tree holds apart from the contents of its files: a digest of it and the space it
 /// takes, from one walk on all processors.
 public struct TreeOutline: Sendable {
@@ -103,7 +105,8 @@ private final class OutlineWalk: Sendable {
         do throws(SyscallError) {
             let open = try directory.open()
             var own = Sum()
-            for item in try open.listing() {
+            for (index, item) in try open.listing().enumerated() {
+                if index % 256 == 255 { try observer.requireGoOnCalls() }
                 let status = try open.status(of: item.name)
                 if status.device != device || status.isMountRoot { continue }
                 try look(at: item.name, status, open, directory, &own)
@@ -111,6 +114,7 @@ private final class OutlineWalk: Sendable {
             }
             add(own)
         } catch {
+            if error.errno == .canceled { throw .cancelled }
             throw ArchiveError(
                 .system, "could not look at /\(directory.name)", cause: error)
         }
