@@ -28,10 +28,12 @@ let package = Package(
         .target(name: "CGraphLinux"),
         .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
         .target(name: "GraphSystem", dependencies: ["CGraphLinux", systemPackage]),
         .target(
             name: "GraphArchive",
-            dependencies: ["GraphSystem", "CISAL", "CZstd", crypto, systemPackage]),
+            dependencies: ["GraphSystem", "CISAL", "CZstd", "CLZMA", "CBzip2", crypto, systemPackage]),
         .target(name: "GraphCore", dependencies: ["GraphSystem", "GraphArchive", systemPackage]),
         .target(
             name: "GraphOverlay",
@@ -58,7 +60,9 @@ let package = Package(
             ]),
         .target(
             name: "GraphImage",
-            dependencies: ["GraphStore", "GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
+            dependencies: [
+                "GraphStore", "GraphCore", "GraphArchive", "GraphSystem", crypto, systemPackage,
+            ]),
         .executableTarget(
             name: "graphctl",
             dependencies: [
