@@ -33,7 +33,9 @@ let package = Package(
         .target(name: "GraphSystem", dependencies: ["CGraphLinux", systemPackage]),
         .target(
             name: "GraphArchive",
-            dependencies: ["GraphSystem", "CISAL", "CZstd", "CLZMA", "CBzip2", crypto, systemPackage]),
+            dependencies: [
+                "GraphSystem", "CISAL", "CZstd", "CLZMA", "CBzip2", crypto, systemPackage,
+            ]),
         .target(name: "GraphCore", dependencies: ["GraphSystem", "GraphArchive", systemPackage]),
         .target(
             name: "GraphOverlay",

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import struct Crypto.SHA256
-import struct Crypto.SHA512
 import GraphArchive
 import GraphCore
+
+import struct Crypto.SHA256
+import struct Crypto.SHA512
 
 /// The digest that names a blob of an image: sha256, or sha512 where a registry uses it.
 ///
@@ -53,7 +54,8 @@ public struct BlobDigest: Hashable, Sendable, CustomStringConvertible {
         if isName, text.contains(":"), Algorithm(rawValue: String(algorithm)) == nil {
             throw DriverError(
                 .unsupported,
-                "the digest algorithm \(algorithm.prefix(32)) is not supported; sha256 and sha512 are")
+                "the digest algorithm \(algorithm.prefix(32)) is not supported; sha256 and sha512 are"
+            )
         }
         throw DriverError(.invalidArchive, "\(text.prefix(160)) is not a digest")
     }

@@ -24,7 +24,8 @@ public struct ImageLocation: Hashable, Sendable {
             let rest = text.dropFirst(format.transport.count + 1)
             let parts =
                 format == .directory
-                ? [rest] : rest.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+                ? [rest]
+                : rest.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             if parts[0].isEmpty { return nil }
             self.format = format
             path = FilePath(String(parts[0]))

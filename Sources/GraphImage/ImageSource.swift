@@ -54,7 +54,8 @@ public struct ImageSource: Sendable {
     ///
     /// - Parameters:
     ///   - file: Open for reading; a regular file is read from its start.
-    ///   - folder: As in ``init(opening:spoolingTo:observer:)``.
+    ///   - format: As in ``init(opening:as:spoolingTo:observer:)``.
+    ///   - folder: As in ``init(opening:as:spoolingTo:observer:)``.
     ///   - observer: As there.
     /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
     public init(
@@ -82,7 +83,8 @@ public struct ImageSource: Sendable {
     ///
     /// - Parameters:
     ///   - stream: The archive.
-    ///   - folder: As in ``init(opening:spoolingTo:observer:)``.
+    ///   - format: As there.
+    ///   - folder: As in ``init(opening:as:spoolingTo:observer:)``.
     ///   - observer: As there.
     /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
     public init(

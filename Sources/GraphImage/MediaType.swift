@@ -41,7 +41,8 @@ enum MediaType {
     private static func layer(_ name: String) -> MediaType {
         // The compression is found by looking, so any that can be read will do.
         var base = name
-        for suffix in ["+gzip", "+zstd", "+xz", "+bzip2", ".gzip", ".zstd", ".xz", ".bzip2"] where base.hasSuffix(suffix) {
+        for suffix in ["+gzip", "+zstd", "+xz", "+bzip2", ".gzip", ".zstd", ".xz", ".bzip2"]
+        where base.hasSuffix(suffix) {
             base.removeLast(suffix.count)
             break
         }

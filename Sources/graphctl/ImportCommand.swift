@@ -86,7 +86,8 @@ struct ImportCommand: GraphCommand {
         _ observer: WorkObserver
     ) throws(DriverError) {
         let image = try GraphImage.importImage(
-            images, name: name ?? source.name, for: platform ?? .host, into: store, observer: observer)
+            images, name: name ?? source.name, for: platform ?? .host, into: store,
+            observer: observer)
         session.progress?.erase()
         try session.print(id: image.top, timings ? image.timings : nil)
     }

@@ -55,7 +55,9 @@ struct ReadOnlyCodecTests {
         }
     }
 
-    @Test(arguments: ["--check=none", "--check=crc64", "--check=sha256", "--x86", "--block-size=4096"])
+    @Test(arguments: [
+        "--check=none", "--check=crc64", "--check=sha256", "--x86", "--block-size=4096",
+    ])
     func `every form of xz is read`(option: String) throws {
         let content = Self.mixture(100_000)
         let options = option == "--x86" ? ["--x86", "--lzma2"] : [option]

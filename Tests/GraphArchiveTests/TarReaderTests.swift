@@ -266,7 +266,8 @@ struct TarReaderTests {
         let end = try #require(whole.indices.last { whole[$0] == UInt8(ascii: "d") }) + 1
         for length in [end, end + 1, end + 500, whole.count] {
             let members = try readTar(Array(whole[..<length]))
-            #expect(members.map { String(decoding: $0.content, as: UTF8.self) } == ["hello", "world"])
+            #expect(
+                members.map { String(decoding: $0.content, as: UTF8.self) } == ["hello", "world"])
         }
         #expect(errorOfReading(Array(whole[..<(end - 1)]))?.code == .truncated)
     }

@@ -33,7 +33,9 @@ import Testing
         return image
     }
 
-    @Test(arguments: ["application/octet-stream", "application/json", "text/html", "text/plain", ""])
+    @Test(arguments: [
+        "application/octet-stream", "application/json", "text/html", "text/plain", "",
+    ])
     func `a configuration of a type that says nothing is one by its content`(
         _ type: String
     ) throws {
@@ -237,5 +239,6 @@ private func shaSum(_ bytes: [UInt8], in scratch: FilePath) throws -> String {
     try process.run()
     let output = pipe.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
-    return String(decoding: output, as: UTF8.self).split(separator: " ").first.map(String.init) ?? ""
+    return String(decoding: output, as: UTF8.self).split(separator: " ").first.map(String.init)
+        ?? ""
 }
