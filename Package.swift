@@ -28,11 +28,15 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
         .target(name: "GraphSystem", dependencies: ["CGraphLinux", systemPackage]),
         .target(name: "GraphSQLite", dependencies: ["CSQLite"]),
         .target(
             name: "GraphArchive",
-            dependencies: ["GraphSystem", "CISAL", "CZstd", crypto, systemPackage]),
+            dependencies: [
+                "GraphSystem", "CISAL", "CZstd", "CLZMA", "CBzip2", crypto, systemPackage,
+            ]),
         .target(name: "GraphCore", dependencies: ["GraphSystem", "GraphArchive", systemPackage]),
         .target(
             name: "GraphOverlay",
@@ -59,7 +63,9 @@ let package = Package(
             ]),
         .target(
             name: "GraphImage",
-            dependencies: ["GraphStore", "GraphCore", "GraphArchive", "GraphSystem", systemPackage]),
+            dependencies: [
+                "GraphStore", "GraphCore", "GraphArchive", "GraphSystem", crypto, systemPackage,
+            ]),
         .executableTarget(
             name: "graphctl",
             dependencies: [

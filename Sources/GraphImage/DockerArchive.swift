@@ -4,7 +4,7 @@
 import GraphArchive
 import GraphCore
 
-/// The images in an archive that `docker save` wrote, by its `manifest.json`.
+/// The images in an archive that `docker save` wrote, or in its files as a folder, by `manifest.json`.
 struct DockerArchive {
     static let manifestName = "manifest.json"
 
@@ -50,6 +50,10 @@ struct DockerArchive {
         if images.count == 1 { return images[0] }
         let labels = images.flatMap { $0.tags ?? [$0.configuration] }
         guard let name else { throw ImageSource.choiceError(nil, among: labels) }
+        // As containers/image counts them, where an image has no name.
+        if name.hasPrefix("@"), let place = Int(name.dropFirst()), images.indices.contains(place) {
+            return images[place]
+        }
         let found = images.filter { image in
             image.configuration == name
                 || (image.tags ?? []).contains { ImageSource.matches($0, name) }
@@ -62,7 +66,7 @@ struct DockerArchive {
     ///
     /// Its name is its digest, as docker and skopeo write it; other names give nothing to verify it
     /// with.
-    private func configuration(_ name: String) throws(DriverError) -> (Digest, [Digest]) {
+    private func configuration(_ name: String) throws(DriverError) -> (BlobDigest, [Digest]) {
         guard let bytes = try files.document(named: name) else {
             throw DriverError(.invalidArchive, "the image has no file \(name)")
         }
@@ -72,6 +76,6 @@ struct DockerArchive {
         if let expected = Digest(parsing: stem), expected != digest {
             throw DriverError(.digestMismatch, "the configuration \(name) has the digest \(digest)")
         }
-        return (digest, try OCILayout.diffIDs(inConfiguration: bytes, named: name))
+        return (BlobDigest(digest), try ManifestReader.diffIDs(inConfiguration: bytes, named: name))
     }
 }

@@ -9,9 +9,9 @@ public struct Image: Sendable {
     /// What the source calls it; nil when it has no name there.
     public let name: String?
     /// Digest of the OCI manifest; nil in a docker-archive, which has none.
-    public let manifestDigest: Digest?
+    public let manifestDigest: BlobDigest?
     /// Digest of the configuration, which docker calls the image's id.
-    public let configurationDigest: Digest
+    public let configurationDigest: BlobDigest
     /// The base first.
     public let layers: [ImageLayer]
 }
@@ -22,7 +22,7 @@ public struct ImageLayer: Sendable {
     public let diffID: Digest
     /// Digest of the bytes as the source holds them, mostly compressed; nil in a docker-archive,
     /// which does not tell.
-    public let blobDigest: Digest?
+    public let blobDigest: BlobDigest?
     /// Bytes of the blob, where the source tells.
     public let blobBytes: UInt64?
     /// The file's name in the source.

@@ -12,11 +12,23 @@ struct LayoutDocument: Decodable {
 
 /// A reference to a blob: "OCI Content Descriptors".
 struct Descriptor: Decodable {
+    /// Empty where there is none.
     let mediaType: String
     let digest: String
     let size: UInt64
     let annotations: [String: String]?
     let platform: PlatformDocument?
+
+    private enum CodingKeys: CodingKey { case mediaType, digest, size, annotations, platform }
+
+    init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        mediaType = try values.decodeIfPresent(String.self, forKey: .mediaType) ?? ""
+        digest = try values.decode(String.self, forKey: .digest)
+        size = try values.decode(UInt64.self, forKey: .size)
+        annotations = try values.decodeIfPresent([String: String].self, forKey: .annotations)
+        platform = try values.decodeIfPresent(PlatformDocument.self, forKey: .platform)
+    }
 }
 
 /// The platform in a descriptor, or at the top of a configuration.
@@ -45,7 +57,8 @@ struct ManifestDocument: Decodable {
 struct ConfigurationDocument: Decodable {
     struct Filesystem: Decodable {
         let type: String
-        let diffIDs: [String]
+        /// Nil or empty for an image without layers.
+        let diffIDs: [String]?
 
         enum CodingKeys: String, CodingKey {
             case type

@@ -11,6 +11,9 @@ enum ImageFiles: Sendable {
     case folder(Directory)
     case archive(ArchiveIndex)
 
+    /// Whether they lie in an archive.
+    var isArchive: Bool { if case .archive = self { true } else { false } }
+
     /// The bytes of a file, or nil when there is no such file.
     ///
     /// In a folder, links are followed and stay inside it.

@@ -6,20 +6,22 @@ public import GraphCore
 public import GraphSystem
 public import SystemPackage
 
-/// Images in a file or folder: an OCI image layout, a tar archive of one, or what `docker save`
-/// writes.
+/// Images in a file or folder: an OCI image layout, a tar archive of one, what `docker save` writes, or skopeo's
+/// `dir:`.
 ///
-/// The format is recognised by looking. Archives may be compressed with gzip or zstd; they are
-/// never unpacked as a whole.
+/// The format is recognised by looking. Archives may be compressed with anything that ``Decompressor`` reads;
+/// they are never unpacked as a whole.
 public struct ImageSource: Sendable {
     /// How images are stored.
-    public enum Format: String, Hashable, Sendable {
+    public enum Format: String, Hashable, Sendable, CaseIterable {
         /// A folder with `oci-layout` and `index.json`.
         case ociLayout = "oci-layout"
         /// A tar archive of such a folder.
         case ociArchive = "oci-archive"
-        /// A tar archive with `manifest.json`, as `docker save` writes it.
+        /// A tar archive with `manifest.json`, as `docker save` writes it, or a folder with its files.
         case dockerArchive = "docker-archive"
+        /// A folder with `version` and one manifest, as `skopeo copy … dir:` writes it.
+        case directory = "dir"
     }
 
     public let format: Format
@@ -29,20 +31,22 @@ public struct ImageSource: Sendable {
     ///
     /// - Parameters:
     ///   - path: A folder, or a file; also one that can only be read once, such as a FIFO.
+    ///   - format: The only format to take; nil for whatever it is.
     ///   - folder: Where a temporary file takes its space if one is needed: for compressed archives
     ///     and for those that can only be read once. Such a file has no name.
     ///   - observer: Hears how far such a file has been written, and may stop it.
     /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
     public init(
-        opening path: FilePath, spoolingTo folder: FilePath, observer: WorkObserver = .none
+        opening path: FilePath, as format: Format? = nil, spoolingTo folder: FilePath,
+        observer: WorkObserver = .none
     ) throws(DriverError) {
         let file = try attempting(
             "open the image", try OwnedDescriptor.open(path, .readOnly))
         let status = try attempting("look at the image", try file.status())
         if status.type == .directory {
-            try self.init(.folder(Directory(owning: file)))
+            try self.init(.folder(Directory(owning: file)), format)
         } else {
-            try self.init(reading: file, spoolingTo: folder, observer: observer)
+            try self.init(reading: file, as: format, spoolingTo: folder, observer: observer)
         }
     }
 
@@ -50,26 +54,28 @@ public struct ImageSource: Sendable {
     ///
     /// - Parameters:
     ///   - file: Open for reading; a regular file is read from its start.
-    ///   - folder: As in ``init(opening:spoolingTo:observer:)``.
+    ///   - format: As in ``init(opening:as:spoolingTo:observer:)``.
+    ///   - folder: As in ``init(opening:as:spoolingTo:observer:)``.
     ///   - observer: As there.
     /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
     public init(
-        reading file: consuming OwnedDescriptor, spoolingTo folder: FilePath,
-        observer: WorkObserver = .none
+        reading file: consuming OwnedDescriptor, as format: Format? = nil,
+        spoolingTo folder: FilePath, observer: WorkObserver = .none
     ) throws(DriverError) {
         let status = try attempting("look at the image", try file.status())
         guard status.type == .regular else {
-            try self.init(reading: FileSource(file), spoolingTo: folder, observer: observer)
+            try self.init(
+                reading: FileSource(file), as: format, spoolingTo: folder, observer: observer)
             return
         }
         let whole = RandomAccessFile(file, size: status.size)
         let stream = try attempting(
             archive: "read the image", try Decompressor(FileRangeSource(whole.range)))
         if stream.compression == .none {
-            try self.init(archive: whole, observer)
+            try self.init(archive: whole, format, observer)
         } else {
             let plain = try Spool.file(holding: stream, in: folder, observer: observer)
-            try self.init(archive: plain, observer)
+            try self.init(archive: plain, format, observer)
         }
     }
 
@@ -77,54 +83,82 @@ public struct ImageSource: Sendable {
     ///
     /// - Parameters:
     ///   - stream: The archive.
-    ///   - folder: As in ``init(opening:spoolingTo:observer:)``.
+    ///   - format: As there.
+    ///   - folder: As in ``init(opening:as:spoolingTo:observer:)``.
     ///   - observer: As there.
     /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
     public init(
-        reading stream: any ByteSource, spoolingTo folder: FilePath,
+        reading stream: any ByteSource, as format: Format? = nil, spoolingTo folder: FilePath,
         observer: WorkObserver = .none
     ) throws(DriverError) {
         let stream = try attempting(archive: "read the image", try Decompressor(stream))
         let plain = try Spool.file(holding: stream, in: folder, observer: observer)
-        try self.init(archive: plain, observer)
+        try self.init(archive: plain, format, observer)
     }
 
-    private init(archive: RandomAccessFile, _ observer: WorkObserver) throws(DriverError) {
+    private init(
+        archive: RandomAccessFile, _ format: Format?, _ observer: WorkObserver
+    ) throws(DriverError) {
         let index = try attempting(
             archive: "read the image", try ArchiveIndex(archive, observer: observer))
-        try self.init(.archive(index))
+        try self.init(.archive(index), format)
     }
 
-    private init(_ files: ImageFiles) throws(DriverError) {
+    private init(_ files: ImageFiles, _ wanted: Format?) throws(DriverError) {
         self.files = files
-        var isArchive = false
-        if case .archive = files { isArchive = true }
+        let found = try Self.formats(of: files)
+        if let wanted {
+            guard found.contains(wanted) else {
+                throw DriverError(
+                    .invalidArchive,
+                    "the image is not \(wanted.rawValue)"
+                        + (found.first.map { ", but \($0.rawValue)" } ?? ""))
+            }
+            format = wanted
+            return
+        }
+        if let first = found.first {
+            format = first
+            return
+        }
+        if files.isArchive, try files.file(named: "repositories") != nil {
+            throw DriverError(
+                .unsupported,
+                "the archive was saved by docker before version 1.10, which has no digests")
+        }
+        throw DriverError(
+            .invalidArchive,
+            files.isArchive
+                ? "the file is neither an OCI archive nor a docker archive"
+                : "the directory holds neither an OCI image layout, nor the files of a docker archive, nor "
+                    + "an image of skopeo's dir:")
+    }
+
+    /// What the files can be read as, the best first.
+    private static func formats(of files: ImageFiles) throws(DriverError) -> [Format] {
+        var formats: [Format] = []
         // Newer versions of docker write both kinds of index; the OCI one has all digests.
         if try files.file(named: OCILayout.markName) != nil,
             try files.file(named: OCILayout.indexName) != nil
         {
-            format = isArchive ? .ociArchive : .ociLayout
-        } else if isArchive, try files.file(named: DockerArchive.manifestName) != nil {
-            format = .dockerArchive
-        } else if isArchive, try files.file(named: "repositories") != nil {
-            throw DriverError(
-                .unsupported,
-                "the archive was saved by docker before version 1.10, which has no"
-                    + " digests")
-        } else {
-            throw DriverError(
-                .invalidArchive,
-                isArchive
-                    ? "the file is neither an OCI archive nor a docker archive"
-                    : "the folder is no OCI image layout")
+            formats.append(files.isArchive ? .ociArchive : .ociLayout)
         }
+        if !files.isArchive, try SkopeoDirectory.isPresent(in: files) {
+            formats.append(.directory)
+        } else if try files.file(named: DockerArchive.manifestName) != nil {
+            formats.append(.dockerArchive)
+        }
+        return formats
     }
 
     /// The names of all images, sorted; an image without a name does not appear.
     public func names() throws(DriverError) -> [String] {
-        let names =
-            format == .dockerArchive
-            ? try DockerArchive(files).names : try OCILayout(files).names
+        let names: [String]
+        switch format {
+        case .ociLayout, .ociArchive: names = try OCILayout(files).names
+        case .dockerArchive: names = try DockerArchive(files).names
+        case .directory: names = []
+        }
         return Set(names).sorted()
     }
 
@@ -142,9 +176,12 @@ public struct ImageSource: Sendable {
     public func image(
         named name: String? = nil, for platform: Platform = .host
     ) throws(DriverError) -> Image {
-        format == .dockerArchive
-            ? try DockerArchive(files).image(named: name)
-            : try OCILayout(files).image(named: name, for: platform)
+        switch format {
+        case .ociLayout, .ociArchive: try OCILayout(files).image(named: name, for: platform)
+        case .dockerArchive: try DockerArchive(files).image(named: name)
+        // There is one image, so that a name can only be given to it.
+        case .directory: try SkopeoDirectory(files).image(for: platform)
+        }
     }
 
     /// Whether somebody who says `name` means the image called `full`.

@@ -7,7 +7,17 @@ enum MediaType {
     case manifest
     case configuration
     case layer(isForeign: Bool)
+    /// What old registries stored whatever they were given as; the content has to tell.
+    case generic
     case unknown
+
+    /// Whether a blob of this type can be the configuration of an image.
+    var mayBeConfiguration: Bool {
+        if case .configuration = self { true } else { isGeneric }
+    }
+
+    /// Whether the type says nothing.
+    var isGeneric: Bool { if case .generic = self { true } else { false } }
 
     /// Recognises a media type.
     init(_ name: String) {
@@ -21,6 +31,8 @@ enum MediaType {
         case "application/vnd.oci.image.config.v1+json",
             "application/vnd.docker.container.image.v1+json":
             self = .configuration
+        case "", "application/octet-stream", "application/json", "text/html", "text/plain":
+            self = .generic
         default:
             self = Self.layer(name)
         }
@@ -29,7 +41,8 @@ enum MediaType {
     private static func layer(_ name: String) -> MediaType {
         // The compression is found by looking, so any that can be read will do.
         var base = name
-        for suffix in ["+gzip", "+zstd", ".gzip", ".zstd"] where base.hasSuffix(suffix) {
+        for suffix in ["+gzip", "+zstd", "+xz", "+bzip2", ".gzip", ".zstd", ".xz", ".bzip2"]
+        where base.hasSuffix(suffix) {
             base.removeLast(suffix.count)
             break
         }

@@ -44,11 +44,14 @@ public struct Platform: Hashable, Sendable, CustomStringConvertible {
 
     /// How well an image for another platform serves this one: 0 is best, nil not at all.
     func rank(of offered: Platform) -> Int? {
-        guard offered.system == system, offered.architecture == architecture else { return nil }
-        let (wanted, given) = (normalVariant, offered.normalVariant)
+        let (this, other) = (normal, offered.normal)
+        guard other.system == this.system, other.architecture == this.architecture else {
+            return nil
+        }
+        let (wanted, given) = (this.variant, other.variant)
         if wanted == given { return 0 }
         if given == nil { return 1 }
-        guard architecture == "arm", let wanted, let given,
+        guard this.architecture == "arm", let wanted, let given,
             let newest = Int(wanted.dropFirst()), let version = Int(given.dropFirst()),
             version < newest
         else { return nil }
@@ -56,12 +59,27 @@ public struct Platform: Hashable, Sendable, CustomStringConvertible {
         return 1 + newest - version
     }
 
-    /// The variant, nil for the one that everybody means without saying it.
-    private var normalVariant: String? {
-        switch (architecture, variant) {
-        case ("arm64", "v8"), ("amd64", "v1"), (_, ""): nil
-        default: variant
+    /// The same by the names that the specification prefers, as containerd normalises them: the variant is nil
+    /// where it is the one that everybody means without saying it, and `arm` alone means `v7`.
+    private var normal: Platform {
+        var platform = self
+        switch architecture {
+        case "x86_64", "x86-64": platform.architecture = "amd64"
+        case "i386": platform.architecture = "386"
+        case "aarch64": platform.architecture = "arm64"
+        case "armhf": (platform.architecture, platform.variant) = ("arm", "v7")
+        case "armel": (platform.architecture, platform.variant) = ("arm", "v6")
+        default: break
         }
+        switch (platform.architecture, platform.variant ?? "") {
+        case ("arm64", "v8"), ("arm64", "8"), ("amd64", "v1"), ("386", _): platform.variant = nil
+        case ("arm", ""): platform.variant = "v7"
+        case ("arm", "5"), ("arm", "6"), ("arm", "7"), ("arm", "8"):
+            platform.variant = "v" + (platform.variant ?? "")
+        case (_, ""): platform.variant = nil
+        default: break
+        }
+        return platform
     }
 
     /// `linux/amd64`, with the variant behind another slash.

@@ -86,6 +86,14 @@ extension Platform {
     }
 }
 
+extension ImageLocation {
+    /// Reads where an image is from the command line.
+    static func argument(_ text: String) throws -> ImageLocation {
+        if let location = ImageLocation(parsing: text) { return location }
+        throw ValidationError("it names a transport, and no file or directory after it")
+    }
+}
+
 extension LabelFilter {
     /// Reads a filter from the command line.
     static func argument(_ text: String) throws -> LabelFilter {

@@ -14,14 +14,16 @@ struct ImportCommand: GraphCommand {
         commandName: "import",
         abstract: "Brings an image's layers into the store, and prints the top one's id.",
         discussion: """
-            The source is a docker-archive, an oci-archive (both may be compressed) or the folder \
-            of an OCI layout. All digests are verified. The top layer gets labels with the image's \
-            name and digests.
+            The source is a docker-archive, an oci-archive (both may be compressed), the directory of \
+            an OCI layout or of skopeo's dir:, or the files of a docker-archive; with or without the \
+            transport that skopeo and podman know it by, such as oci:DIR:NAME. All digests are verified. \
+            The top layer gets labels with the image's name and digests.
             """)
 
     @Argument(
-        help: "The archive or folder; - for an archive on standard input.", completion: .file())
-    var source: String
+        help: "The archive or directory; - for an archive on standard input.",
+        completion: .file(), transform: ImageLocation.argument)
+    var source: ImageLocation
 
     @Option(
         help: ArgumentHelp(
@@ -40,31 +42,42 @@ struct ImportCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    var attempt: String { source == "-" ? "import standard input" : "import \(source)" }
+    private var path: String { source.path.string }
+    private var isStandardInput: Bool { path == "-" }
+
+    var attempt: String { isStandardInput ? "import standard input" : "import \(path)" }
+
+    func validate() throws {
+        if let chosen = source.name, name != nil {
+            throw ValidationError("the source names the image \(chosen) already: leave --name out")
+        }
+    }
 
     func run(_ session: Session) throws(DriverError) {
         let observer = session.observer
         // A source that is not there must not make a store.
-        if source != "-" {
+        if !isStandardInput {
             let type = try attempting(
-                "open \(source)", try OwnedDescriptor.open(FilePath(source), .path).status().type)
+                "open \(path)", try OwnedDescriptor.open(source.path, .path).status().type)
             if type == .directory {
                 let store = try session.store(.any)
                 let images = try ImageSource(
-                    opening: FilePath(source), spoolingTo: try global.rootPath())
+                    opening: source.path, as: source.format, spoolingTo: try global.rootPath())
                 try importImage(images, into: store, session, observer)
                 return
             }
         }
-        let input = try InputFile(source)
+        let input = try InputFile(path)
         let store = try session.store(.any)
         let folder = try global.rootPath()
         let isFile = input.totalBytes != nil
         let images =
             isFile
-            ? try ImageSource(reading: input.take(), spoolingTo: folder, observer: observer)
+            ? try ImageSource(
+                reading: input.take(), as: source.format, spoolingTo: folder, observer: observer)
             : try ImageSource(
-                reading: input.waitingStream(), spoolingTo: folder, observer: observer)
+                reading: input.waitingStream(), as: source.format, spoolingTo: folder,
+                observer: observer)
         try importImage(images, into: store, session, observer)
     }
 
@@ -73,7 +86,8 @@ struct ImportCommand: GraphCommand {
         _ observer: WorkObserver
     ) throws(DriverError) {
         let image = try GraphImage.importImage(
-            images, name: name, for: platform ?? .host, into: store, observer: observer)
+            images, name: name ?? source.name, for: platform ?? .host, into: store,
+            observer: observer)
         session.progress?.erase()
         try session.print(id: image.top, timings ? image.timings : nil)
     }

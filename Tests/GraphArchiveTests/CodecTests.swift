@@ -44,7 +44,7 @@ private func mixture(_ count: Int) -> [UInt8] {
 }
 
 struct CodecTests {
-    @Test(arguments: Compression.allCases, [0, 1, 100, 262_144, 1_500_001])
+    @Test(arguments: Compression.written, [0, 1, 100, 262_144, 1_500_001])
     func `what is compressed comes back, and the tools agree`(
         compression: Compression, count: Int
     ) throws {
@@ -196,21 +196,9 @@ struct CodecTests {
         }
     }
 
-    @Test(arguments: ["xz", "bzip2"])
-    func `other compressions are refused by name`(tool: String) throws {
-        try withScratch { scratch in
-            for input in [[], Array("content".utf8)] {
-                let packed = try run([tool, "-c"], in: scratch, input: input)
-                let error = errorOfDecompressing(packed)
-                #expect(error?.code == .unsupported)
-                #expect(error?.message.contains(tool) == true)
-            }
-        }
-    }
-
     @Test func `a tar whose first name looks like bzip2 is a tar`() throws {
-        #expect(try Compression.detect(Array("BZh9-files/readme".utf8)[...]) == .none)
-        #expect(try Compression.detect([]) == .none)
+        #expect(Compression.detect(Array("BZh9-files/readme".utf8)[...]) == .none)
+        #expect(Compression.detect([]) == .none)
         #expect(try decompress([]).isEmpty)
         #expect(try decompress(Array("short".utf8)) == Array("short".utf8))
     }

@@ -4,6 +4,7 @@
 import Foundation
 import GraphArchive
 import GraphSystem
+import GraphTestSupport
 import Testing
 
 /// Archives that real programs have made.
@@ -250,5 +251,24 @@ struct TarReaderTests {
             let volume = Array(try Data(contentsOf: scratch.appending(path: "vol2")))
             #expect(errorOfReading(volume)?.code == .unsupported)
         }
+    }
+
+    @Test func `an archive may have no byte, or end where the data of its last member do`() throws {
+        #expect(try readTar([]).isEmpty)
+        let whole = try LayerTar.bytes(of: [
+            LayerMember(
+                ArchiveEntry(path: "a", kind: .file(size: 0), permissions: 0o644),
+                content: Array("hello".utf8)),
+            LayerMember(
+                ArchiveEntry(path: "b", kind: .file(size: 0), permissions: 0o644),
+                content: Array("world".utf8)),
+        ])
+        let end = try #require(whole.indices.last { whole[$0] == UInt8(ascii: "d") }) + 1
+        for length in [end, end + 1, end + 500, whole.count] {
+            let members = try readTar(Array(whole[..<length]))
+            #expect(
+                members.map { String(decoding: $0.content, as: UTF8.self) } == ["hello", "world"])
+        }
+        #expect(errorOfReading(Array(whole[..<(end - 1)]))?.code == .truncated)
     }
 }

@@ -87,8 +87,13 @@ struct TestImage {
     }
 
     /// Writes the layout as a folder.
-    func write(to folder: FilePath) throws {
-        for (name, bytes) in allFiles {
+    func write(to folder: FilePath) throws { try Self.write(allFiles, to: folder) }
+
+    /// Writes the files alone, without an index, as a folder.
+    func writeFiles(to folder: FilePath) throws { try Self.write(files, to: folder) }
+
+    private static func write(_ files: [String: [UInt8]], to folder: FilePath) throws {
+        for (name, bytes) in files {
             let path = folder.string + "/" + name
             try FileManager.default.createDirectory(
                 atPath: (path as NSString).deletingLastPathComponent,

@@ -14,6 +14,7 @@ packages=(
     libsqlite3-dev  # the store's database
     libisal-dev     # gzip
     libzstd-dev     # zstd
+    liblzma-dev libbz2-dev  # xz, bzip2
     # To make the test images.
     mmdebstrap      # a Debian root filesystem
     umoci           # OCI layers; the independent unpack that ours is compared with
@@ -21,7 +22,7 @@ packages=(
     busybox-static  # the small image
     # To test.
     strace          # kills a process at a chosen system call
-    tar zstd xz-utils  # independent readers and writers of archives
+    tar zstd xz-utils bzip2  # independent readers and writers of archives
     attr acl        # getfattr, setfacl
     e2fsprogs xfsprogs btrfs-progs  # file systems on loop devices
     dmsetup thin-provisioning-tools lvm2  # independent looks at thin pools, and pools of others

@@ -12,7 +12,7 @@ public final class Compressor: ByteSink {
     // Encoders may decide by the portions they get, so they get all of one size.
     private var block = PartialBlock()
 
-    /// Writes to `sink`, which ``finish()`` ends.
+    /// Writes to `sink`, which ``finish()`` ends; `compression` is one of ``Compression/written``.
     ///
     /// Levels are 1 to 3 for gzip (2 if not given) and 1 to 19 for zstd (3 if not given); others are
     /// taken for the nearest of these. `threads` beside the caller's compress zstd; the output is the
@@ -31,6 +31,7 @@ public final class Compressor: ByteSink {
             encoder = ZstdEncoder(
                 level: Self.clamp(level ?? ZstdEncoder.defaultLevel, ZstdEncoder.levels),
                 threads: threads)
+        case .xz, .bzip2: preconditionFailure("\(compression) is only read")
         }
         if encoder != nil { block = PartialBlock(bytes: TarLimits.bufferBytes) }
     }

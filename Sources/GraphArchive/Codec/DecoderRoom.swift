@@ -5,7 +5,7 @@ import Synchronization
 
 /// The memory that decoders may take for what they must remember of their output.
 ///
-/// Only zstd lets a stream ask for more of it than a few kilobytes. One room may serve several
+/// Only zstd and xz let a stream ask for more of it than a few megabytes. One room may serve several
 /// streams at the same time; each may then take as much as it says.
 public final class DecoderRoom: Sendable {
     /// The largest window of a stream that is the only one being decoded: 32 MiB, as a power of
@@ -22,6 +22,10 @@ public final class DecoderRoom: Sendable {
 
     /// Makes room for one stream, or for one of several.
     public init(isShared: Bool = false) { self.isShared = isShared }
+
+    /// The largest dictionary of xz, as a power of two: 64 MiB, which `xz -9` writes, where nothing else is
+    /// decoded.
+    var xzDictionaryLogMax: Int { isShared ? Self.sharedWindowLogMax : 26 }
 
     var windowLogMax: Int { isShared ? Self.sharedWindowLogMax : Self.windowLogMax }
 

@@ -3,7 +3,7 @@
 
 /// Decodes a stream, whatever it is compressed with, or passes it through.
 ///
-/// A stream may consist of several members of gzip or frames of zstd. Offsets in errors count
+/// A stream may consist of several members of gzip, frames of zstd, or streams of xz or bzip2. Offsets in errors count
 /// bytes of the compressed stream.
 public final class Decompressor: ByteSource {
     /// What was recognised at the front of the stream.
@@ -20,7 +20,7 @@ public final class Decompressor: ByteSource {
 
     /// Reads as many bytes as it takes to recognise the compression.
     ///
-    /// - Throws: ``ArchiveError/Code/unsupported`` for xz and bzip2, and what `source` throws.
+    /// - Throws: What `source` throws.
     public init(
         _ source: any ByteSource, room: DecoderRoom = DecoderRoom()
     ) throws(ArchiveError) {
@@ -32,12 +32,14 @@ public final class Decompressor: ByteSource {
             head.append(contentsOf: piece[..<count])
         }
         self.source = source
-        compression = try Compression.detect(head[...])
+        compression = Compression.detect(head[...])
         pending = 0..<head.count
         switch compression {
         case .none: decoder = nil
         case .gzip: decoder = GzipDecoder()
         case .zstd: decoder = ZstdDecoder(room)
+        case .xz: decoder = XzDecoder(room)
+        case .bzip2: decoder = Bzip2Decoder()
         }
         input = [UInt8](repeating: 0, count: decoder == nil ? head.count : TarLimits.bufferBytes)
         copy(head.span, into: &input, at: 0)
@@ -107,17 +109,24 @@ public final class Decompressor: ByteSource {
     /// Looks behind a whole frame; false when the stream ends there.
     private func startsNextFrame() throws(ArchiveError) -> Bool {
         guard try fill() else { return false }
-        // zstd tells a bad frame itself. gzip is often padded with zeros, as tapes were.
-        if compression != .gzip || input[pending.lowerBound] == 0x1F { return true }
+        // The decoders refuse a bad frame themselves. Zeros at the end are padding: of tapes, and of
+        // xz, which has them between streams, too.
+        if compression == .zstd || input[pending.lowerBound] != 0 {
+            if compression != .gzip || input[pending.lowerBound] == 0x1F { return true }
+            throw trailingData()
+        }
         while try fill() {
-            let zeros = input[pending].prefix { $0 == 0 }.count
-            consume(zeros)
-            if !pending.isEmpty {
-                throw ArchiveError(
-                    .malformed, "there is something else behind the gzip stream",
-                    offset: compressedBytes)
-            }
+            consume(input[pending].prefix { $0 == 0 }.count)
+            if pending.isEmpty { continue }
+            if compression == .xz { return true }
+            throw trailingData()
         }
         return false
+    }
+
+    private func trailingData() -> ArchiveError {
+        ArchiveError(
+            .malformed, "there is something else after the \(compression) stream",
+            offset: compressedBytes)
     }
 }

@@ -111,6 +111,16 @@ struct TarInput: ~Copyable {
         }
     }
 
+    /// Consumes bytes unseen, fewer where the stream ends.
+    mutating func skipAvailable(_ count: UInt64) throws(ArchiveError) {
+        var rest = count
+        while rest > 0, try fill() {
+            let count = Int(min(rest, UInt64(end - start)))
+            try consume(count)
+            rest -= UInt64(count)
+        }
+    }
+
     /// Consumes all that is left.
     mutating func drain() throws(ArchiveError) {
         while try fill() { try consume(end - start) }

@@ -40,7 +40,7 @@ public struct TarReader: ~Copyable {
     /// Steps to the next member, over data of the previous one that were not read.
     ///
     /// - Returns: The member, or nil at the end of the archive: an end marker, or the end of the
-    ///   stream behind a whole member.
+    ///   stream after the data of a whole member. A stream without a byte is an empty archive.
     /// - Throws: ``ArchiveError`` with the offset of the header or record at fault.
     public mutating func next() throws(ArchiveError) -> ArchiveEntry? {
         if isAtEnd { return nil }
@@ -49,7 +49,9 @@ public struct TarReader: ~Copyable {
             try input.skip(length, "a member's data")
             data.consume(Int(length))
         }
-        try input.skip(padding, "the padding of a member's data")
+        // Nothing is missing of an archive that ends here: docker's classic builder and umoci leave the
+        // padding of the last member out.
+        try input.skipAvailable(padding)
         padding = 0
         var extensions = Extensions(records: global)
         while true {
@@ -100,11 +102,8 @@ public struct TarReader: ~Copyable {
 
     /// Reads a header block; false at the end of the archive.
     private mutating func readHeader(at place: UInt64) throws(ArchiveError) -> Bool {
-        guard try input.read(&header) else {
-            // GNU tar and Go take the end of the stream for the end of the archive as well.
-            if place > 0 { return false }
-            throw ArchiveError(.truncated, "the archive is empty", offset: 0)
-        }
+        // GNU tar and Go take the end of the stream for the end of the archive as well.
+        guard try input.read(&header) else { return false }
         if header.isZero {
             // A lone block of zeros at the very end is what some old writers leave.
             guard try input.read(&header) else { return false }
