@@ -8,7 +8,10 @@ public import SystemPackage
 extension LayerStore {
     /// Whether there is a store at a root; its bed is attached where it was not.
     ///
-    /// - Parameter drivers: Those whose layers may lie there.
+    /// - Parameters:
+    ///   - root: The store's folder.
+    ///   - drivers: Those whose layers may lie there.
+    /// - Returns: Whether it has records.
     /// - Throws: ``GraphCore/DriverError/Code/storeDamaged`` where layers lie and no records do.
     public static func exists(
         at root: FilePath, drivers: [any Driver.Type] = []
