@@ -44,9 +44,8 @@ extension LayerFolders {
     /// put on disk by somebody, since that sync would have taken the mark along. Elsewhere `create`
     /// has synced the folder, and a mark tells nothing.
     ///
-    /// - Parameters:
-    ///   - part: What a layer cannot be without.
-    ///   - isUntouched: Asked of a marked one: false where something was written to it all the same.
+    /// `part` is what a layer cannot be without; `isUntouched` is asked of a marked one, and is false
+    /// where something was written to it all the same. Tells whether there was something to do.
     package func restore(
         _ layer: LayerNumber, needing part: RawPath,
         isUntouched: () throws(DriverError) -> Bool = { () throws(DriverError) in true },

@@ -21,6 +21,10 @@ final class StoreDatabase: Sendable {
         case ordered = "NORMAL"
         /// This transaction and all before it.
         case onDisk = "FULL"
+
+        /// How many pages the log has when a commit copies it: mostly one after which the file is
+        /// marked anew, see ``RecordMark``.
+        var checkpointPages: Int { self == .onDisk ? 128 : 1_024 }
     }
 
     /// How the files may be used.
@@ -212,7 +216,11 @@ final class StoreDatabase: Sendable {
     private func switchTo(_ synchronization: Synchronization, _ database: Database) throws {
         let isSet = writer.withLock { $0?.synchronization == synchronization }
         if isSet { return }
-        try database.execute(sql: "PRAGMA synchronous = \(synchronization.rawValue)")
+        try database.execute(
+            sql: """
+                PRAGMA synchronous = \(synchronization.rawValue);
+                PRAGMA wal_autocheckpoint = \(synchronization.checkpointPages)
+                """)
         writer.withLock { $0?.synchronization = synchronization }
     }
 

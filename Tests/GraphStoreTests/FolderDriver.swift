@@ -62,8 +62,8 @@ struct FolderDriver: Driver {
             }())
     }
 
-    /// The folder itself is the layer's content, whose mode is looked at: so the mark has a file of its
-    /// own. A sticky folder is one, too, for tests that make folders.
+    // The folder itself is the layer's content, whose mode is looked at: so the mark has a file of its
+    // own. A sticky folder bears one, too, for tests that make folders.
     private func mark(_ layer: LayerNumber) -> RawPath { RawPath(".unfinished-\(layer)") }
 
     private func status(_ name: RawPath) throws(DriverError) -> FileStatus? {

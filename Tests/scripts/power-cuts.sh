@@ -104,7 +104,7 @@ inspect() {
             after unmount "$view" >/dev/null && after rm "$view" >/dev/null || fail "unmount of $id"
         done
         after gc >/dev/null || fail gc
-        found=$(after gc --dry-run 2>&1)
+        found=$(after gc --dry-run 2>&1 | grep -v '^The kernel has still to free' || :)
         [ -z "$found" ] || fail "gc left: $found"
         found=$(after check 2>&1) || fail "check: $found"
         [ -z "$found" ] || fail "check: $found"
@@ -119,7 +119,7 @@ for configuration in "$@"; do
     start=$SECONDS cut=0 made=0 disk=$work/disk
     mkdir -p "$disk/mounted" "$disk/after"
     truncate -s 1G "$disk/image"
-    "mkfs.$filesystem" -q "$disk/image"
+    "mkfs.$filesystem" -q "$disk/image" >/dev/null
     mount -o loop "$disk/image" "$disk/mounted"
     : >"$disk/journal"
     for layer in 0 1 2; do tar -cf "$disk/layer-$layer.tar" -C docs "$(ls docs | sed -n "$((layer + 1))p")" drivers; done

@@ -88,6 +88,9 @@ user=()
 step 'tests' run_suite --skip '^DeviceMapperTests[.]'
 step 'skipped' compare_skipped Tests/skipped.txt
 all=$closing
+cuts=20
+[ -z "${GRAPH_SOAK-}" ] || cuts=500
+step 'power cuts' Tests/scripts/isolated.sh Tests/scripts/power-cuts.sh $cuts
 step 'tests of devicemapper' Tests/scripts/uml-tests.sh
 step 'tests of measuring' test_measuring
 closing=$all
