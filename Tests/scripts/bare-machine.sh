@@ -37,7 +37,8 @@ if [ "${1-}" != --inside ]; then
     trap finish EXIT
     trap 'exit 143' TERM
     trap 'exit 130' INT
-    "$scripts/listed-env.sh" machine unshare --mount --propagation private --pid --fork --kill-child --ipc --uts \
+    "$scripts/listed-env.sh" machine unshare --mount --propagation private --pid --mount-proc --fork --kill-child \
+        --ipc --uts \
         "$0" --inside "$work" "$base" "${names[@]:-demo}" </dev/null &
     machine=$!
     status=0

@@ -43,7 +43,8 @@ guest) keep UML_DISK "${for_tests[@]}" ;;
 esac
 
 umask 022
-for descriptor in /proc/$$/fd/*; do
+[ -d /proc/self/fd ] || { echo 'listed-env.sh: no /proc/self/fd: which descriptors are open?' >&2; exit 1; }
+for descriptor in /proc/self/fd/*; do
     number=${descriptor##*/}
     [ "$number" -le 2 ] || [ "$number" = 255 ] || eval "exec $number>&-" # 255 is this script
 done
