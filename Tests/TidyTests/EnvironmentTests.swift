@@ -124,7 +124,8 @@ import Testing
 
     /// Programs that can tell what they were given.
     private func makeTree(_ tree: FilePath) throws {
-        try tree.appending("bin").makeDirectory()
+        for name in ["bin", "dev"] { try tree.appending(name).makeDirectory() }
+        try tree.appending("dev/null").write("")
         let shell = try runCommand("sh", ["-c", "command -v busybox"])
             .trimmingCharacters(in: .whitespacesAndNewlines)
         try runCommand("cp", [shell, tree.appending("bin/busybox").string])

@@ -72,7 +72,9 @@ if [ -n "${UML_DISK-}" ]; then # names with attributes, and more room than in me
     mount -t ext4 /dev/ubda /mnt/work
     export TMPDIR=/mnt/work
 fi
-bash $work/command </dev/null >$work/out 2>$work/err
+# The kernel gives its own arguments to init as variables.
+env -i PATH=\$PATH HOME=\$HOME LANG=\$LANG TMPDIR=\$TMPDIR UML=\$UML DM_DISABLE_UDEV=\$DM_DISABLE_UDEV TERM=dumb \
+    bash $work/command </dev/null >$work/out 2>$work/err
 echo \$? >$work/status.new
 mv $work/status.new $work/status
 umount -a -t ext4,xfs,btrfs,overlay 2>/dev/null
