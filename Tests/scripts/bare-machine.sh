@@ -65,6 +65,7 @@ make_root() {
         mv "$archive.new" "$archive"
     fi
     mkdir "$root"
+    mount --bind "$root" "$root" # a root is a mount
     tar -C "$root" --xattrs --xattrs-include='*' --numeric-owner -xpf "$archive"
     find "$root/root" -mindepth 1 -delete
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
@@ -112,6 +113,14 @@ commands_of_readme() {
     sed -n '/^## Try it$/,/^## /p' "$tree/README.md" | sed -n '/^```console$/,/^```$/s/^[#$] //p' | sed 's/   *#.*//'
 }
 
+# The root becomes that of the namespace: a process in a chroot makes no user namespace.
+enter_root() {
+    cd "$root"
+    pivot_root . mnt
+    cd /
+    umount --lazy /mnt
+}
+
 started=$SECONDS
 make_root
 mount_kernel
@@ -125,11 +134,12 @@ for name; do
     printf '%s\n' "${commands[@]}" | grep -qxF "make $name" ||
         { echo "bare-machine.sh: README.md does not say \"make $name\"" >&2; exit 1; }
 done
+enter_root
 for command in "${commands[@]}"; do
     if [[ $command = 'make '* && " $* " != *" ${command#make } "* ]]; then continue; fi
     printf '\n==== on a bare machine: %s ====\n' "$command"
     start=$SECONDS
-    "$scripts/listed-env.sh" "tree=$root" env -u DEBIAN_FRONTEND \
+    "$home/Tests/scripts/listed-env.sh" tree=/ env -u DEBIAN_FRONTEND \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/swift/bin \
         bash -c "cd $home && $command" ||
         { echo "bare-machine.sh: \"$command\" of README.md failed on a bare machine" >&2; exit 1; }
