@@ -27,7 +27,8 @@ def start():
     """Goes on in a mount namespace of its own, whose mounts end with it, and builds the command."""
     if "GRAPH_BENCH_INSIDE" not in os.environ:
         os.environ["GRAPH_BENCH_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
+        listed = [str(here.parent / "Tests/scripts/listed-env.sh"), "machine"]
+        os.execvp(listed[0], listed + ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
     run("make", "--no-print-directory", "-C", here.parent, "build", stdout=subprocess.DEVNULL)
 
 

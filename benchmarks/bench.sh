@@ -32,7 +32,7 @@ measure() {
     local command=$1
     shift
     echo "== graphbench $command $effort"
-    "${as_root[@]}" "$graphbench" "$command" "$effort" --folder "$folder" \
+    "${as_root[@]}" Tests/scripts/listed-env.sh machine "$graphbench" "$command" "$effort" --folder "$folder" \
         --output "$results/$command.json" "$@" >"$results/$command.txt"
     tail -n 1 "$results/$command.txt"
 }

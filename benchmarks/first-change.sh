@@ -9,7 +9,9 @@
 # Needs root and 8 GiB below TMPDIR. GRAPHCTL names the command.
 set -euo pipefail
 
-if [ "${1-}" != --inside ]; then exec unshare --mount --propagation private "$0" --inside "$@"; fi
+if [ "${1-}" != --inside ]; then
+    exec "$(dirname "$0")/../Tests/scripts/listed-env.sh" machine unshare --mount --propagation private "$0" --inside "$@"
+fi
 rounds=${2:-5}
 graphctl=${GRAPHCTL:-$(cd "$(dirname "$0")/.." && echo "$PWD/.build/static/release/graphctl")}
 work=$(mktemp -d)

@@ -64,7 +64,7 @@ public struct TreeSnapshot: Hashable, Sendable {
             switch entry.status.type {
             case .regular:
                 let file = try directory.open(name, .readOnly)
-                entry.digest = .of(try file.readAll(limit: 1 << 30))
+                entry.digest = try Self.digest(of: file, size: entry.status.size)
             case .symbolicLink:
                 entry.target = try directory.readLink(name)
             case .directory:
@@ -73,6 +73,23 @@ public struct TreeSnapshot: Hashable, Sendable {
                 break
             }
             entries[below] = entry
+        }
+    }
+
+    /// The digest of what a file has, read in pieces: images of disks are large, and mostly holes.
+    ///
+    /// Beyond a piece it is not that of all bytes, but one that files share which have the same.
+    private static func digest(of file: borrowing OwnedDescriptor, size: UInt64) throws -> Digest {
+        var buffer = [UInt8](repeating: 0, count: Int(min(size + 1, 1 << 20)))
+        var digest: Digest?
+        var offset: UInt64 = 0
+        while true {
+            let count = try file.read(into: &buffer, count: buffer.count, at: offset)
+            if count == 0, let digest { return digest }
+            let isWhole = count == buffer.count
+            digest = .chain(parent: digest, diff: .of(isWhole ? buffer : Array(buffer[..<count])))
+            offset += UInt64(count)
+            if !isWhole { return digest ?? .of([]) }
         }
     }
 

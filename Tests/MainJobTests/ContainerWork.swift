@@ -117,13 +117,15 @@ enum ContainerWork {
             let marker = scratch.appending("marker")
             try marker.write("")
             // Clocks of files advance in steps.
-            let start = "sleep 0.05; export LC_ALL=C.UTF-8; cd \"$0\"\n"
-            try runCommand("bash", ["-euc", start + script, tree.string, marker.string])
+            let start = "sleep 0.05; cd \"$0\"\n"
+            try runCommand(
+                ListedEnvironment.script.string,
+                ["machine", "bash", "-euc", start + script, tree.string, marker.string])
         }
     }
 
     /// Runs a program of the tree in it.
     static func chroot(_ tree: FilePath, _ command: String...) throws -> String {
-        try runCommand("chroot", [tree.string] + command)
+        try runCommand(ListedEnvironment.script.string, ["tree=\(tree)"] + command)
     }
 }

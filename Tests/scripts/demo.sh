@@ -30,6 +30,8 @@ run() {
     [ "$(wc -l <<<"$result")" -le "$lines" ] || echo "… $(wc -l <<<"$result") lines in all"
     [ "$status" = 0 ] || fail "$* (exit status $status)"
 }
+# A program of the container, which gets nothing of this environment.
+in_tree() { run Tests/scripts/listed-env.sh "tree=$1" "${@:2}"; }
 expect_line() { grep -qxF -- "$1" <<<"$result" || fail "no line \"$1\" above"; }
 expect_nothing() { [ -z "$result" ] || fail "output where none was expected"; }
 
@@ -53,17 +55,17 @@ work_in_container() {
     run graphctl create --id web --parent "$top" --label purpose=demo
     run graphctl mount web
     mountpoint=$result
-    run chroot "$mountpoint" dpkg --verify
+    in_tree "$mountpoint" dpkg --verify
     expect_nothing
-    run chroot "$mountpoint" apt-get --version
-    run chroot "$mountpoint" python3 -c 'import sys, os; print(sys.version, len(os.listdir("/etc")))'
-    run chroot "$mountpoint" perl -e 'print "perl $]: ", scalar(@{[glob "/usr/bin/*"]}), " programs\n"'
+    in_tree "$mountpoint" apt-get --version
+    in_tree "$mountpoint" python3 -c 'import sys, os; print(sys.version, len(os.listdir("/etc")))'
+    in_tree "$mountpoint" perl -e 'print "perl $]: ", scalar(@{[glob "/usr/bin/*"]}), " programs\n"'
 
-    run chroot "$mountpoint" sh -c 'echo changed >>/etc/motd && chmod 0640 /etc/issue'
-    run chroot "$mountpoint" sh -c 'mkdir -p /opt/app/bin && ln /etc/motd /opt/app/motd && ln -s /bin/sh /opt/app/bin/run'
-    run chroot "$mountpoint" rm /etc/hostname
-    run chroot "$mountpoint" sh -c 'rm -r /etc/site.d && echo a file again >/etc/site.d'
-    run chroot "$mountpoint" mv /usr/share/ca-certificates /usr/share/certificates
+    in_tree "$mountpoint" sh -c 'echo changed >>/etc/motd && chmod 0640 /etc/issue'
+    in_tree "$mountpoint" sh -c 'mkdir -p /opt/app/bin && ln /etc/motd /opt/app/motd && ln -s /bin/sh /opt/app/bin/run'
+    in_tree "$mountpoint" rm /etc/hostname
+    in_tree "$mountpoint" sh -c 'rm -r /etc/site.d && echo a file again >/etc/site.d'
+    in_tree "$mountpoint" mv /usr/share/ca-certificates /usr/share/certificates
     run graphctl changes web
     for line in 'M /etc/motd' 'M /etc/issue' 'A /opt/app/motd' 'D /etc/hostname' 'M /etc/site.d' \
         'D /usr/share/ca-certificates' 'A /usr/share/certificates'; do expect_line "$line"; done
@@ -105,7 +107,7 @@ demo() {
     run graphctl create --id second --parent web-1
     run graphctl mount second
     other=$result
-    run chroot "$other" cat /etc/motd
+    in_tree "$other" cat /etc/motd
     expect_line changed
     printf '\n$ compare %s with what web was\n' "$other"
     diff "$work/web.listing" <(listing "$other") | head -n 20 || fail "the trees differ"

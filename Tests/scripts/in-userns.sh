@@ -3,7 +3,8 @@
 # SPDX-FileCopyrightText: The graphctl authors
 #
 # in-userns.sh COMMAND…: runs COMMAND as root of a fresh user namespace, which is an unprivileged user
-# (ids 100000 to 165535) outside, with a mount namespace, a TMPDIR of its own and GRAPH_IN_USERNS=1.
+# (ids 100000 to 165535) outside, with a mount namespace, a TMPDIR of its own and GRAPH_IN_USERNS=1;
+# of the environment it gets what listed-env.sh lists.
 # Needs root itself, to write the maps without touching /etc/subuid.
 set -euo pipefail
 
@@ -59,7 +60,7 @@ covered=("${!closed[@]}")
 nsenter --target "$holder" --mount bash -euc "$(declare -p scratch hidden covered; declare -f expose); expose"
 
 status=0
-nsenter --target "$holder" --user --mount --setuid 0 --setgid 0 \
-    env TMPDIR="$scratch/tmp" HOME="$scratch/tmp" GRAPH_IN_USERNS=1 \
+"$(dirname "$0")/listed-env.sh" machine nsenter --target "$holder" --user --mount --setuid 0 --setgid 0 \
+    env -u XDG_CACHE_HOME TMPDIR="$scratch/tmp" HOME="$scratch/tmp" GRAPH_IN_USERNS=1 \
     sh -c 'cd "$0" && exec "$@"' "$PWD" "$@" || status=$?
 exit "$status"

@@ -3,6 +3,7 @@
 # SPDX-FileCopyrightText: The graphctl authors
 #
 # Installs the Debian packages that building and testing need, only those that are missing.
+# bare-machine.sh shows that they are all.
 set -euo pipefail
 
 packages=(
@@ -10,6 +11,8 @@ packages=(
     make            # demo, test and the rest
     git ca-certificates  # Swift packages from their repositories
     gcc libc6-dev   # the C shims' headers and the linker's start files
+    g++             # the C++ library that Swift's runtime is linked with
+    libcurl4 libxml2 libncurses6  # what Swift's own programs load, where Swift was only unpacked
     pkg-config      # finds the libraries below
     libsqlite3-dev  # the store's database
     libisal-dev     # gzip

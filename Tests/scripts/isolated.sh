@@ -5,12 +5,14 @@
 # isolated.sh COMMAND…: runs COMMAND as root in a mount namespace of its own, with an empty TMPDIR,
 # and fails when it leaves a mount, a loop device or a file behind. For drivers that want a filesystem
 # of their own there is one, named by GRAPH_TEST_BTRFS, except in a user namespace, which makes none.
+# Of the environment COMMAND gets what listed-env.sh lists.
 set -euo pipefail
 
 if [ "${1-}" != --inside ]; then
     as_root=()
     [ "$(id -u)" = 0 ] || as_root=(sudo -E env "PATH=$PATH" "HOME=$HOME")
-    exec "${as_root[@]}" unshare --mount --propagation private "$0" --inside "$@"
+    exec "${as_root[@]}" "$(dirname "$0")/listed-env.sh" machine \
+        unshare --mount --propagation private "$0" --inside "$@"
 fi
 shift
 

@@ -7,37 +7,32 @@
 # busybox-static. Beside it lie image.oci.tar and image.docker.tar, the same image as archives,
 # and busybox, a small OCI layout with the tag `busybox`.
 set -euo pipefail
+scripts=$(realpath "$(dirname "$0")")
+[ "${1-}" = --inside ] || exec "$scripts/listed-env.sh" machine "$scripts/make-image.sh" --inside
 exec 3>&1 1>&2
 
 [ "$(id -u)" = 0 ] || { echo "make-image.sh: needs root (owners, devices, capabilities)"; exit 1; }
-umask 022
-export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
-# The machine's own package sources, so that a mirror or proxy that works here is the one used.
-debian_sources() {
-    local format='deb $(REPO_URI) $(RELEASE) $(COMPONENT)' filters=('Created-By: Packages' 'Origin: Debian')
-    [ -n "$(apt-get indextargets "${filters[@]}")" ] || apt-get -q update
-    apt-get indextargets --format "$format" "${filters[@]}" | grep -E ' bookworm(-updates|-security)? main$'
-}
-transport_settings() {
-    apt-config dump --format '%F "%v";%n' \
-        Acquire::http::Proxy Acquire::https::Proxy Acquire::Check-Valid-Until Acquire::Check-Date
-}
+# shellcheck source=package-sources.sh
+. "$scripts/package-sources.sh"
+
+# Nothing of this machine's environment is for those who make an image, and programs in it.
+in_image() { "$scripts/listed-env.sh" "tree=$1" "${@:2}"; }
 
 # Layer 1: as mmdebstrap writes it with GNU tar (GNU headers, names with ./, /dev before the root).
 base_layer() {
     transport_settings >transport.conf
     debian_sources >sources.list
     echo 'Dpkg::Use-Pty "false";' >>transport.conf # a chroot has no /dev/pts
-    mmdebstrap --variant=minbase --format=tar --aptopt=transport.conf bookworm base.tar - <sources.list
+    "$scripts/listed-env.sh" debian mmdebstrap --variant=minbase --format=tar --aptopt=transport.conf bookworm base.tar - <sources.list
     umoci raw add-layer --image oci:debian --history.created_by mmdebstrap base.tar
 }
 
 # Layer 2: packages with file capabilities (ping), set-id directories (cron), hard links (bzip2, unzip),
 # names outside ASCII (ca-certificates), and a script language. None of them starts a service.
 install_layer() {
-    chroot "$rootfs" apt-get -q update
-    chroot "$rootfs" apt-get -qy --no-install-recommends install \
+    in_image "$rootfs" apt-get -q update
+    in_image "$rootfs" apt-get -qy --no-install-recommends install \
         python3-minimal iputils-ping bzip2 unzip ca-certificates bsdextrautils cron-daemon-common
     tidy_packages
     setfattr -n user.graph.origin -v 'install layer' "$rootfs/etc/hostname"
@@ -50,9 +45,9 @@ install_layer() {
 # holds perl, so its replacement comes first); configuration that is changed, changed in mode and
 # owner only, and replaced by something of another type.
 purge_layer() {
-    chroot "$rootfs" apt-get -q update
-    chroot "$rootfs" apt-get -qy install usr-is-merged
-    chroot "$rootfs" apt-get -qy --autoremove purge \
+    in_image "$rootfs" apt-get -q update
+    in_image "$rootfs" apt-get -qy install usr-is-merged
+    in_image "$rootfs" apt-get -qy --autoremove purge \
         perl perl-modules-5.36 libperl5.36 bzip2 bsdextrautils cron-daemon-common
     tidy_packages
     echo 'Welcome to the test image.' >"$rootfs/etc/motd"
@@ -66,7 +61,7 @@ purge_layer() {
 
 # What an image build leaves out: package lists, archives and logs.
 tidy_packages() {
-    chroot "$rootfs" apt-get -q clean
+    in_image "$rootfs" apt-get -q clean
     find "$rootfs"/var/{lib/apt/lists,log,cache/ldconfig,cache/debconf} -type f -delete
 }
 
@@ -94,7 +89,7 @@ busybox_image() {
     umoci new --image busybox:busybox
     mkdir -p "$rootfs"/bin "$rootfs"/etc/init.d "$rootfs"/tmp && chmod 1777 "$rootfs/tmp"
     cp "$(command -v busybox)" "$rootfs/bin/busybox"
-    chroot "$rootfs" /bin/busybox --install /bin
+    in_image "$rootfs" /bin/busybox --install /bin
     echo 'root:x:0:0:root:/:/bin/sh' >"$rootfs/etc/passwd"
     echo '#!/bin/sh' >"$rootfs/etc/init.d/rcS"
     tar -C "$rootfs" --format=posix --xattrs --acls --numeric-owner --sort=name -cf first.tar .
@@ -112,10 +107,10 @@ busybox_image() {
 verify_image() {
     local report
     umoci unpack --image oci:debian check
-    report=$(chroot check/rootfs dpkg --verify)
+    report=$(in_image check/rootfs dpkg --verify)
     [ -z "$report" ] || { echo "make-image.sh: dpkg --verify in the image: $report"; exit 1; }
-    chroot check/rootfs python3 -c 'import sys, os; assert os.path.islink("/srv")'
-    chroot check/rootfs perl -e 'exit(-p "/srv/queue" ? 0 : 1)'
+    in_image check/rootfs python3 -c 'import sys, os; assert os.path.islink("/srv")'
+    in_image check/rootfs perl -e 'exit(-p "/srv/queue" ? 0 : 1)'
 }
 
 # The version is a hash of the functions above (without comments): a changed recipe makes new images.

@@ -4,29 +4,21 @@
 #
 # run-tests.sh [--soak]: builds once and runs every test, as root in a mount namespace of its own.
 # GRAPH_TEST_SEED repeats a run's random choices; --soak runs the long campaigns whole.
-# The last line is the test runner's own.
+#
+# Two lanes run side by side. One runs the test bundle, first in a user namespace, then on this machine. The
+# other takes what is about device mapper part by part (uml-tests.sh --parts), under a kernel that has only
+# one processor; when the first is done it takes parts as well. What parts print is shown when all are done.
+# What fails in one lane ends the other. The last line is the test runner's own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-if [ "${1-}" = --soak ]; then export GRAPH_SOAK=1; fi
-export GRAPH_TEST_SEED=${GRAPH_TEST_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
-echo "GRAPH_TEST_SEED=$GRAPH_TEST_SEED"
+umask 022 # another user's tests run what is built here
 
-log=$(mktemp)
-steps=()
-finish() {
-    local status=$?
-    echo
-    printf '%-28s %7s\n' step seconds "${steps[@]}"
-    if [ "$status" = 0 ]; then
-        echo "$closing"
-    else
-        grep -aE '^[^ ]+ Test .* recorded an issue' "$log" | cut -c 1-300 | tail -n 8 >&2 || :
-        echo "run-tests.sh: failed in the step \"$current\", GRAPH_TEST_SEED=$GRAPH_TEST_SEED" >&2
-    fi
-    rm -f "$log"
+# What ends before its time says where, unless it was ended because another did.
+current='' work=${GRAPH_TEST_WORK-}
+note_end() { # STATUS
+    [ "$1" = 0 ] || [ -z "$current" ] || [ -e "$work/failed" ] || echo "$current" >"$work/failed"
 }
-trap finish EXIT
 
 step() {
     local start=$SECONDS
@@ -34,7 +26,8 @@ step() {
     shift
     echo "== $current"
     "$@"
-    steps+=("$current" $((SECONDS - start)))
+    printf '%s\n' "$current" $((SECONDS - start)) >>"$work/steps"
+    current=
 }
 
 make_image() {
@@ -50,8 +43,86 @@ run_suite() {
     local bundle
     bundle=$(echo .build/release/*PackageTests.xctest)
     NO_COLOR=1 "${user[@]}" Tests/scripts/isolated.sh "$bundle" --testing-library swift-testing --no-parallel "$@" 2>&1 |
-        tee "$log"
-    closing=$(grep -aE '^[^ ]+ Test run with ' "$log" | tail -n 1)
+        tee "$work/suite.log"
+}
+
+# A test that no longer runs must be noticed. The soak may skip less, never more.
+compare_skipped() {
+    local skipped known=$1
+    skipped=$(sed -nE 's/^[^ ]+ Test (.*) (skipped(: ".*"|\.)|was cancelled after .*)$/\1/p' "$work/suite.log" |
+        tr -d '"' | LC_ALL=C sort -u)
+    if [ -n "${GRAPH_SOAK-}" ]; then
+        skipped=$(LC_ALL=C sort -u "$known" - <<<"$skipped")
+    fi
+    diff -u --label "$known" --label 'skipped in this run' \
+        "$known" <(printf '%s' "${skipped:+$skipped$'\n'}")
+}
+
+# First what an unprivileged user can do, as root of a user namespace; then everything.
+run_bundle() {
+    user=(Tests/scripts/in-userns.sh)
+    step 'tests in a user namespace' run_suite \
+        --filter 'DriverConformanceTests|GraphSystemTests|GraphStoreTests|GraphImageTests|graphctlTests'
+    step 'skipped there' compare_skipped Tests/skipped-in-userns.txt
+    user=()
+    # What is about device mapper runs under a kernel that has it, and nowhere else.
+    step 'tests' run_suite --skip '^DeviceMapperTests[.]'
+    step 'skipped' compare_skipped Tests/skipped.txt
+    local cuts=20
+    [ -z "${GRAPH_SOAK-}" ] || cuts=500
+    step 'power cuts' Tests/scripts/isolated.sh Tests/scripts/power-cuts.sh $cuts
+    grep -aE '^[^ ]+ Test run with ' "$work/suite.log" | tail -n 1 >"$work/closing"
+}
+
+# Takes the first part that nobody has taken, if there is one.
+take_part() {
+    (
+        flock 9
+        sed -n 1p "$work/queue"
+        sed -i 1d "$work/queue"
+    ) 9>"$work/lock"
+}
+
+run_parts() {
+    local part start words
+    while part=$(take_part) && [ -n "$part" ]; do
+        start=$SECONDS
+        current="devicemapper: $part"
+        read -ra words <<<"$part"
+        if ! Tests/scripts/uml-tests.sh "${words[@]}" >"$work/part $part" 2>&1 </dev/null; then
+            cat "$work/part $part"
+            exit 1
+        fi
+        printf '%s\n' "$current" $((SECONDS - start)) >>"$work/steps"
+        echo "== $current: passed in $((SECONDS - start)) seconds"
+        current=
+    done
+}
+
+if [ "${1-}" = --lane ]; then
+    trap 'note_end $?' EXIT
+    trap 'exit 143' TERM
+    [ "$2" != bundle ] || run_bundle
+    run_parts
+    exit
+fi
+
+# Each lane is a process group, so that it can be ended as a whole.
+run_lanes() {
+    local lane
+    Tests/scripts/uml-tests.sh --parts >"$work/queue"
+    set -m
+    for lane in bundle parts; do
+        "$0" --lane $lane </dev/null &
+        lanes+=($!)
+    done
+    set +m
+    for lane in "${lanes[@]}"; do wait -n; done
+    lanes=()
+    for lane in "$work/part "*; do
+        echo "== devicemapper: ${lane#"$work/part "}"
+        cat "$lane"
+    done
 }
 
 # What the benchmarks take for slower, by samples that this machine gives.
@@ -61,36 +132,41 @@ test_measuring() {
     NO_COLOR=1 "$("${line[@]}" --show-bin-path)"/*PackageTests.xctest --testing-library swift-testing --no-parallel
 }
 
-# A test that no longer runs must be noticed. The soak may skip less, never more.
-compare_skipped() {
-    local skipped known=$1
-    skipped=$(sed -nE 's/^[^ ]+ Test (.*) (skipped(: ".*"|\.)|was cancelled after .*)$/\1/p' "$log" |
-        tr -d '"' | LC_ALL=C sort -u)
-    if [ -n "${GRAPH_SOAK-}" ]; then
-        skipped=$(LC_ALL=C sort -u "$known" - <<<"$skipped")
+finish() {
+    local status=$? lane
+    note_end $status
+    for lane in "${lanes[@]}"; do
+        kill -TERM -- "-$lane" 2>/dev/null || true
+        wait "$lane" 2>/dev/null || true
+    done
+    echo
+    mapfile -t steps <"$work/steps"
+    printf '%-30s %7s\n' step seconds "${steps[@]}"
+    if [ "$status" = 0 ]; then
+        cat "$work/closing"
+    else
+        cat "$work"/{suite.log,part*} 2>/dev/null |
+            grep -aE '^[^ ]+ Test .* recorded an issue' | cut -c 1-300 | tail -n 8 >&2 || :
+        echo "run-tests.sh: failed in the step \"$(cat "$work/failed" || :)\", GRAPH_TEST_SEED=$GRAPH_TEST_SEED" >&2
     fi
-    diff -u --label "$known" --label 'skipped in this run' \
-        "$known" <(printf '%s' "${skipped:+$skipped$'\n'}")
+    rm -rf "$work"
 }
+
+if [ "${1-}" = --soak ]; then export GRAPH_SOAK=1; fi
+export GRAPH_TEST_SEED=${GRAPH_TEST_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+echo "GRAPH_TEST_SEED=$GRAPH_TEST_SEED"
+work=$(mktemp -d)
+: >"$work/steps"
+export GRAPH_TEST_WORK=$work
+lanes=()
+trap finish EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 
 # For release, as users run it: the random campaigns take ten times as long built for debugging.
 step 'build tests' swift build -c release --build-tests
 step 'build graphctl' make --no-print-directory build
 export GRAPHCTL=$PWD/.build/static/release/graphctl
 step 'make image' make_image
-# First what an unprivileged user can do, as root of a user namespace; then everything.
-user=(Tests/scripts/in-userns.sh)
-step 'tests in a user namespace' run_suite \
-    --filter 'DriverConformanceTests|GraphSystemTests|GraphStoreTests|GraphImageTests|graphctlTests'
-step 'skipped there' compare_skipped Tests/skipped-in-userns.txt
-user=()
-# What is about device mapper runs under a kernel that has it, and nowhere else.
-step 'tests' run_suite --skip '^DeviceMapperTests[.]'
-step 'skipped' compare_skipped Tests/skipped.txt
-all=$closing
-cuts=20
-[ -z "${GRAPH_SOAK-}" ] || cuts=500
-step 'power cuts' Tests/scripts/isolated.sh Tests/scripts/power-cuts.sh $cuts
-step 'tests of devicemapper' Tests/scripts/uml-tests.sh
 step 'tests of measuring' test_measuring
-closing=$all
+step 'both lanes' run_lanes

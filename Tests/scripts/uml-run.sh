@@ -8,7 +8,8 @@
 #   -t  give up after so long (300)   -v  the guest's console goes to standard error
 # The status is the command's; 124 timed out; 137 the guest was killed, as by a power cut: kill -9 of
 # the process group whose number is in $UML_PIDFILE; 125 it ended without a status. In the guest /run,
-# /mnt and /dev/shm are empty, UML=1, TMPDIR is /run/tmp or with UML_DISK=1 on the first disk. Whatever else is written is this machine's.
+# /mnt and /dev/shm are empty, UML=1, TMPDIR is /run/tmp or with UML_DISK=1 on the first disk; of the
+# environment it has what listed-env.sh lists. Whatever else is written is this machine's.
 set -uo pipefail
 
 memory=1G limit=300 verbose='' disks=()
@@ -18,11 +19,11 @@ while getopts m:t:d:v option; do
     t) limit=$OPTARG ;;
     d) disks+=("$(realpath -- "$OPTARG")") ;;
     v) verbose=1 ;;
-    *) sed -n '5,12s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
+    *) sed -n '5,13s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
     esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || { sed -n '5,12s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+[ $# -gt 0 ] || { sed -n '5,13s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 kernel=$(command -v linux.uml) || { echo 'uml-run.sh: no linux.uml: install-deps.sh installs it' >&2; exit 125; }
 
 work=$(mktemp -d "${UML_TMP:-/tmp}/graph-uml.XXXXXX")
@@ -38,7 +39,7 @@ trap 'exit 143' TERM
 trap 'exit 130' INT
 
 {
-    (unset OLDPWD SHLVL TMPDIR && export -p)
+    "$(dirname "$0")/listed-env.sh" guest bash -c 'unset OLDPWD PWD SHLVL && export -p'
     printf 'cd %q && exec' "$PWD"
     printf ' %q' "$@"
     echo
@@ -71,7 +72,9 @@ if [ -n "${UML_DISK-}" ]; then # names with attributes, and more room than in me
     mount -t ext4 /dev/ubda /mnt/work
     export TMPDIR=/mnt/work
 fi
-bash $work/command </dev/null >$work/out 2>$work/err
+# The kernel gives its own arguments to init as variables.
+env -i PATH=\$PATH HOME=\$HOME LANG=\$LANG TMPDIR=\$TMPDIR UML=\$UML DM_DISABLE_UDEV=\$DM_DISABLE_UDEV TERM=dumb \
+    bash $work/command </dev/null >$work/out 2>$work/err
 echo \$? >$work/status.new
 mv $work/status.new $work/status
 umount -a -t ext4,xfs,btrfs,overlay 2>/dev/null
