@@ -19,16 +19,12 @@ extension OverlayDriver {
     public func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
-        let made = OverlayLayout.work.appending(OverlayLayout.work)
         let mark = try folders.useMark(of: layer)
-        // The kernel makes that with the first mount.
-        if mark == nil, try folders.status(of: layer, made) == nil {
-            // Committing is rare, and a base layer may have been mounted by an older version.
-            guard step == .committing, try folders.status(of: layer, OverlayLayout.work) == nil
-            else { return nil }
-        }
         let known = mark.flatMap { InodeHandle(text: $0) }
-        if known == nil, try folders.status(of: layer, OverlayLayout.work) == nil {
+        // The kernel makes that with the first mount.
+        let made = OverlayLayout.work.appending(OverlayLayout.work)
+        if known == nil, try folders.status(of: layer, made) == nil {
+            if try folders.status(of: layer, OverlayLayout.work) != nil { return nil }
             return try folders.bindUse(
                 of: layer, OverlayLayout.diff, before: step, hasLostMount: hasLostMount)
         }
@@ -62,7 +58,13 @@ extension OverlayDriver {
         guard let current else { return false }
         if known != current {
             // Before the name is gone, because nothing else tells of the inode then.
-            try folder.makeSymbolicLink(LayerFolders.use, to: current.text)
+            do throws(SyscallError) {
+                try folder.makeSymbolicLink(LayerFolders.use, to: current.text)
+            } catch  where error.errno == .fileExists {
+                // It says nothing that makes sense.
+                try folder.removeFile(LayerFolders.use)
+                try folder.makeSymbolicLink(LayerFolders.use, to: current.text)
+            }
         }
         do throws(SyscallError) {
             try replaceWork(in: folder)

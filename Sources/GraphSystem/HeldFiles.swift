@@ -54,7 +54,9 @@ struct HeldFiles {
             guard let id = CInt(task.name.description), Int(id) != process,
                 let own = try? folder.openDirectory(RawPath("task").appending(task.name))
             else { return false }
-            if cgraph_shares_directories(CInt(process), id) != 1, holdsDirectory(own) { return true }
+            if cgraph_shares_directories(CInt(process), id) != 1, holdsDirectory(own) {
+                return true
+            }
             return cgraph_shares_files(CInt(process), id) != 1 && holdsDescriptor(own)
         }
     }

@@ -125,8 +125,8 @@ public struct MountSurvey: Sendable {
         guard ask(CGRAPH_MOUNT_PLACES), let root = facts.root, let target = facts.target
         else { return nil }
         let mount = KernelMount(
-            namespace: inode, id: id, root: RawPath(String(cString: root)),
-            target: RawPath(String(cString: target)))
+            namespace: inode, id: id, root: RawPath(copying: root),
+            target: RawPath(copying: target))
         if case .target(let place) = kind, mount.target != RawPath(place) { return nil }
         return mount
     }
@@ -171,5 +171,12 @@ public struct MountSurvey: Sendable {
             }
         }
         namespaces.insert(namespace)
+    }
+}
+
+extension RawPath {
+    /// Copies a path out of a buffer that the kernel filled.
+    init(copying start: UnsafePointer<CChar>) {
+        self.init(trusted: UnsafeRawBufferPointer(start: start, count: strlen(start)))
     }
 }
