@@ -20,7 +20,7 @@ public final class LayerStore: Sendable {
     public struct Configuration: Sendable {
         /// The store's folder.
         public var root: FilePath
-        /// The folder for what a reboot ends: mounts and the locks of layers.
+        /// The folder for what a reboot ends: the records of mounts.
         public var runRoot: FilePath
         /// The driver's name; nil for the one that the store has, or a choice for a new store.
         public var driver: String?
@@ -196,32 +196,14 @@ public final class LayerStore: Sendable {
 
     /// Keeps all others from mounting, unmounting, committing and removing a layer.
     ///
-    /// A lock in ROOT and no transaction: it costs three system calls, dies with its process,
-    /// and holds up nobody who works on another layer.
+    /// A lock in ROOT and no transaction: it costs three system calls, dies with its process, and holds
+    /// up nobody who works on another layer.
     func withLock<Value>(
         on number: LayerNumber, _ body: () throws(DriverError) -> Value
     ) throws(DriverError) -> Value {
-        let lock = try waitForLock(on: number)
+        let lock = try LayerLock(on: number, paths, isReadOnly: isReadOnly)
         defer { withExtendedLifetime(lock) {} }
         return try body()
-    }
-
-    private func waitForLock(on number: LayerNumber) throws(DriverError) -> RangeLock {
-        let action = "lock layer number \(number)"
-        // In a file that every store has, behind the bytes of owners: a full RUN-ROOT stops nobody.
-        if !isReadOnly {
-            let byte = Int64(1 << 62) + Int64(number.rawValue)
-            return try attempting(action, try RangeLock(waitingFor: byte, in: paths.owners))
-        }
-        do throws(SyscallError) {
-            return try RangeLock(waitingFor: Int64(number.rawValue), in: paths.layerLocks)
-        } catch  where error.errno == .noSuchFileOrDirectory {
-            try paths.makeRunRoot()
-            return try attempting(
-                action, try RangeLock(waitingFor: Int64(number.rawValue), in: paths.layerLocks))
-        } catch {
-            throw DriverError(action, error)
-        }
     }
 }
 
@@ -232,8 +214,8 @@ struct StorePaths: Sendable {
 
     /// The records.
     var database: FilePath { root.appending("graph.db") }
-    /// Locked bytes tell which intents have a living owner, and which layers are being mounted,
-    /// unmounted, committed or removed.
+    /// Locked bytes tell which intents have a living owner, and which layers are being mounted, unmounted,
+    /// committed or removed.
     var owners: FilePath { root.appending("owners.lock") }
     /// How applied tars are put together again.
     var recipes: FilePath { root.appending("recipes") }
