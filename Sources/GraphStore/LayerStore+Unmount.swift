@@ -53,7 +53,7 @@ extension LayerStore {
     func forget(_ mounts: [MountRecord], _ table: MountTable) throws(DriverError) {
         for mount in mounts {
             removeMountPoint(mount)
-            try table.delete(mount)
+            try table.forget(mount)
         }
     }
 
@@ -83,7 +83,7 @@ extension LayerStore {
                 if let keeper = try keeper(of: mount) {
                     throw Self.inOtherNamespace(layer, keeper)
                 }
-                try table.delete(mount)
+                try table.forget(mount)
             } else if mount.mountID == nil {
                 try clearInterrupted(mount, table)
             } else if try isLive(mount, namespace) {

@@ -8,7 +8,8 @@ import SystemPackage
 import Testing
 
 /// Random histories of mounts, namespaces, run roots, holders, commits and removals.
-@Suite(.serialized, .enabled(if: Machine.isRoot, "namespaces are looked into by root")) struct UseCampaignTests {
+@Suite(.serialized, .enabled(if: Machine.isRoot, "namespaces are looked into by root"))
+struct UseCampaignTests {
     static let histories = SeededGenerator.isSoak ? 1_000 : 12
 
     @Test(arguments: UseTests.cases)

@@ -9,7 +9,8 @@ import Testing
 
 /// Who uses a layer without a record keeps it from being sealed, removed, and mounted a second time; and so that
 /// a committed layer never changes.
-@Suite(.serialized, .enabled(if: Machine.isRoot, "namespaces are looked into by root")) struct UseTests {
+@Suite(.serialized, .enabled(if: Machine.isRoot, "namespaces are looked into by root"))
+struct UseTests {
     static let cases = DriverUnderTest.usable.flatMap { driver in
         // A base layer of overlay is shown by a bind mount.
         [true, false].map { UseCase(driver: driver, isBase: $0) }
