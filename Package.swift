@@ -78,7 +78,7 @@ let package = Package(
         .testTarget(
             name: "DriverConformanceTests",
             dependencies: [
-                "GraphCore", "GraphBuiltins", "GraphOverlay", "GraphBtrfs", "GraphVFS",
+                "graphctl", "GraphCore", "GraphBuiltins", "GraphOverlay", "GraphBtrfs", "GraphVFS",
                 "GraphArchive", "GraphSystem", "GraphTestSupport", systemPackage,
             ]),
         // Under a kernel with device mapper: Tests/scripts/uml-tests.sh.

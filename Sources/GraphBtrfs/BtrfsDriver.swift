@@ -152,7 +152,19 @@ public final class BtrfsDriver: Driver {
     public func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
-        [try trees.mount(layer, options.attributes, writable: writable)]
+        let mount = try trees.mount(layer, options.attributes, writable: writable)
+        try folders.markBind(of: layer)
+        return [mount]
+    }
+
+    /// Bind mounts are looked for: a subvolume that is set read-only still takes what is written to files
+    /// that were open for it.
+    public func unrecordedUse(
+        of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
+    ) throws(DriverError) -> LayerUse? {
+        let tree = BtrfsLayout.subvolume.appending(WholeTrees.tree)
+        return try folders.bindUse(
+            of: layer, tree, before: step, hasLostMount: hasLostMount)
     }
 
     public func reopen(_ layer: LayerNumber) throws(DriverError) {

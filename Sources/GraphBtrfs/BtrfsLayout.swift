@@ -10,6 +10,7 @@ import GraphSystem
 /// ROOT/btrfs/NUMBER              a plain directory, so that a layer can be moved to the trash:
 ///                                a read-only subvolume itself cannot
 /// ROOT/btrfs/NUMBER/tree         the layer's subvolume
+/// ROOT/btrfs/NUMBER/use          a link to nothing: the layer was mounted
 /// ROOT/btrfs/NUMBER/tree/root    the layer's whole tree
 /// ROOT/btrfs/NUMBER/tree/stage   a layer tar's changes, from applyTarget to finishApply; in the
 ///                                subvolume, because nothing can be renamed out of one

@@ -15,6 +15,10 @@ extension Driver {
 
     public func freeingCount() -> Int? { nil }
 
+    public func unrecordedUse(
+        of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
+    ) throws(DriverError) -> LayerUse? { nil }
+
     public func attachDevice(
         of layer: LayerNumber, for holder: LayerNumber, writable: Bool
     ) throws(DriverError) -> FilePath {

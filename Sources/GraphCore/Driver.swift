@@ -116,6 +116,20 @@ public protocol Driver: Sendable {
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount]
 
+    /// Who uses a layer without a record of the store, told by the kernel's own objects: a mount in another
+    /// mount namespace, in one without a process or in none, or one of another run root; nil for nobody.
+    ///
+    /// Asked with the layer's lock held, and when no record tells of a mount. A layer that is sealed or
+    /// removed must be in nobody's use; of one that is mounted, nothing may be shown that would be harmed
+    /// by a second mount. What the kernel cannot tell is in the driver's documentation.
+    ///
+    /// `hasLostMount` says that somebody else took a mount of the store's away, as `umount -l` does.
+    ///
+    /// The default says that nobody does: for drivers whose layers only the store can mount.
+    func unrecordedUse(
+        of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
+    ) throws(DriverError) -> LayerUse?
+
     /// Makes a block device of the filesystem that `layer` is, for those who mount it themselves, such
     /// as a virtual machine; it stays until ``detachDevice(for:)``, and is read-only for a sealed layer.
     ///

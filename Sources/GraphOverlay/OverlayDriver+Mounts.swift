@@ -17,7 +17,9 @@ extension OverlayDriver {
                 "layer \(layer) lies on \(parents.count) others; overlayfs merges at most "
                     + "\(Self.lowersMax)")
         }
-        if writable && !parents.isEmpty {
+        if parents.isEmpty {
+            try folders.markBind(of: layer)
+        } else if writable {
             try restoreWorkDirectory(of: layer)
         }
         return [try mount(layer, parents, writable: writable)]

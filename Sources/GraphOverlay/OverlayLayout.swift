@@ -10,6 +10,8 @@ import SystemPackage
 /// ```
 /// ROOT/overlay/NUMBER/diff    the layer's changes, recorded as overlayfs records them
 /// ROOT/overlay/NUMBER/work    overlayfs's own, until the layer is sealed
+/// ROOT/overlay/NUMBER/fresh   takes the place of work while that is tried for users
+/// ROOT/overlay/NUMBER/use     a link to nothing: what to look for to find users of the layer
 /// ```
 struct OverlayLayout: Hashable, Sendable {
     /// The store's root.
@@ -18,6 +20,7 @@ struct OverlayLayout: Hashable, Sendable {
     static let driver = "overlay"
     static let diff: RawPath = "diff"
     static let work: RawPath = "work"
+    static let fresh: RawPath = "fresh"
 
     /// A layer's changes: the upper directory while it is writable, a lower one for its children.
     func diff(_ layer: LayerNumber) -> FilePath {

@@ -14,7 +14,8 @@ extension LayerStore {
     /// Without a new id the layer keeps the one it has.
     ///
     /// Throws ``GraphCore/DriverError/Code/wrongKind`` for layers that are not active, and
-    /// ``GraphCore/DriverError/Code/layerInUse`` while the layer is mounted.
+    /// ``GraphCore/DriverError/Code/layerInUse`` while the layer is mounted, also where the store has no
+    /// record of it: in another mount namespace, by way of another run root, or unmounted lazily.
     public func commit(
         _ reference: String, as newID: String? = nil, observer: WorkObserver = .none
     ) throws(DriverError) -> Layer {
@@ -24,7 +25,7 @@ extension LayerStore {
         let owner = try owner()
         return try withLock(on: record.number) { () throws(DriverError) in
             try recoverIfAbandoned(record)
-            try refuseMounted(record.layer, "committed")
+            try refuseUsed(record, before: .committing)
             let parent = try beginCommit(record.number, reference, as: newID, owner: owner)
             do throws(DriverError) {
                 let canonical = try canonicalDiff(of: record.number, above: parents, observer)

@@ -19,8 +19,9 @@ extension LayerStore {
     public func mountDevice(_ reference: String) throws(DriverError) -> MountedLayer {
         try withMountable(reference) { (table, record, parents) throws(DriverError) in
             let layer = record.layer
+            var lost: [MountRecord] = []
             let live = try liveMounts(
-                of: record, table, try currentNamespace(), isMounting: true)
+                of: record, table, try currentNamespace(), isMounting: true, lost: &lost)
             if var given = live.first(where: \.isDevice) {
                 given.count += 1
                 try table.put(given)

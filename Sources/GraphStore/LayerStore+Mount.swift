@@ -17,13 +17,16 @@ extension LayerStore {
     ///   - target: An existing directory; nil for one below RUN-ROOT that the store makes.
     /// - Returns: The place, and how often the layer was mounted there.
     /// - Throws: ``GraphCore/DriverError/Code/wrongKind`` for a committed layer,
-    ///   ``GraphCore/DriverError/Code/layerInUse`` when it is mounted in another mount namespace.
+    ///   ``GraphCore/DriverError/Code/layerInUse`` when an active layer is mounted in another mount
+    ///   namespace, or by way of another run root, or in use by who unmounted it lazily.
     public func mount(
         _ reference: String, at target: FilePath? = nil
     ) throws(DriverError) -> MountedLayer {
         try withMountable(reference) { (table, record, parents) throws(DriverError) in
             let namespace = try currentNamespace()
-            let live = try liveMounts(of: record, table, namespace, isMounting: true)
+            var lost: [MountRecord] = []
+            let live = try liveMounts(
+                of: record, table, namespace, isMounting: true, lost: &lost)
             try refuseGivenOut(record.layer, live)
             let place = try resolve(target, for: record.number)
             if var mount = live.first(where: { $0.target == place }) {
@@ -34,7 +37,8 @@ extension LayerStore {
             let previousID = try mountID(at: place)
             // Where nothing is mounted, no layer is.
             if previousID != nil { try refuseUsed(place, table, namespace) }
-            let mounts = try mountsToAttach(record, parents, live)
+            let mounts = try mountsToAttach(record, parents, live, hasLostMount: !lost.isEmpty)
+            try forget(lost.filter { $0.target != place }, table)
             try attach(
                 mounts, table,
                 MountRecord(
@@ -77,8 +81,9 @@ extension LayerStore {
         let table = try mountTable()
         let record = try record(reference)
         return try withLock(on: record.number) { () throws(DriverError) in
+            var lost: [MountRecord] = []
             let live = try liveMounts(
-                of: record, table, try currentNamespace(), isMounting: false)
+                of: record, table, try currentNamespace(), isMounting: false, lost: &lost)
             guard let mount = live.first(where: \.ownsTarget) ?? live.last else {
                 throw DriverError(.invalidArgument, "layer \(record.layer.id) is not mounted")
             }
@@ -103,7 +108,9 @@ extension LayerStore {
         }
         guard let record else { throw isNone }
         return try withLock(on: found.layer) { () throws(DriverError) in
-            let live = try liveMounts(of: record, table, namespace, isMounting: false)
+            var lost: [MountRecord] = []
+            let live = try liveMounts(
+                of: record, table, namespace, isMounting: false, lost: &lost)
             guard let mount = live.first(where: { $0.target == place }) else { throw isNone }
             return try release(mount, record.layer, table)
         }
@@ -124,7 +131,8 @@ extension LayerStore {
 
     /// What has to be attached: the driver's mounts, or a bind of what is mounted already.
     private func mountsToAttach(
-        _ record: LayerRecord, _ parents: [LayerNumber], _ live: [MountRecord]
+        _ record: LayerRecord, _ parents: [LayerNumber], _ live: [MountRecord],
+        hasLostMount: Bool
     ) throws(DriverError) -> [Mount] {
         let isWritable = record.layer.kind == .active
         // One that something else was mounted over would show that instead.
@@ -138,7 +146,10 @@ extension LayerStore {
             )
         }
         let (number, below) = Self.content(of: record, parents)
-        if isWritable { try driver.reopen(number) }
+        if isWritable {
+            try refuseUnrecordedUse(of: record, before: .mounting, hasLostMount: hasLostMount)
+            try driver.reopen(number)
+        }
         let mounts = try driver.mounts(for: number, above: below, writable: isWritable)
         if mounts.isEmpty {
             throw DriverError(.system, "driver \(driver.name) gave nothing to mount")

@@ -29,7 +29,7 @@ extension LayerStore {
     private func remove(_ record: LayerRecord) throws(DriverError) -> Layer {
         try withLock(on: record.number) { () throws(DriverError) in
             try recoverIfAbandoned(record)
-            try refuseMounted(record.layer, "removed")
+            try refuseUsed(record, before: .removing)
             if record.layer.kind == .view { return try removeView(record) }
             let owner = try owner()
             let layer = try withReserve { () throws(DriverError) in

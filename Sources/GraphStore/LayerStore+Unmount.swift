@@ -13,39 +13,65 @@ extension LayerStore {
     private static let busyTries = 25
     private static let busyWaitMicroseconds: UInt32 = 20_000
 
-    /// The mounts of a layer that the kernel still has, in this namespace; forgets the others.
+    /// The mounts of a layer that the kernel still has, in this namespace.
+    ///
+    /// Those that somebody else took away are added to `lost`, and are forgotten by whoever has made sure that
+    /// nobody uses them still; of a layer that is only read they are forgotten here.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/layerInUse`` when a layer that is to be mounted
-    ///   writable is mounted in another namespace.
+    ///   writable is mounted in another namespace, be there a process in it or not.
     func liveMounts(
-        of record: LayerRecord, _ table: MountTable, _ namespace: UInt64, isMounting: Bool
+        of record: LayerRecord, _ table: MountTable, _ namespace: UInt64, isMounting: Bool,
+        lost: inout [MountRecord]
     ) throws(DriverError) -> [MountRecord] {
         var live: [MountRecord] = []
         for mount in try table.records(of: record.number) {
             if mount.isDevice {
                 if try isKept(mount, table) { live.append(mount) }
             } else if mount.namespace != namespace {
-                let processes = try processes(of: mount)
-                if processes.isEmpty {
+                guard let keeper = try keeper(of: mount) else {
                     try table.delete(mount)
-                } else if record.layer.kind == .active && isMounting {
-                    throw inOtherNamespace(record.layer, mount, processes)
+                    continue
+                }
+                if record.layer.kind == .active && isMounting {
+                    throw Self.inOtherNamespace(record.layer, keeper)
                 }
             } else if mount.mountID == nil {
                 try clearInterrupted(mount, table)
             } else if try isLive(mount, namespace) {
                 live.append(mount)
+            } else if record.layer.kind == .active {
+                lost.append(mount)
             } else {
-                removeMountPoint(mount)
-                try table.delete(mount)
+                try forget([mount], table)
             }
         }
         return live
     }
 
-    /// Refuses to go on with a layer that is mounted anywhere; the caller holds its lock.
-    func refuseMounted(_ layer: Layer, _ action: String) throws(DriverError) {
-        guard let table = try mountTableIfAny() else { return }
+    /// Forgets mounts that the kernel has no more.
+    func forget(_ mounts: [MountRecord], _ table: MountTable) throws(DriverError) {
+        for mount in mounts {
+            removeMountPoint(mount)
+            try table.delete(mount)
+        }
+    }
+
+    /// Refuses to go on with a layer that is mounted anywhere, or used by anybody; the caller holds its lock.
+    func refuseUsed(_ record: LayerRecord, before step: LayerStep) throws(DriverError) {
+        guard let table = try mountTableIfAny() else {
+            return try refuseUnrecordedUse(of: record, before: step, hasLostMount: false)
+        }
+        let lost = try refuseMounted(record.layer, table, before: step)
+        try refuseUnrecordedUse(of: record, before: step, hasLostMount: !lost.isEmpty)
+        try forget(lost, table)
+    }
+
+    /// Refuses a layer whose mounts the kernel has, and returns those that it has no more.
+    private func refuseMounted(
+        _ layer: Layer, _ table: MountTable, before step: LayerStep
+    ) throws(DriverError) -> [MountRecord] {
+        var lost: [MountRecord] = []
         let namespace = try currentNamespace()
         var targets: [String] = []
         for mount in try table.records(of: layer.number) {
@@ -54,26 +80,26 @@ extension LayerStore {
                 continue
             }
             if mount.namespace != namespace {
-                let processes = try processes(of: mount)
-                if !processes.isEmpty { throw inOtherNamespace(layer, mount, processes) }
-            }
-            if mount.mountID == nil, mount.namespace == namespace {
+                if let keeper = try keeper(of: mount) {
+                    throw Self.inOtherNamespace(layer, keeper)
+                }
+                try table.delete(mount)
+            } else if mount.mountID == nil {
                 try clearInterrupted(mount, table)
             } else if try isLive(mount, namespace) {
                 targets.append(mount.target.string)
             } else {
-                removeMountPoint(mount)
-                try table.delete(mount)
+                lost.append(mount)
             }
         }
         if targets.isEmpty {
             // Whoever died between making the place and recording it has left it.
             removeMountPoint(of: layer.number)
-            return
+            return lost
         }
         throw DriverError(
             .layerInUse,
-            "layer \(layer.id) is mounted at \(Self.list(targets)) and cannot be \(action)")
+            "layer \(layer.id) is mounted at \(Self.list(targets)) and cannot be \(step.done)")
     }
 
     /// Counts down, and unmounts at zero.
@@ -114,6 +140,13 @@ extension LayerStore {
                     usleep(Self.busyWaitMicroseconds)
                     continue
                 }
+                let inner = Self.mounts(below: mount.target)
+                if !inner.isEmpty {
+                    throw DriverError(
+                        .layerInUse,
+                        "layer \(layer.id) is in use at \(mount.target) by what is mounted at "
+                            + Self.list(inner.map(\.description)), cause: error)
+                }
                 let holders = Self.processes(using: mount.target)
                 let who =
                     holders.isEmpty ? "a process" : "process " + Self.list(holders.map { "\($0)" })
@@ -146,7 +179,7 @@ extension LayerStore {
             let path = try driver.device(for: mount.layer)
             return mount.mountID != nil && path != nil
         }
-        if mount.namespace != namespace { return try !processes(of: mount).isEmpty }
+        if mount.namespace != namespace { return try keeper(of: mount) != nil }
         guard let id = mount.mountID else { return false }
         if try mountID(at: mount.target) == id { return true }
         // It may be there, with something else mounted over it.
@@ -165,19 +198,8 @@ extension LayerStore {
             .removeDirectory(RawPath(String(number.rawValue)))
     }
 
-    private func processes(of mount: MountRecord) throws(DriverError) -> [Int] {
-        try attempting(
-            "look for a mount namespace",
-            try MountPoint.processes(inNamespace: mount.namespace))
-    }
-
-    private func inOtherNamespace(
-        _ layer: Layer, _ mount: MountRecord, _ processes: [Int]
-    ) -> DriverError {
-        DriverError(
-            .layerInUse,
-            "layer \(layer.id) is mounted at \(mount.target) in another mount namespace, where "
-                + "process \(Self.list(processes.map { "\($0)" })) lives")
+    private static func inOtherNamespace(_ layer: Layer, _ keeper: String) -> DriverError {
+        DriverError(.layerInUse, "layer \(layer.id) is mounted \(keeper)")
     }
 
     /// The processes that keep a mount busy, as far as they may be looked at.

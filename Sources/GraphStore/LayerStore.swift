@@ -20,7 +20,7 @@ public final class LayerStore: Sendable {
     public struct Configuration: Sendable {
         /// The store's folder.
         public var root: FilePath
-        /// The folder for what a reboot ends: mounts and the locks of layers.
+        /// The folder for what a reboot ends: the records of mounts.
         public var runRoot: FilePath
         /// The driver's name; nil for the one that the store has, or a choice for a new store.
         public var driver: String?
@@ -162,27 +162,14 @@ public final class LayerStore: Sendable {
 
     /// Keeps all others from mounting, unmounting, committing and removing a layer.
     ///
-    /// A lock in RUN-ROOT and no transaction: it costs three system calls, dies with its process,
-    /// and holds up nobody who works on another layer.
+    /// A lock in ROOT and no transaction: it costs three system calls, dies with its process, and holds
+    /// up nobody who works on another layer.
     func withLock<Value>(
         on number: LayerNumber, _ body: () throws(DriverError) -> Value
     ) throws(DriverError) -> Value {
-        let lock = try waitForLock(on: number)
+        let lock = try LayerLock(on: number, paths, isReadOnly: isReadOnly)
         defer { withExtendedLifetime(lock) {} }
         return try body()
-    }
-
-    private func waitForLock(on number: LayerNumber) throws(DriverError) -> RangeLock {
-        do throws(SyscallError) {
-            return try RangeLock(waitingFor: Int64(number.rawValue), in: paths.layerLocks)
-        } catch  where error.errno == .noSuchFileOrDirectory {
-            try paths.makeRunRoot()
-            return try attempting(
-                "lock layer number \(number)",
-                try RangeLock(waitingFor: Int64(number.rawValue), in: paths.layerLocks))
-        } catch {
-            throw DriverError("lock layer number \(number)", error)
-        }
     }
 }
 
@@ -193,7 +180,8 @@ struct StorePaths: Sendable {
 
     /// The records.
     var database: FilePath { root.appending("graph.db") }
-    /// Locked bytes tell which intents have a living owner.
+    /// Locked bytes tell which intents have a living owner, and which layers are being mounted, unmounted,
+    /// committed or removed.
     var owners: FilePath { root.appending("owners.lock") }
     /// How applied tars are put together again.
     var recipes: FilePath { root.appending("recipes") }
@@ -201,7 +189,7 @@ struct StorePaths: Sendable {
     var reserve: FilePath { root.appending("reserve") }
     /// The records of mounts.
     var mounts: FilePath { runRoot.appending("mounts.db") }
-    /// Locked bytes tell which layers are being mounted, unmounted, committed or removed.
+    /// Locked bytes tell which layers are being mounted or unmounted in a store that is only read.
     var layerLocks: FilePath { runRoot.appending("mounts.lock") }
     /// Mount points that the store makes.
     var mountPoints: FilePath { runRoot.appending("mnt") }

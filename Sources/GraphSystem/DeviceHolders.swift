@@ -18,7 +18,7 @@ public enum DeviceHolders {
                 let namespace = try? links.readLink("mnt"),
                 namespaces.insert(namespace).inserted,
                 let file = try? OwnedDescriptor.open(folder.appending("mountinfo"), .readOnly),
-                let bytes = try? file.readAll(limit: 1 << 28)
+                let bytes = try? file.readMadeUp(limit: 1 << 28)
             else { continue }
             let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
             let isHolder = lines.contains { line in

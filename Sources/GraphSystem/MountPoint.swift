@@ -100,27 +100,14 @@ extension MountPoint {
     /// Where something is mounted in this process's mount namespace, in the order of
     /// `/proc/self/mountinfo`.
     public static func all() throws(SyscallError) -> [RawPath] {
-        let table = try OwnedDescriptor.open("/proc/self/mountinfo", [.readOnly])
-            .readAll(limit: 1 << 28)
-        return table.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-            return fields.count > 4 ? unescaped(fields[4]) : nil
-        }
+        try MountInfoLine.all("/proc/self/mountinfo").map(\.target)
     }
 
-    /// Spaces, tabs, line ends and backslashes are written as three digits of base 8.
-    private static func unescaped(_ field: ArraySlice<UInt8>) -> RawPath {
-        var bytes: [UInt8] = []
-        var rest = field
-        while let byte = rest.popFirst() {
-            let digits = String(decoding: rest.prefix(3), as: UTF8.self)
-            if byte == UInt8(ascii: "\\"), let value = UInt8(digits, radix: 8) {
-                bytes.append(value)
-                rest = rest.dropFirst(3)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return RawPath(trusted: bytes)
+    /// Where a mount namespace is kept without a process, as far as this process's own namespace shows it:
+    /// a mount of its file of nsfs.
+    public static func pin(ofNamespace namespace: UInt64) throws(SyscallError) -> RawPath? {
+        let root = RawPath("mnt:[\(namespace)]")
+        return try MountInfoLine.all("/proc/self/mountinfo")
+            .first { $0.type == "nsfs" && $0.root == root }?.target
     }
 }

@@ -14,6 +14,30 @@ extension OverlayLayers {
         try body(Directory(owning: root))
     }
 
+    /// Whether any overlay has a directory as its upper or work directory, told by one that cannot be made.
+    ///
+    /// With `index=on` overlayfs refuses a directory in use with `EBUSY`, and only then finds that the work
+    /// directory lies elsewhere, with `EINVAL`. Nothing is made or written; it takes as long as a grace
+    /// period of RCU, and both refusals are lines in the kernel's log.
+    public static func isInUse(
+        upper: FilePath, options: [MountOption]
+    ) throws(SyscallError) -> Bool {
+        let context = try FilesystemContext("overlay")
+        for option in options { try context.set(option) }
+        try context.set("lowerdir", string: "/")
+        try set("upperdir", upper, in: context)
+        try context.set("workdir", string: "/proc")
+        try context.set("index", string: "on")
+        do throws(SyscallError) {
+            _ = try context.create()
+        } catch  where error.errno == .resourceBusy {
+            return true
+        } catch  where error.errno == .invalidArgument {
+            return false
+        }
+        throw SyscallError(call: "fsconfig(create)", errno: .notSupported)
+    }
+
     /// Whether this kernel takes lower directories one by one (`lowerdir+`, Linux 6.7), found out
     /// without making a filesystem.
     ///

@@ -20,6 +20,14 @@ public struct RangeLock: ~Copyable, Sendable {
         descriptor = file
     }
 
+    /// Waits until nobody holds the number alone, and shares it with others who do this; the file must
+    /// exist, and need not be writable.
+    public init(sharing number: Int64, in path: FilePath) throws(SyscallError) {
+        let file = try OwnedDescriptor.open(path, .readOnly)
+        try checked("fcntl(F_OFD_SETLKW)") { cgraph_ofd_lock(file.rawValue, number, 0, 1) }
+        descriptor = file
+    }
+
     /// Holds the number, or returns nil when somebody else does.
     public init?(trying number: Int64, in path: FilePath) throws(SyscallError) {
         let file = try OwnedDescriptor.open(path, [.readWrite, .create], permissions: 0o600)

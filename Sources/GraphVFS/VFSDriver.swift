@@ -12,6 +12,7 @@ public import SystemPackage
 /// ROOT/vfs/NUMBER/root     the layer's whole tree
 /// ROOT/vfs/NUMBER/stage    a layer tar's changes, from applyTarget to finishApply
 /// ROOT/vfs/NUMBER/copied   which files are the parent's (docs/formats/copied.md)
+/// ROOT/vfs/NUMBER/use      a link to nothing: the layer was mounted
 /// ```
 /// Copies share blocks where the filesystem can (`FICLONE`), and take their full size elsewhere.
 /// Opening a store that was opened before costs three system calls; the first opening does a whole
@@ -121,7 +122,16 @@ public final class VFSDriver: Driver {
     public func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
-        [try trees.mount(layer, attributes, writable: writable)]
+        let mount = try trees.mount(layer, attributes, writable: writable)
+        try folders.markBind(of: layer)
+        return [mount]
+    }
+
+    /// Bind mounts are looked for, see docs/drivers/vfs.md.
+    public func unrecordedUse(
+        of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
+    ) throws(DriverError) -> LayerUse? {
+        try folders.bindUse(of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
     }
 
     /// The whole tree, since each layer holds all that it shows.

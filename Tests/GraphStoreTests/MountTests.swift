@@ -159,10 +159,13 @@ import Testing
         let layer = try store.create(id: "work")
         let other = Process()
         other.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
+        let place = try fixture.makeTarget("elsewhere")
+        try Mount(.bind(place)).attach(at: place)
         other.arguments = ["--mount", "/bin/sleep", "60"]
         try other.run()
         let namespace = try waitForNamespace(of: other.processIdentifier)
-        try record(layer.number, namespace, fixture, store)
+        try MountPoint(place).unmount()
+        try record(layer.number, namespace, place, fixture, store)
         let name = "\(other.processIdentifier)"
         let mounting = expect(.layerInUse) { () throws(DriverError) in try store.mount("work") }
         #expect(mounting?.message.contains(name) == true)
@@ -186,17 +189,27 @@ import Testing
         throw DriverError(.system, "the process made no namespace")
     }
 
-    /// What a process in another namespace would have recorded.
+    /// The id of the mount at a place of another namespace, where the kernel tells.
+    private func mountID(at place: FilePath, in namespace: UInt64) throws -> UInt64? {
+        let survey = try MountSurvey(.target(place))
+        return survey.isWhole ? survey.found.first { $0.namespace == namespace }?.id : nil
+    }
+
+    /// What a process in another namespace would have recorded of a mount at a place.
     private func record(
-        _ number: LayerNumber, _ namespace: UInt64, _ fixture: StoreFixture, _ store: LayerStore
+        _ number: LayerNumber, _ namespace: UInt64, _ place: FilePath, _ fixture: StoreFixture,
+        _ store: LayerStore
     ) throws {
         _ = try store.mount("work")
         try store.unmount(layer: "work")
         try fixture.tamperMounts(
             """
             INSERT INTO mounts (store, layer, target, namespace, count, mount_id, previous_id,
-                stacked, owns_target) VALUES (?, ?, '/elsewhere', ?, 1, 1, NULL, 1, 0)
+                stacked, owns_target) VALUES (?, ?, ?, ?, 1, ?, NULL, 1, 0)
             """,
-            [try store.info().storeID, number.rawValue, Int64(namespace)])
+            [
+                try store.info().storeID, number.rawValue, place.string, Int64(namespace),
+                try mountID(at: place, in: namespace).map { Int64($0) } ?? 1,
+            ])
     }
 }

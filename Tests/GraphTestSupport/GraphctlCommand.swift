@@ -87,6 +87,12 @@ public struct GraphctlCommand: Sendable {
     /// Runs the command, which must succeed and say nothing on standard error.
     @discardableResult
     public func succeed(_ arguments: String...) throws -> GraphctlResult {
+        try succeed(arguments)
+    }
+
+    /// The same with the arguments of a list.
+    @discardableResult
+    public func succeed(_ arguments: [String]) throws -> GraphctlResult {
         let result = try run(arguments)
         guard result.status == 0, result.errors.isEmpty else {
             throw CommandFailure(

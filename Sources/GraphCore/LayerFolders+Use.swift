@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+package import GraphSystem
+import SystemPackage
+
+/// What a layer's folder tells of mounts that nobody has a record of.
+///
+/// `NUMBER/use` is a symbolic link to nothing, kept from the first mount on: to `bind` where the layer was
+/// shown by bind mounts, which have to be looked for, and to a handle where its driver has a better way.
+extension LayerFolders {
+    package static let use: RawPath = "use"
+    private static let bind: RawPath = "bind"
+
+    /// What ``use`` says; nil where the layer was never mounted.
+    package func useMark(of layer: LayerNumber) throws(DriverError) -> RawPath? {
+        guard let folder else { return nil }
+        do throws(SyscallError) {
+            return try folder.readLink(layer.name.appending(Self.use))
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return nil
+        } catch {
+            throw DriverError("look for users of layer \(layer)", error)
+        }
+    }
+
+    /// Records that a layer is about to be shown by a bind mount; does nothing in a store that is only read.
+    package func markBind(of layer: LayerNumber) throws(DriverError) {
+        guard let folder, !isReadOnly else { return }
+        do throws(SyscallError) {
+            try folder.makeSymbolicLink(layer.name.appending(Self.use), to: Self.bind)
+        } catch  where error.errno == .fileExists {
+            return
+        } catch {
+            throw spaceError("mark layer \(layer) as mounted", error, on: folder.descriptor)
+        }
+    }
+
+    /// Who reaches a layer's tree by a bind mount, in whatever namespace or none.
+    ///
+    /// Costs one call for a layer that was never mounted. Processes are looked into before a layer is
+    /// committed, and after one of its mounts was taken away by somebody else: that takes a hundred calls for
+    /// each process. Otherwise namespaces tell, since several bind mounts do each other no harm, and
+    /// what is removed needs no protection.
+    package func bindUse(
+        of layer: LayerNumber, _ tree: RawPath, before step: LayerStep, hasLostMount: Bool
+    ) throws(DriverError) -> LayerUse? {
+        if step != .committing, try useMark(of: layer) == nil { return nil }
+        guard let folder else { return nil }
+        let isThorough = step == .committing || hasLostMount
+        let user: TreeUsers.User?
+        do throws(SyscallError) {
+            let tree = try folder.openDirectory(layer.name.appending(tree))
+            user = try TreeUsers(of: tree).first(searchesProcesses: isThorough)
+        } catch  where error.errno == .noSuchFileOrDirectory && step == .removing {
+            // What is not there is in nobody's use.
+            return nil
+        } catch {
+            throw DriverError("look for users of layer \(layer)", error)
+        }
+        return user.map { LayerUse($0) }
+    }
+}

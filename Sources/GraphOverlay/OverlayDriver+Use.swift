@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+public import GraphCore
+import GraphSystem
+import SystemPackage
+
+extension OverlayDriver {
+    /// Whether any overlay has the layer's upper directory: mounted anywhere, unmounted lazily, or in a
+    /// namespace without a process.
+    ///
+    /// An overlay holds the inode of its work directory until its last user is gone, and writes only in
+    /// the directory `work` that the kernel makes in there. So `work/work` is moved to a directory that
+    /// takes the place of the old one, which has no name then, and exists for as long as an overlay holds
+    /// it. One that does notices nothing of this.
+    ///
+    /// A base layer is shown by bind mounts, which are looked for.
+    public func unrecordedUse(
+        of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
+    ) throws(DriverError) -> LayerUse? {
+        let mark = try folders.useMark(of: layer)
+        let known = mark.flatMap { InodeHandle(text: $0) }
+        // The kernel makes that with the first mount.
+        let made = OverlayLayout.work.appending(OverlayLayout.work)
+        if known == nil, try folders.status(of: layer, made) == nil {
+            if try folders.status(of: layer, OverlayLayout.work) != nil { return nil }
+            return try folders.bindUse(
+                of: layer, OverlayLayout.diff, before: step, hasLostMount: hasLostMount)
+        }
+        let isUsed: Bool
+        do throws(SyscallError) {
+            isUsed = try hasOverlay(try folders.openForUse(layer), layer, known)
+        } catch {
+            throw DriverError("look for users of layer \(layer)", error)
+        }
+        return isUsed ? try holder(of: layer) : nil
+    }
+
+    private func hasOverlay(
+        _ folder: Directory, _ layer: LayerNumber, _ known: InodeHandle?
+    ) throws(SyscallError) -> Bool {
+        var current: InodeHandle?
+        do throws(SyscallError) {
+            current = try InodeHandle(of: OverlayLayout.work, in: folder)
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            // Sealed, and not recorded as such; or the process died that was about to give it a new one.
+        } catch {
+            return try isUpperBusy(layer)
+        }
+        if let known, known != current {
+            switch known.exists(beside: folder) {
+            case true?: return true
+            case nil: return try isUpperBusy(layer)
+            case false?: try folder.removeFile(LayerFolders.use)
+            }
+        }
+        guard let current else { return false }
+        if known != current {
+            // Before the name is gone, because nothing else tells of the inode then.
+            do throws(SyscallError) {
+                try folder.makeSymbolicLink(LayerFolders.use, to: current.text)
+            } catch  where error.errno == .fileExists {
+                // It says nothing that makes sense.
+                try folder.removeFile(LayerFolders.use)
+                try folder.makeSymbolicLink(LayerFolders.use, to: current.text)
+            }
+        }
+        do throws(SyscallError) {
+            try replaceWork(in: folder)
+        } catch  where error.errno == .directoryNotEmpty {
+            // Somebody keeps something of his own in there.
+            return try isUpperBusy(layer)
+        }
+        switch current.exists(beside: folder) {
+        case true?: return true
+        case nil: return try isUpperBusy(layer)
+        case false?:
+            try folder.removeFile(LayerFolders.use)
+            return false
+        }
+    }
+
+    /// Takes the name of the work directory away, and gives what the kernel made in it to another one.
+    private func replaceWork(in folder: Directory) throws(SyscallError) {
+        do throws(SyscallError) {
+            try folder.makeDirectory(OverlayLayout.fresh, permissions: 0o700)
+        } catch  where error.errno == .fileExists {
+            // Left by a process that died here.
+        }
+        let made = OverlayLayout.work.appending(OverlayLayout.work)
+        do throws(SyscallError) {
+            try folder.rename(
+                made, to: OverlayLayout.fresh.appending(OverlayLayout.work), in: folder)
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            // Moved by that process.
+        }
+        // Replaces an empty directory in one step.
+        try folder.rename(OverlayLayout.fresh, to: OverlayLayout.work, in: folder)
+    }
+
+    /// Asks overlayfs itself, where handles tell nothing: some milliseconds, and a line in the kernel's log.
+    private func isUpperBusy(_ layer: LayerNumber) throws(SyscallError) -> Bool {
+        try OverlayLayers.isInUse(
+            upper: layout.diff(layer),
+            options: namespace == .user ? [MountOption("userxattr")] : [])
+    }
+
+    /// Who has the layer mounted, as far as the kernel tells.
+    private func holder(of layer: LayerNumber) throws(DriverError) -> LayerUse {
+        let survey = try attempting(
+            "look for mounts of layer \(layer)",
+            try MountSurvey(.overlay(upper: layout.diff(layer))))
+        if let mount = survey.found.first { return LayerUse(mount) }
+        return LayerUse(
+            "by a process, in a mount that was taken out of its namespace: the kernel does not tell "
+                + "which one")
+    }
+}
+
+extension LayerFolders {
+    /// Opens a layer's folder for a look at its users.
+    fileprivate func openForUse(_ layer: LayerNumber) throws(SyscallError) -> Directory {
+        guard let folder = openFolder else {
+            throw SyscallError(call: "openat(\(layer))", errno: .noSuchFileOrDirectory)
+        }
+        return try folder.openDirectory(layer.name)
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import CGraphLinux
+import Glibc
+import SystemPackage
+
+/// Who reaches a directory tree by a mount of it or of a part of it.
+///
+/// A bind mount is no object of its own to the kernel, which tells nobody how many there are: so they are
+/// looked for, first in the mount namespaces and then in what processes hold open. Not found are a
+/// descriptor that is on its way through a socket or belongs to a ring of `io_uring`, and what holders do
+/// that this process may not look at.
+public struct TreeUsers {
+    /// Somebody who uses the tree.
+    public enum User: Sendable {
+        case mount(KernelMount)
+        /// A process with something open in a mount that no namespace has any more.
+        case process(Int)
+    }
+
+    private let tree: Directory
+    /// As this process names it, and from the root of its filesystem.
+    private let path: RawPath
+    private let root: RawPath
+    let device: DeviceNumber
+
+    /// Finds out where a directory lies on its filesystem.
+    public init(of tree: Directory) throws(SyscallError) {
+        self.tree = tree
+        path = try Directory(opening: "/").readLink(RawPath(tree.descriptor.procPath))
+        let mount = try Self.mount(of: tree)
+        device = mount.device
+        let base = mount.target == "/" ? RawPath("") : mount.target
+        guard path.hasPrefix(base) else {
+            throw SyscallError(call: "statmount(\(path))", errno: .noSuchFileOrDirectory)
+        }
+        let rest = path.dropFirst(base.count)
+        root = mount.root == "/" ? rest : mount.root.joined(rest)
+    }
+
+    /// The mount through which a directory was opened.
+    private static func mount(
+        of directory: Directory
+    ) throws(SyscallError) -> (device: DeviceNumber, root: RawPath, target: RawPath) {
+        var room = [UInt8](repeating: 0, count: 16_384)
+        var facts = cgraph_mount_facts()
+        let mask = UInt64(CGRAPH_MOUNT_DEVICE | CGRAPH_MOUNT_PLACES)
+        let id = try HeldFile("", directory.raw, isUnique: true).mountID
+        let found = room.withUnsafeMutableBytes { bytes -> (RawPath, RawPath)? in
+            let result = cgraph_mount_facts(
+                0, id, mask, bytes.baseAddress, UInt(bytes.count), &facts)
+            guard result == 0, let root = facts.root, let target = facts.target else { return nil }
+            return (RawPath(copying: root), RawPath(copying: target))
+        }
+        if let found {
+            return (DeviceNumber(major: facts.major, minor: facts.minor), found.0, found.1)
+        }
+        let old = try HeldFile("", directory.raw, isUnique: false).mountID
+        let lines = try MountInfoLine.all("/proc/self/mountinfo")
+        guard let line = lines.first(where: { $0.id == old }) else {
+            throw SyscallError(call: "statmount(\(id))", errno: .noSuchFileOrDirectory)
+        }
+        return (line.device, line.root, line.target)
+    }
+
+    /// The first user that is found.
+    ///
+    /// - Parameter searchesProcesses: Also looks into every process: some hundred calls for each.
+    /// - Returns: A user; nil when there is none.
+    /// - Throws: When the kernel does not even list the caller's own mounts.
+    public func first(searchesProcesses: Bool) throws(SyscallError) -> User? {
+        let survey = try MountSurvey(.device(device))
+        if let mount = survey.mounts(of: root).first { return .mount(mount) }
+        guard searchesProcesses else { return nil }
+        let search = HeldFiles(
+            known: survey.ids, hasUniqueIDs: survey.isWhole, device: device,
+            isWanted: { file, name in holds(file, name) })
+        return search.firstProcess().map { .process($0) }
+    }
+
+    /// A process with something open in a mount of a filesystem that no mount namespace has any more.
+    public static func process(holding device: DeviceNumber) throws(SyscallError) -> Int? {
+        let survey = try MountSurvey(.device(device))
+        let search = HeldFiles(
+            known: survey.ids, hasUniqueIDs: survey.isWhole, device: device,
+            isWanted: { file, name in
+                (try? HeldFile(name, file.raw, isUnique: false).device == device) ?? false
+            })
+        return search.firstProcess()
+    }
+
+    /// Whether a file lies in the tree; nil where that cannot be told.
+    private func holds(_ place: Directory, _ name: RawPath) -> Bool? {
+        do throws(SyscallError) {
+            let opened = try checked("open(\(name))") {
+                name.withCString {
+                    cgraph_openat(place.raw, $0, CGRAPH_O_PATH | Glibc.O_CLOEXEC, 0)
+                }
+            }
+            let file = OwnedDescriptor(owning: opened)
+            let handle = try InodeHandle("", file.rawValue)
+            let again = try handle.open(beside: tree)
+            guard try again.status().identity == file.status().identity else { return false }
+            let found = try Directory(opening: "/").readLink(RawPath(again.procPath))
+            return found == path || found.hasPrefix(path.appending(""))
+        } catch {
+            switch error.errno {
+            // It is closed by now, or lies on another filesystem.
+            case .noSuchFileOrDirectory, .noSuchProcess, Errno(rawValue: ESTALE): return false
+            default: return nil
+            }
+        }
+    }
+}
