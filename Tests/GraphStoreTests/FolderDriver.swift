@@ -55,10 +55,10 @@ struct FolderDriver: Driver {
         try attempting(
             "make layer number \(layer)",
             try { () throws(SyscallError) in
-                _ = try Directory(opening: root).open(
-                    mark(layer), [.writeOnly, .create], permissions: 0o600)
                 try Directory(opening: layers).makeDirectory(
                     RawPath("\(layer)"), permissions: 0o755)
+                _ = try Directory(opening: root).open(
+                    mark(layer), [.writeOnly, .create], permissions: 0o600)
             }())
     }
 
