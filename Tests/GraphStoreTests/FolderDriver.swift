@@ -52,14 +52,14 @@ struct FolderDriver: Driver {
             }
             try remove(layer)
         }
-        try attempting(
-            "make layer number \(layer)",
-            try { () throws(SyscallError) in
-                _ = try Directory(opening: root).open(
-                    mark(layer), [.writeOnly, .create], permissions: 0o600)
-                try Directory(opening: layers).makeDirectory(
-                    RawPath("\(layer)"), permissions: 0o755)
-            }())
+        let below = try attempting("open the root", try Directory(opening: root))
+        do throws(SyscallError) {
+            try Directory(opening: layers).makeDirectory(
+                RawPath("\(layer)"), permissions: 0o755)
+            _ = try below.open(mark(layer), [.writeOnly, .create], permissions: 0o600)
+        } catch {
+            throw spaceError("make layer number \(layer)", error, on: below.descriptor)
+        }
     }
 
     // The folder itself is the layer's content, whose mode is looked at: so the mark has a file of its

@@ -108,10 +108,15 @@ struct LeftoverTests {
                 "cp", ["-a", folder.appending("\(number)").string, folder.appending("900").string])
             let trash = store.root.appending("trash")
             try runCommand("mkdir", ["-p", trash.appending("\(driver)-77-abc/deep").string])
-            #expect(try store.findings().map(\.kind) == ["unowned_layer"])
+            let check = try store.graphctl(["check"])
+            #expect(check.status == 2 && check.output.contains("unowned_layer"))
             #expect(try store.collectable().map(\.kind).sorted() == ["trash", "unowned_layer"])
             // To tell is not to do.
             #expect(try store.collectable().count == 2)
+            // It may be a layer whose record was lost, until it bears the mark of unfinished ones.
+            try store.succeed("gc")
+            #expect(try store.collectable().map(\.kind) == ["unowned_layer"])
+            try runCommand("chmod", ["1700", folder.appending("900").string])
             try store.succeed("gc")
             #expect(try store.collectable().isEmpty)
             try store.requireClean()
