@@ -85,9 +85,9 @@ let package = Package(
         .testTarget(
             name: "DriverConformanceTests",
             dependencies: [
-                "graphctl", "GraphStore", "GraphCore", "GraphBuiltins", "GraphOverlay", "GraphBtrfs",
-                "GraphVFS", "GraphArchive", "GraphSystem", "GraphTestSupport", logging,
-                systemPackage,
+                "graphctl", "GraphStore", "GraphCore", "GraphBuiltins", "GraphOverlay",
+                "GraphBtrfs", "GraphVFS", "GraphArchive", "GraphSystem", "GraphTestSupport",
+                logging, systemPackage,
             ]),
         // Under a kernel with device mapper: Tests/scripts/uml-tests.sh.
         .testTarget(
