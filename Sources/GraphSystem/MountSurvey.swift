@@ -47,7 +47,8 @@ public struct MountSurvey: Sendable {
     public init(_ kind: Kind) throws(SyscallError) {
         self.kind = kind
         let own = try OwnedDescriptor.open("/proc/self/ns/mnt", .readOnly)
-        isWhole = cgraph_mount_namespace_id(own.rawValue) != 0 && Self.canList
+        isWhole =
+            cgraph_mount_namespace_id(own.rawValue) != 0 && Self.canList && Self.canWalk(from: own)
         if isWhole { try walk(own) } else { try ask() }
     }
 
@@ -55,6 +56,14 @@ public struct MountSurvey: Sendable {
     private static var canList: Bool {
         var id: UInt64 = 0
         return cgraph_list_mounts(0, 0, &id, 1) >= 0
+    }
+
+    /// Who is not root of the machine may not go from one namespace to the next.
+    private static func canWalk(from own: borrowing OwnedDescriptor) -> Bool {
+        let next = cgraph_next_mount_namespace(own.rawValue, 0)
+        if next == -1 { return errno == ENOENT }
+        _ = OwnedDescriptor(owning: next)
+        return true
     }
 
     /// The mounts whose root is a directory or lies below it.

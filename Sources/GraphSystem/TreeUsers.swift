@@ -99,9 +99,9 @@ public struct TreeUsers {
                 }
             }
             let file = OwnedDescriptor(owning: opened)
-            let handle = try InodeHandle("", file.rawValue)
-            let again = try handle.open(beside: tree)
-            guard try again.status().identity == file.status().identity else { return false }
+            let identity = try file.status().identity
+            guard let again = try reopened(file) else { return try contains(identity) }
+            guard try again.status().identity == identity else { return false }
             let found = try Directory(opening: "/").readLink(RawPath(again.procPath))
             return found == path || found.hasPrefix(path.appending(""))
         } catch {
@@ -111,5 +111,39 @@ public struct TreeUsers {
             default: return nil
             }
         }
+    }
+
+    /// The file by its handle, as the tree's own mount has it; nil where this user may not open handles.
+    private func reopened(_ file: borrowing OwnedDescriptor) throws(SyscallError)
+        -> OwnedDescriptor?
+    {
+        do throws(SyscallError) {
+            return try InodeHandle("", file.rawValue).open(beside: tree)
+        } catch
+            where [.notPermitted, .permissionDenied, .notSupported, .noFunction].contains(
+                error.errno)
+        {
+            return nil
+        }
+    }
+
+    /// Looks for a file in the tree, name by name: what has no name there is of no account to the layer.
+    private func contains(_ identity: FileIdentity) throws(SyscallError) -> Bool {
+        var walk = TreeWalk()
+        let status = try tree.status()
+        if status.identity == identity { return true }
+        try walk.enter(try tree.openDirectory("."), named: "", status)
+        while !walk.isAtEnd {
+            guard let name = walk.current.next()?.name else {
+                _ = try walk.leave()
+                continue
+            }
+            guard let status = try walk.directory.statusIfPresent(of: name) else { continue }
+            if status.identity == identity { return true }
+            if status.type == .directory {
+                try walk.enter(try walk.directory.openDirectory(name), named: name, status)
+            }
+        }
+        return false
     }
 }
