@@ -11,7 +11,19 @@ import Testing
     /// How often each archive is stopped.
     private static let stops = SeededGenerator.isSoak ? 20 : 2
 
-    @Test(arguments: DriverUnderTest.usable, HostileArchive.all)
+    /// Each archive on each driver in the long run, and else on one, another one with each seed.
+    private static var cases: [(DriverUnderTest, HostileArchive)] {
+        let drivers = DriverUnderTest.usable
+        if SeededGenerator.isSoak || drivers.isEmpty {
+            return drivers.flatMap { driver in HostileArchive.all.map { (driver, $0) } }
+        }
+        let first = Int(SeededGenerator.runSeed % UInt64(drivers.count))
+        return HostileArchive.all.enumerated().map { index, archive in
+            (drivers[(first + index) % drivers.count], archive)
+        }
+    }
+
+    @Test(arguments: cases)
     func `an archive ends within the memory, and soon when it is stopped`(
         _ subject: DriverUnderTest, _ archive: HostileArchive
     ) throws {
