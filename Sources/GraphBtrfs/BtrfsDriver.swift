@@ -160,7 +160,7 @@ public final class BtrfsDriver: Driver {
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let mount = try trees.mount(layer, options.attributes, writable: writable)
-        try folders.markBind(of: layer)
+        try folders.markBind(of: layer, writable: writable)
         return [mount]
     }
 

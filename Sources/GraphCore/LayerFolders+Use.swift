@@ -25,11 +25,16 @@ extension LayerFolders {
     }
 
     /// Records that a layer is about to be shown by a bind mount; does nothing in a store that is only read.
-    package func markBind(of layer: LayerNumber) throws(DriverError) {
+    ///
+    /// On a filesystem without room for it a layer is shown without, where it is only looked at: what a view
+    /// shows is sealed, and looking works on a full disk.
+    package func markBind(of layer: LayerNumber, writable: Bool) throws(DriverError) {
         guard let folder, !isReadOnly else { return }
         do throws(SyscallError) {
             try folder.makeSymbolicLink(layer.name.appending(Self.use), to: Self.bind)
         } catch  where error.errno == .fileExists {
+            return
+        } catch  where !writable && [.noSpace, .diskQuotaExceeded].contains(error.errno) {
             return
         } catch {
             throw spaceError("mark layer \(layer) as mounted", error, on: folder.descriptor)

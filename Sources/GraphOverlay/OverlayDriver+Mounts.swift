@@ -18,7 +18,7 @@ extension OverlayDriver {
                     + "\(Self.lowersMax)")
         }
         if parents.isEmpty {
-            try folders.markBind(of: layer)
+            try folders.markBind(of: layer, writable: writable)
         } else if writable {
             try restoreWorkDirectory(of: layer)
         }

@@ -143,7 +143,7 @@ public final class VFSDriver: Driver {
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let mount = try trees.mount(layer, attributes, writable: writable)
-        try folders.markBind(of: layer)
+        try folders.markBind(of: layer, writable: writable)
         return [mount]
     }
 
