@@ -52,9 +52,12 @@ guest() {
     local status=125 try
     for try in 1 2 3; do
         status=0
-        Tests/scripts/uml-run.sh -m 3G -t 1800 -d "$work/disk" -- "$@" 2>&1 | tee "$log" || status=$?
-        [ "$status" = 125 ] || return "$status"
-        echo "uml-tests.sh: the guest's kernel ended by itself, time $try" >&2
+        Tests/scripts/uml-run.sh -m 3G -t 900 -d "$work/disk" -- "$@" 2>&1 | tee "$log" || status=$?
+        case $status in
+        125) echo "uml-tests.sh: the guest's kernel ended by itself, time $try" >&2 ;;
+        124) echo "uml-tests.sh: the guest gave no answer for 900 seconds, time $try" >&2 ;;
+        *) return "$status" ;;
+        esac
     done
     return "$status"
 }
