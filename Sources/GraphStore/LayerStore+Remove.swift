@@ -76,9 +76,13 @@ extension LayerStore {
             "begin the removal of layer \(record.layer.id)", resultSynchronization
         ) { connection in
             let queries = LayerQueries(connection)
-            guard let now = try queries.layer(record.number), now.state == .ready else {
+            // One that was committed under another id, while this waited for it, is another layer to callers.
+            guard let now = try queries.layer(record.number), now.state == .ready,
+                now.layer.id == record.layer.id
+            else {
                 throw DriverError(
-                    .layerNotFound, "layer \(record.layer.id) was removed meanwhile")
+                    .layerNotFound,
+                    "layer \(record.layer.id) was removed meanwhile, or committed under another id")
             }
             let children = try queries.children(of: record.number, limit: 4)
             if !children.isEmpty {
