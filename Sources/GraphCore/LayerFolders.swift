@@ -18,7 +18,7 @@ package final class LayerFolders: Sendable {
     /// Held open since before anything was written, because `syncfs(2)` tells a descriptor of the
     /// failures since it was opened.
     let folder: Directory?
-    let isReadOnly: Bool
+    package let isReadOnly: Bool
     /// Whether names reach the disk only when their directory is synced.
     let syncsNames: Bool
     /// Destroys what is in a folder of the trash and cannot be unlinked.

@@ -17,16 +17,12 @@ extension OverlayDriver {
                 "layer \(layer) lies on \(parents.count) others; overlayfs merges at most "
                     + "\(Self.lowersMax)")
         }
-        if parents.isEmpty {
-            try folders.markBind(of: layer, writable: writable)
-        } else if writable {
-            try restoreWorkDirectory(of: layer)
-        }
+        if writable { try restoreWorkDirectory(of: layer) }
         return [try mount(layer, parents, writable: writable)]
     }
 
-    /// Makes the work directory of a layer that was sealed but not recorded as such, so that it is
-    /// as usable as its record says.
+    /// Makes the work directory of a base layer, which needs none before it is mounted, and of a layer
+    /// that was sealed but not recorded as such, so that it is as usable as its record says.
     private func restoreWorkDirectory(of layer: LayerNumber) throws(DriverError) {
         guard try folders.status(of: layer, OverlayLayout.work) == nil else { return }
         let folder = try folders.open(layer)
@@ -37,24 +33,43 @@ extension OverlayDriver {
 
     /// What shows a layer.
     ///
-    /// A base layer needs no merging: where there is nothing to hide, no deletion is recorded.
+    /// A base layer lies on an empty directory: so overlayfs tells who uses it, keeps its own attributes
+    /// to itself, and takes no device that would delete something where the layer is a lower one.
     private func mount(
         _ layer: LayerNumber, _ parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> Mount {
         let attributes = writable ? options.attributes : options.attributes.union(.readOnly)
-        if parents.isEmpty { return Mount(.bind(layout.diff(layer)), attributes: attributes) }
-        let lowers = parents.map { layout.diff($0) }
-        let mark = try references(of: layer, writable: writable)
-        let kernelOptions = options.kernelOptions(namespace, mark, writable: writable)
-        if writable {
-            let layers = OverlayLayers(
-                lowers: lowers, upper: layout.diff(layer), work: layout.work(layer),
-                options: kernelOptions, usesOptionString: usesOptionString)
-            return Mount(.overlay(layers), attributes: attributes)
+        let mark =
+            parents.isEmpty ? ReferenceMark() : try references(of: layer, writable: writable)
+        var lowers = parents.map { layout.diff($0) }
+        if lowers.isEmpty {
+            // A store that was never written to since there is that directory shows what it has.
+            guard try hasEmptyLower() else {
+                return Mount(.bind(layout.diff(layer)), attributes: attributes)
+            }
+            lowers = [layout.empty]
         }
+        if !writable { lowers.insert(layout.diff(layer), at: 0) }
         let layers = OverlayLayers(
-            lowers: [layout.diff(layer)] + lowers, options: kernelOptions,
+            lowers: lowers, upper: writable ? layout.diff(layer) : nil,
+            work: writable ? layout.work(layer) : nil,
+            options: options.kernelOptions(namespace, mark, writable: writable),
             usesOptionString: usesOptionString)
         return Mount(.overlay(layers), attributes: attributes)
+    }
+
+    /// Makes the directory that base layers lie on; false where it is missing in a store that is only read.
+    private func hasEmptyLower() throws(DriverError) -> Bool {
+        guard let folder = folders.openFolder else { return false }
+        do throws(SyscallError) {
+            if try folder.statusIfPresent(of: OverlayLayout.empty) != nil { return true }
+            if folders.isReadOnly { return false }
+            try folder.makeDirectory(OverlayLayout.empty, permissions: 0o755)
+            return true
+        } catch  where error.errno == .fileExists {
+            return true
+        } catch {
+            throw spaceError("make the directory that base layers lie on", error, on: folder.descriptor)
+        }
     }
 }

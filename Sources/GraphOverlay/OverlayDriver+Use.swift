@@ -14,8 +14,6 @@ extension OverlayDriver {
     /// the directory `work` that the kernel makes in there. So `work/work` is moved to a directory that
     /// takes the place of the old one, which has no name then, and exists for as long as an overlay holds
     /// it. One that does notices nothing of this.
-    ///
-    /// A base layer is shown by bind mounts, which are looked for.
     public func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
@@ -23,11 +21,7 @@ extension OverlayDriver {
         let known = mark.flatMap { InodeHandle(text: $0) }
         // The kernel makes that with the first mount.
         let made = OverlayLayout.work.appending(OverlayLayout.work)
-        if known == nil, try folders.status(of: layer, made) == nil {
-            if try folders.status(of: layer, OverlayLayout.work) != nil { return nil }
-            return try folders.bindUse(
-                of: layer, OverlayLayout.diff, before: step, hasLostMount: hasLostMount)
-        }
+        if known == nil, try folders.status(of: layer, made) == nil { return nil }
         let isUsed: Bool
         do throws(SyscallError) {
             isUsed = try hasOverlay(try folders.openForUse(layer), layer, known)

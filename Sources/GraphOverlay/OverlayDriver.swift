@@ -168,7 +168,7 @@ public final class OverlayDriver: Driver {
     }
 
     public func inventory() throws(DriverError) -> [InventoryItem] {
-        try folders.inventory()
+        try folders.inventory().filter { $0.location != "\(Self.name)/\(OverlayLayout.empty)" }
     }
 
     public func usage(

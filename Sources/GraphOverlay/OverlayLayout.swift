@@ -12,6 +12,7 @@ import SystemPackage
 /// ROOT/overlay/NUMBER/work    overlayfs's own, until the layer is sealed
 /// ROOT/overlay/NUMBER/fresh   takes the place of work while that is tried for users
 /// ROOT/overlay/NUMBER/use     a link to nothing: what to look for to find users of the layer
+/// ROOT/overlay/empty          what base layers lie on when they are mounted
 /// ```
 struct OverlayLayout: Hashable, Sendable {
     /// The store's root.
@@ -21,6 +22,7 @@ struct OverlayLayout: Hashable, Sendable {
     static let diff: RawPath = "diff"
     static let work: RawPath = "work"
     static let fresh: RawPath = "fresh"
+    static let empty: RawPath = "empty"
 
     /// A layer's changes: the upper directory while it is writable, a lower one for its children.
     func diff(_ layer: LayerNumber) -> FilePath {
@@ -31,6 +33,9 @@ struct OverlayLayout: Hashable, Sendable {
     func work(_ layer: LayerNumber) -> FilePath {
         folder.appending(layer.description).appending("work")
     }
+
+    /// The lower directory of a layer without parents.
+    var empty: FilePath { folder.appending("empty") }
 
     /// The driver's folder.
     var folder: FilePath { root.appending(Self.driver) }

@@ -20,16 +20,21 @@ import Testing
         return try #require(nil, "\(mount) is no overlay")
     }
 
-    @Test func `one directory is bound, several are merged, the nearest first`() throws {
+    @Test func `layers are merged, the nearest first, and a base layer lies on an empty directory`()
+        throws
+    {
         try subject.withDriver { store in
             try store.build(1) { _ in }
             try store.build(2, above: [1]) { _ in }
             try store.create(3, above: [2, 1])
             let folder = store.root.appending("overlay")
-            let base = try store.driver.mounts(for: 1, above: [], writable: true)
-            #expect(base == [Mount(.bind(folder.appending("1/diff")))])
-            let view = try store.driver.mounts(for: 1, above: [], writable: false)
-            #expect(view == [Mount(.bind(folder.appending("1/diff")), attributes: .readOnly)])
+            let base = try overlay(try store.driver.mounts(for: 1, above: [], writable: true))
+            #expect(base.lowers == [folder.appending("empty")])
+            #expect(base.upper == folder.appending("1/diff"))
+            let view = try overlay(try store.driver.mounts(for: 1, above: [], writable: false))
+            #expect(view.lowers == [folder.appending("1/diff"), folder.appending("empty")])
+            #expect(view.upper == nil)
+            #expect(try !store.driver.inventory().contains { $0.kind == .foreign })
 
             let active = try overlay(
                 try store.driver.mounts(for: 3, above: [2, 1], writable: true))
