@@ -4,6 +4,7 @@
 import GraphArchive
 import GraphCore
 import GraphSystem
+import SystemPackage
 
 /// Searches the metadata of a layer for what was written since it was made of another one, and tells
 /// where their trees may differ.
@@ -60,9 +61,28 @@ struct SearchDifferences {
         let found = try search.run()
         for path in found.files { try names.insert(path) }
         for directory in found.directories { try addDirectory(directory) }
-        names.areAll(haveLinks: found.haveLinks)
+        let haveLinks = if found.haveLinks { true } else { try hadLinks(found.files) }
+        names.areAll(haveLinks: haveLinks)
         guard isBackward || haveMoved else { return }
         try names.addLinkedNames(in: [LinkedNames(old), LinkedNames(new)])
+    }
+
+    /// Whether one of these was a file with several names: which may be several files now.
+    private func hadLinks(_ files: [RawPath]) throws(Refusal) -> Bool {
+        for path in files {
+            do throws(SyscallError) {
+                let before = try old.openBeneath(path, .path).status()
+                if before.type != .directory, before.links > 1 { return true }
+            } catch
+                where [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(
+                    error.errno)
+            {
+                continue  // Nothing was there.
+            } catch {
+                throw Refusal(error)
+            }
+        }
+        return false
     }
 
     /// Adds a changed directory, and the names in it that stand for other inodes than before.

@@ -196,11 +196,7 @@ private struct DeepCheckHistory {
         }
         let below = try paths(below: parents)
         let isRecorded = subject.name == "overlay"
-        // Of two names of a parent's file that become two equal files a diff tells nothing.
-        let seesLinks = isRecorded || victim.recipeBytes != nil
-        let kinds = PlantedFault.allCases.filter {
-            (isRecorded || !$0.isAboutDeletions) && (seesLinks || $0 != .linkBroken)
-        }
+        let kinds = PlantedFault.allCases.filter { isRecorded || !$0.isAboutDeletions }
         for _ in 0..<20 {
             let kind = kinds.randomElement(using: &random) ?? .missing
             // What changes nothing that the layer shows is no fault of a layer that is known by that.

@@ -18,9 +18,9 @@ struct TreeComparison {
         case added(TreePlace, MergedEntry)
         case modified(TreePlace, MergedEntry)
         case deleted(TreePlace)
-        /// Both sides are equal. Told for files with several names only, which may belong to a
-        /// group of names that differs.
-        case equalLink(TreePlace, MergedEntry, old: FileIdentity)
+        /// Both sides are equal. Told for files with several names only, on either side, which may
+        /// belong to a group of names that differs.
+        case equalLink(TreePlace, MergedEntry, old: MergedEntry)
 
         /// What it is about; nil for the end of a directory.
         var place: TreePlace? {
@@ -190,8 +190,8 @@ struct TreeComparison {
         }
         if !isEqual {
             try visit(.modified(place, new))
-        } else if new.status.links > 1 {
-            try visit(.equalLink(place, new, old: old.status.identity))
+        } else if new.status.links > 1 || old.status.links > 1 {
+            try visit(.equalLink(place, new, old: old))
         }
         return nil
     }
@@ -218,9 +218,8 @@ struct TreeComparison {
         guard try old.attributes() == new.attributes() else { return false }
         switch after.type {
         case .regular:
-            if comparedFiles == .none || comparedFiles == .linked && after.links == 1 {
-                return true
-            }
+            let isLinked = before.links > 1 || after.links > 1
+            if comparedFiles == .none || comparedFiles == .linked && !isLinked { return true }
             return try buffers.haveEqualContent(old, new, at: place, observer)
         case .symbolicLink:
             let targets = try attempting(
