@@ -16,8 +16,16 @@ public struct GraphctlResult: Sendable {
     public let peakBytes: UInt64
     /// How long the run took.
     public let seconds: Double
-    /// How much of that came after the signal to stop; nil when it ended before.
-    public let secondsAfterStop: Double?
+    /// What it did after the signal to stop; nil when it ended before.
+    public let stop: Stop?
+
+    /// The end of a run that was told to stop.
+    public struct Stop: Sendable {
+        /// How long it took.
+        public let seconds: Double
+        /// Processor time of all its threads, which other programs on the machine take nothing from.
+        public let processorSeconds: Double
+    }
 
     /// Standard output as text, without the line end at its end.
     public var text: String {
@@ -88,12 +96,14 @@ public struct GraphctlCommand: Sendable {
         try process.run()
         var peakBytes: UInt64 = 0
         let start = Date()
-        var stopped: Date?
+        let earlier = Self.processorSecondsOfChildren()
+        var stopped: (at: Date, used: Double)?
         while process.isRunning {
             peakBytes = max(peakBytes, Self.peakBytes(of: process.processIdentifier))
             if let stoppedAfter, stopped == nil, -start.timeIntervalSinceNow >= stoppedAfter {
+                let used = Self.processorSeconds(of: process.processIdentifier)
                 kill(process.processIdentifier, SIGTERM)
-                stopped = Date()
+                stopped = (Date(), used)
             }
             Thread.sleep(forTimeInterval: 0.003)
         }
@@ -104,7 +114,11 @@ public struct GraphctlCommand: Sendable {
             output: [UInt8](try Data(contentsOf: URL(fileURLWithPath: output.string))),
             errors: try errors.readText(), peakBytes: peakBytes,
             seconds: end.timeIntervalSince(start),
-            secondsAfterStop: stopped.map { end.timeIntervalSince($0) })
+            stop: stopped.map {
+                GraphctlResult.Stop(
+                    seconds: end.timeIntervalSince($0.at),
+                    processorSeconds: Self.processorSecondsOfChildren() - earlier - $0.used)
+            })
     }
 
     /// Runs the command, which must succeed and say nothing on standard error.
@@ -164,5 +178,23 @@ public struct GraphctlCommand: Sendable {
         let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
         let number = line?.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }
         return (number ?? 0) << 10
+    }
+
+    /// Of a running process, to a hundredth.
+    private static func processorSeconds(of process: Int32) -> Double {
+        let text = (try? FilePath("/proc/\(process)/stat").readText()) ?? ""
+        // The name before it may have spaces and brackets.
+        let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+        let ticks = fields.dropFirst(11).prefix(2).compactMap { Double($0) }
+        return ticks.reduce(0, +) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// Of all that were waited for.
+    private static func processorSecondsOfChildren() -> Double {
+        var usage = rusage()
+        unsafe getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &usage)
+        return [usage.ru_utime, usage.ru_stime].reduce(0) {
+            $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6
+        }
     }
 }
