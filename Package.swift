@@ -138,7 +138,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "RecoveryTests",
-            dependencies: ["GraphSystem", "GraphTestSupport", systemPackage]),
+            dependencies: ["GraphSystem", "GraphSQLite", "GraphTestSupport", systemPackage]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -22,6 +22,8 @@ package struct ResultCode: RawRepresentable, Hashable, Sendable {
         rawValue: SQLITE_CONSTRAINT | (8 << 8))
     /// The database makes no sense.
     package static let corrupt = ResultCode(rawValue: SQLITE_CORRUPT)
+    /// A statement makes no sense, or names what is not there.
+    package static let error = ResultCode(rawValue: SQLITE_ERROR)
     /// The disk is full.
     package static let full = ResultCode(rawValue: SQLITE_FULL)
     /// The kernel refused to read, write or lock.

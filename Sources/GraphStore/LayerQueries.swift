@@ -68,11 +68,23 @@ struct LayerQueries {
                     SELECT number, parent FROM layers WHERE number = ?
                     UNION ALL
                     SELECT l.number, l.parent FROM chain JOIN layers l ON l.number = chain.parent
+                    WHERE l.number < chain.number
                 )
                 SELECT parent FROM chain WHERE parent IS NOT NULL
                 """)
-        return try UInt32.fetchAll(statement, arguments: [number.rawValue])
+        let parents = try UInt32.fetchAll(statement, arguments: [number.rawValue])
             .map { LayerNumber(rawValue: $0) }
+        try Self.requireOrder([number] + parents)
+        return parents
+    }
+
+    /// Refuses a chain that goes in circles: parents are older than their children.
+    private static func requireOrder(_ chain: [LayerNumber]) throws(DriverError) {
+        for (child, parent) in zip(chain, chain.dropFirst()) where parent >= child {
+            throw DriverError(
+                .storeDamaged,
+                "layer number \(child) has number \(parent) as parent, which is no older")
+        }
     }
 
     /// The records of a layer and of all below it, nearest first.
@@ -85,7 +97,7 @@ struct LayerQueries {
                     VALUES (?)
                     UNION ALL
                     SELECT l.parent FROM chain JOIN layers l ON l.number = chain.number
-                    WHERE l.parent IS NOT NULL
+                    WHERE l.parent IS NOT NULL AND l.parent < l.number
                 )
                 SELECT number FROM chain
             ) ORDER BY l.number DESC
@@ -123,10 +135,7 @@ struct LayerQueries {
     /// The sum of what the committed layers below a layer take, as recorded.
     func recordedUsage(below number: LayerNumber) throws -> LayerUsage {
         try chain(of: number).dropFirst().compactMap(\.layer.usage)
-            .reduce(into: LayerUsage()) { sum, usage in
-                sum.bytes += usage.bytes
-                sum.inodes += usage.inodes
-            }
+            .reduce(LayerUsage(), +)
     }
 
     /// How many layers of each kind callers see.

@@ -49,6 +49,7 @@ struct LayerRecord: Sendable {
             throw DriverError(.storeDamaged, "layer number \(number) has an unknown kind or state")
         }
         let parent: UInt32? = try row[5]
+        let depth: UInt32 = try row[7]
         self.state = state
         owner = try row[4]
         self.parent = parent.map { LayerNumber(rawValue: $0) }
@@ -56,18 +57,25 @@ struct LayerRecord: Sendable {
             try (row[11], row[12], row[13], row[14])
         let (durability, recipeBytes): (String?, Int64?) = try (row[15], row[18])
         layer = Layer(
-            number: number, id: try row[1] ?? "", kind: kind, parent: try row[6], depth: try row[7],
+            number: number, id: try row[1] ?? "", kind: kind, parent: try row[6], depth: Int(depth),
             diffID: try Self.digest(try row[8]), chainID: try Self.digest(try row[9]),
             contentDigest: try Self.digest(try row[10]),
-            diffBytes: diffBytes.map { UInt64(bitPattern: $0) },
-            recipeBytes: recipeBytes.map { UInt64(bitPattern: $0) },
-            usage: bytes.map {
-                LayerUsage(
-                    bytes: UInt64(bitPattern: $0), inodes: UInt64(bitPattern: inodes ?? 0))
+            diffBytes: try Self.count(diffBytes), recipeBytes: try Self.count(recipeBytes),
+            usage: try Self.count(bytes).map {
+                LayerUsage(bytes: $0, inodes: try Self.count(inodes) ?? 0)
             }, durability: durability.flatMap { Durability(rawValue: $0) },
-            limits: LayerLimits(bytes: limit.map { UInt64(bitPattern: $0) }),
+            limits: LayerLimits(bytes: try Self.count(limit)),
             created: Timestamp(record: try row[16]), updated: Timestamp(record: try row[17]),
             labels: labels)
+    }
+
+    /// A count of bytes or inodes, of which a disk holds so many that sums of them fit.
+    private static func count(_ value: Int64?) throws -> UInt64? {
+        guard let value else { return nil }
+        guard (0...1 << 62).contains(value) else {
+            throw DriverError(.storeDamaged, "a layer's record has a size that is none: \(value)")
+        }
+        return UInt64(value)
     }
 
     private static func digest(_ text: String?) throws -> Digest? {

@@ -16,10 +16,19 @@ extension LayerStore {
         deep: Bool = false, observer: WorkObserver = .none
     ) throws(DriverError) -> [Finding] {
         var findings = try databaseFindings()
-        findings += try recordFindings()
-        findings += try interruptedFindings()
-        // What waits to be freed is owned by the trash: nothing is wrong with it.
-        findings += try diskFindings(missing: true).filter { $0.kind != .trash }
+        do throws(DriverError) {
+            findings += try recordFindings()
+            findings += try interruptedFindings()
+            // What waits to be freed is owned by the trash: nothing is wrong with it.
+            findings += try diskFindings(missing: true).filter { $0.kind != .trash }
+        } catch  where error.code == .storeDamaged {
+            // Records that cannot be read say nothing about anything else.
+            let damage = Finding(.databaseDamaged, paths.database.string, error.message)
+            if !findings.contains(where: { $0.kind == .databaseDamaged }) {
+                findings.append(damage)
+            }
+            return findings + lossFindings() + driverFindings()
+        }
         findings += try mountFindings()
         findings += try bedFindings()
         findings += lossFindings() + driverFindings()
@@ -81,14 +90,17 @@ extension LayerStore {
     private func recordFindings() throws(DriverError) -> [Finding] {
         let records = try database.consistent("list the layers") { try LayerQueries($0).visible() }
         let withRecipe = try recipes.inventory().numbers
-        let byNumber = Dictionary(uniqueKeysWithValues: records.map { ($0.number, $0.layer) })
+        // A damaged table may have a number twice.
+        let byNumber = Dictionary(records.map { ($0.number, $0.layer) }) { first, _ in first }
         var findings: [Finding] = []
         for record in records {
             let layer = record.layer
             func report(_ message: String) {
                 findings.append(Finding(.recordInvalid, layer.id, message))
             }
-            if let parent = record.parent {
+            if let parent = record.parent, parent >= record.number {
+                report("its parent, number \(parent), is no older than itself")
+            } else if let parent = record.parent {
                 guard let below = byNumber[parent] else {
                     report("its parent, number \(parent), is not there")
                     continue

@@ -86,8 +86,14 @@ extension LayerStore {
 }
 
 extension LayerUsage {
-    /// Adds two measurements.
+    /// Adds two measurements; what damaged records say may be more than there is a number for.
     static func + (left: LayerUsage, right: LayerUsage) -> LayerUsage {
-        LayerUsage(bytes: left.bytes + right.bytes, inodes: left.inodes + right.inodes)
+        LayerUsage(
+            bytes: sum(left.bytes, right.bytes), inodes: sum(left.inodes, right.inodes))
+    }
+
+    private static func sum(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        let (sum, overflow) = left.addingReportingOverflow(right)
+        return overflow ? .max : sum
     }
 }

@@ -287,10 +287,13 @@ extension DriverError {
             self.init(noSpace: "\(text): no space left for \(path.lastComponentName)", at: path)
         case .readOnly:
             self.init(.storeReadOnly, "\(text): \(path) cannot be written")
-        case .corrupt, .notDatabase:
-            self.init(
-                .storeDamaged,
-                "\(text): \(path): \(reason); put graph.db and graph.db-wal back from one copy")
+        case .corrupt, .notDatabase, .error:
+            // Statements are constant: one that makes no sense to SQLite does not fit the tables.
+            let remedy =
+                path.lastComponentName == "graph.db"
+                ? "put graph.db and graph.db-wal back from one copy"
+                : "unmount what is mounted below its folder, and remove it"
+            self.init(.storeDamaged, "\(text): \(path): \(reason); \(remedy)")
         case .busy, .locked:
             self.init(
                 .system, "\(text): another process has been changing \(path) for over a minute",
