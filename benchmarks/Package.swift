@@ -27,6 +27,8 @@ let package = Package(
         .executableTarget(
             name: "layer-changes", dependencies: [store, systemPackage, logging],
             path: "LayerChanges"),
+        .executableTarget(
+            name: "layer-use", dependencies: [store, systemPackage, logging], path: "LayerUse"),
         .testTarget(name: "GraphbenchTests", dependencies: [measure, "graphbench"]),
     ],
     swiftLanguageModes: [.v6]

@@ -84,15 +84,21 @@ extension LayerStore {
         return nil
     }
 
-    /// What SQLite itself finds wrong with the records.
+    /// What SQLite itself finds wrong with the records, and else the first of them that makes no sense.
     private func databaseDamage() throws(DriverError) -> [String] {
         do throws(DriverError) {
             return try database.read("check the database") { connection in
-                try String.fetchAll(connection, sql: "PRAGMA integrity_check(3)")
+                let found =
+                    try String.fetchAll(connection, sql: "PRAGMA integrity_check(3)")
                     .filter { $0 != "ok" }
                     + Row.fetchAll(connection, sql: "PRAGMA foreign_key_check").map {
                         "a row of \(try $0[0] as String? ?? "?") refers to a layer that is not there"
                     }
+                if found.isEmpty {
+                    let queries = LayerQueries(connection)
+                    _ = try (queries.visible(), queries.unfinished())
+                }
+                return found
             }
         } catch  where error.code == .storeDamaged {
             return [error.message]

@@ -258,6 +258,10 @@ func databaseErrors<Value>(
 ) throws(DriverError) -> Value {
     do {
         return try body()
+    } catch let error as DriverError
+        where error.code == .storeDamaged && !error.message.contains(path.lastComponentName)
+    {
+        throw DriverError(damaged: path, "could not \(action())", error.message)
     } catch let error as DriverError {
         throw error
     } catch let error as DatabaseError {
@@ -289,11 +293,7 @@ extension DriverError {
             self.init(.storeReadOnly, "\(text): \(path) cannot be written")
         case .corrupt, .notDatabase, .error:
             // Statements are constant: one that makes no sense to SQLite does not fit the tables.
-            let remedy =
-                path.lastComponentName == "graph.db"
-                ? "put graph.db and graph.db-wal back from one copy"
-                : "unmount what is mounted below its folder, and remove it"
-            self.init(.storeDamaged, "\(text): \(path): \(reason); \(remedy)")
+            self.init(damaged: path, text, reason)
         case .busy, .locked:
             self.init(
                 .system, "\(text): another process has been changing \(path) for over a minute",
@@ -313,6 +313,15 @@ extension DriverError {
         default:
             self.init(.system, "\(text): \(path): \(reason)")
         }
+    }
+
+    /// Describes records that make no sense, and says what to do.
+    init(damaged path: FilePath, _ text: String, _ reason: String) {
+        let remedy =
+            path.lastComponentName == "graph.db"
+            ? "put graph.db and graph.db-wal back from one copy"
+            : "unmount what is mounted below its folder, and remove it"
+        self.init(.storeDamaged, "\(text): \(path): \(reason); \(remedy)")
     }
 
     /// Describes a lack of space, and asks the filesystem of what.
