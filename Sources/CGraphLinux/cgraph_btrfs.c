@@ -99,6 +99,8 @@ int cgraph_btrfs_subvolume_info(int file, struct cgraph_btrfs_subvolume *info) {
     memcpy(info->parent_uuid, arguments.parent_uuid, sizeof info->parent_uuid);
     info->changed = arguments.ctransid;
     info->made = arguments.otransid;
+    info->made_seconds = arguments.otime.sec;
+    info->made_nanoseconds = arguments.otime.nsec;
     return 0;
 }
 

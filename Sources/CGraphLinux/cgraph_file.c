@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -161,4 +162,31 @@ int cgraph_ofd_is_locked(int file, int64_t byte) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     if (fcntl(file, F_OFD_GETLK, &lock) == -1) return -1;
     return lock.l_type != F_UNLCK;
+}
+
+int cgraph_extents(int file, uint64_t offset, struct cgraph_extent *extents, unsigned count) {
+    enum { at_once = 64 };
+    union {
+        struct fiemap map;
+        char room[sizeof(struct fiemap) + at_once * sizeof(struct fiemap_extent)];
+    } arguments;
+    memset(&arguments.map, 0, sizeof arguments.map);
+    arguments.map.fm_start = offset;
+    arguments.map.fm_length = FIEMAP_MAX_OFFSET - offset;
+    arguments.map.fm_extent_count = count < at_once ? count : at_once;
+    if (ioctl(file, FS_IOC_FIEMAP, &arguments.map) == -1) return -1;
+    const struct fiemap_extent *found = (const struct fiemap_extent *)(arguments.room + sizeof arguments.map);
+    for (unsigned index = 0; index < arguments.map.fm_mapped_extents; index++) {
+        uint32_t flags = found[index].fe_flags;
+        extents[index] = (struct cgraph_extent){
+            .offset = found[index].fe_logical,
+            .address = found[index].fe_physical,
+            .length = found[index].fe_length,
+            .is_shared = (flags & FIEMAP_EXTENT_SHARED) != 0,
+            .is_delayed = (flags & (FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_UNKNOWN)) != 0,
+            .is_inline = (flags & FIEMAP_EXTENT_DATA_INLINE) != 0,
+            .is_last = (flags & FIEMAP_EXTENT_LAST) != 0,
+        };
+    }
+    return (int)arguments.map.fm_mapped_extents;
 }

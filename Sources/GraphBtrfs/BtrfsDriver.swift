@@ -185,8 +185,7 @@ public final class BtrfsDriver: Driver {
         try folders.settleIfMarked(layer)
     }
 
-    /// What is exclusively the layer's, at the cost of two look-ups, where quotas are on; else the
-    /// whole tree, by a walk.
+    /// What is exclusively the layer's, at the cost of two look-ups, where quotas are on; else by a walk.
     ///
     /// Quota groups count no inodes, and bytes as of the last commit.
     public func usage(
@@ -194,12 +193,15 @@ public final class BtrfsDriver: Driver {
     ) throws(DriverError) -> LayerUsage {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
         if let counted = counted(subvolume) { return counted }
-        return try trees.usage(of: layer)
+        let made = try attempting("look at layer \(layer)", try subvolume.subvolumeStatus()).made
+        // Nobody sets the time of an inode's last change; in a tick of the clock both may have happened.
+        return try trees.usage(of: layer, above: parents) { $0.changed < made }
     }
 
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
+        if !parents.isEmpty { return try usage(of: layer, above: parents) }
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
         return counted(subvolume) ?? LayerUsage(walked)
     }

@@ -40,10 +40,21 @@ package struct WholeTrees: Sendable {
             attributes: writable ? attributes : attributes.union(.readOnly))
     }
 
-    /// Measures a tree, by a walk.
-    package func usage(of layer: LayerNumber) throws(DriverError) -> LayerUsage {
+    /// Measures a tree, by a walk: without the blocks that it shares with the nearest parent's, which count
+    /// there.
+    ///
+    /// `isUntouched` may tell of files that they have been left as the parent has them.
+    package func usage(
+        of layer: LayerNumber, above parents: [LayerNumber],
+        isUntouched: @escaping (FileStatus) -> Bool = { _ in false }
+    ) throws(DriverError) -> LayerUsage {
         let tree = try open(layer)
-        return LayerUsage(try attempting("measure layer \(layer)", try tree.treeUsage()))
+        let base: Directory?
+        if let parent = parents.first { base = try open(parent) } else { base = nil }
+        return LayerUsage(
+            try attempting(
+                "measure layer \(layer)",
+                try tree.treeUsage(beside: base, isUntouched: isUntouched)))
     }
 
     /// Makes an empty stage with the attributes of the tree's root.

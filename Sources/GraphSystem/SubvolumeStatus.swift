@@ -18,12 +18,16 @@ public struct SubvolumeStatus: Hashable, Sendable {
     public let changedTransaction: UInt64
     /// The transaction in which it was made.
     public let madeTransaction: UInt64
+    /// When it was made, by the filesystem's clock.
+    public let made: Timestamp
 
     init(_ raw: cgraph_btrfs_subvolume) {
         (id, isReadOnly) = (raw.id, raw.is_read_only != 0)
         uuid = withUnsafeBytes(of: raw.uuid) { Array($0) }
         parentUUID = withUnsafeBytes(of: raw.parent_uuid) { Array($0) }
         (changedTransaction, madeTransaction) = (raw.changed, raw.made)
+        made = Timestamp(
+            seconds: Int64(bitPattern: raw.made_seconds), nanoseconds: raw.made_nanoseconds)
     }
 
     /// Whether this is a snapshot of `other`, which has not been changed since it was made.

@@ -154,16 +154,22 @@ public final class VFSDriver: Driver {
         try folders.bindUse(of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
     }
 
-    /// The whole tree, since each layer holds all that it shows.
+    /// The whole tree where files cannot share blocks; else without those that the parent counts.
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
-        try trees.usage(of: layer)
+        guard folders.supportsReflink else {
+            let tree = try trees.open(layer)
+            return LayerUsage(try attempting("measure layer \(layer)", try tree.treeUsage()))
+        }
+        let copies = copies(in: layer)
+        return try trees.usage(of: layer, above: parents) { copies?.isUntouchedCopy($0) ?? false }
     }
 
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
-        LayerUsage(walked)
+        if parents.isEmpty || !folders.supportsReflink { return LayerUsage(walked) }
+        return try usage(of: layer, above: parents)
     }
 }

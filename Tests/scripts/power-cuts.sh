@@ -135,7 +135,12 @@ for configuration in "$@"; do
         workers+=($!)
     done
     RANDOM=$((seed % 32768))
-    until [ "$(wc -l <"$disk/journal")" -ge 6 ]; do sleep 0.1; done
+    until [ "$(wc -l <"$disk/journal")" -ge 6 ]; do
+        for worker in "${workers[@]}"; do
+            kill -0 "$worker" 2>/dev/null || fail "a worker ended: $(cat "$disk"/worker-* "$disk/log" || :)"
+        done
+        sleep 0.1
+    done
     while [ "$cut" -lt "$count" ]; do
         cut=$((cut + 1))
         sleep "0.$((RANDOM % 500 + 100))"

@@ -35,6 +35,9 @@ struct cgraph_btrfs_subvolume {
     uint8_t parent_uuid[16];
     /// The transaction that last changed what is in it, and the one that made it.
     uint64_t changed, made;
+    /// When it was made: seconds since 1970 and nanoseconds.
+    uint64_t made_seconds;
+    uint32_t made_nanoseconds;
 };
 
 /// BTRFS_IOC_GET_SUBVOL_INFO: what the kernel keeps about the subvolume that a file lies in.

@@ -39,6 +39,23 @@ struct cgraph_filesystem {
     uint64_t type, block_size, blocks, blocks_free, blocks_available, files, files_free, flags;
 };
 
+/// A run of a file's blocks.
+struct cgraph_extent {
+    /// Where it lies in the file, where on the filesystem's devices, and how long it is.
+    uint64_t offset, address, length;
+    /// Whether other files have the blocks, too.
+    int32_t is_shared;
+    /// Whether it has no blocks yet, and no address.
+    int32_t is_delayed;
+    /// Whether it lies in the blocks of metadata.
+    int32_t is_inline;
+    int32_t is_last;
+};
+
+/// FS_IOC_FIEMAP from an offset on: how many of at most `count` extents there are. Files are not
+/// written out for it.
+int cgraph_extents(int file, uint64_t offset, struct cgraph_extent *extents, unsigned count);
+
 int cgraph_openat2(int directory, const char *path, uint64_t flags, uint64_t mode,
     uint64_t resolve);
 int cgraph_openat(int directory, const char *path, int flags, unsigned mode);

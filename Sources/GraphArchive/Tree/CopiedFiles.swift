@@ -54,6 +54,11 @@ public struct CopiedFiles: Sendable {
         self.byCopy = byCopy
     }
 
+    /// Whether a file is a copy, of whatever, that has not changed since.
+    public func isUntouchedCopy(_ file: FileStatus) -> Bool {
+        file.device == device && byCopy[file.inode]?.copy == Version(file)
+    }
+
     /// Whether `new` is a copy of `old`, and neither has changed since.
     func isUntouched(_ new: FileStatus, of old: FileStatus) -> Bool {
         guard let entry = byCopy[new.inode] else { return false }
