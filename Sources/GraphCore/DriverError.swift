@@ -85,6 +85,9 @@ public struct DriverError: Error, Hashable, Sendable, CustomStringConvertible {
             self.init(.noSpace, "could not \(action)", cause: cause, resource: .bytes)
         case .diskQuotaExceeded:
             self.init(.quotaExceeded, "could not \(action)", cause: cause, resource: .quota)
+        case .argListTooLong:
+            // Attributes larger than the filesystem takes: nothing that freeing space would help.
+            self.init(.unsupported, "could not \(action)", cause: cause)
         case .readOnlyFileSystem:
             self.init(.storeReadOnly, "could not \(action)", cause: cause)
         default:

@@ -79,10 +79,9 @@ package struct WholeTrees: Sendable {
             let namespace = try namespace(of: stage)
             // What the archive does not say of the root stays as it is.
             try stage.descriptor.takeMetadata(
-                from: tree.descriptor, try tree.status(), isCopied: isCopiedAttribute)
+                from: tree.descriptor, try tree.status(), isCopied: AttributeTable.isContent)
             return ApplyTarget(
-                directory: stage, namespace: namespace,
-                lower: parents.isEmpty ? .empty : plain(tree))
+                stage: stage, namespace: namespace, lower: parents.isEmpty ? .empty : plain(tree))
         } catch {
             throw spaceError("make the stage of layer \(layer)", error, on: holder.descriptor)
         }

@@ -70,6 +70,8 @@ public struct ImportedImage: Hashable, Sendable {
     public let top: Layer
     /// Of all layers that were read.
     public let timings: WorkTimings
+    /// What is not in its layers as their archives say, of those that were unpacked.
+    public let warnings: [LayerWarning]
 }
 
 /// One pass over an image's layers.
@@ -83,6 +85,7 @@ private struct ImageImport {
     func run() throws(DriverError) -> ImportedImage {
         let (found, missing) = try topmostFound()
         var timings = WorkTimings()
+        var warnings: [LayerWarning] = []
         var top = found
         if missing > 0 {
             let applied = try store.apply(
@@ -91,13 +94,16 @@ private struct ImageImport {
                 // image.
                 observer: WorkObserver(isCancelled: { [observer] in observer.isCancelled }))
             for layer in applied { timings += layer.timings }
+            warnings = LayerWarning.joined(applied.map(\.warnings))
             top = applied.last?.layer
         }
         guard let top else { preconditionFailure("an image with layers has a top one") }
         let wanted = labels.filter { top.labels[$0.key] != $0.value }
-        if wanted.isEmpty { return ImportedImage(top: top, timings: timings) }
+        if wanted.isEmpty {
+            return ImportedImage(top: top, timings: timings, warnings: warnings)
+        }
         let labelled = try store.setLabels(of: top.id, wanted.mapValues { Optional($0) })
-        return ImportedImage(top: labelled, timings: timings)
+        return ImportedImage(top: labelled, timings: timings, warnings: warnings)
     }
 
     /// The topmost layer that the store has, and how many are above it.

@@ -113,7 +113,7 @@ public final class OverlayDriver: Driver {
                     // The root of the merged tree has the attributes of the topmost directory.
                     try diff.descriptor.takeMetadata(
                         from: parent.descriptor, try parent.status(),
-                        isCopied: { !isOverlayAttribute($0) })
+                        isCopied: { [namespace] in !namespace.isMark($0) })
                 } else {
                     try diff.descriptor.setPermissions(0o755)
                 }

@@ -210,6 +210,7 @@ final class ChainApply: Sendable {
         let (layer, wasPresent) = try store.finishOnce(intent, id: ids[index], content)
         if wasPresent { return nil }
         return AppliedLayer(
-            layer: layer, wasPresent: false, streamBytes: tar.byteCount, timings: tar.timings)
+            layer: layer, wasPresent: false, streamBytes: tar.byteCount, timings: tar.timings,
+            warnings: tar.warnings)
     }
 }

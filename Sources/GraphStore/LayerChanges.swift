@@ -8,10 +8,11 @@ import GraphSystem
 
 /// What is recorded about a layer at the end of a commit or an apply.
 struct CommittedContent {
-    let diffID: Digest
+    /// nil where no layer tar can be written of the layer.
+    let diffID: Digest?
     let chainID: Digest?
     let contentDigest: Digest
-    let diffBytes: UInt64
+    let diffBytes: UInt64?
     let recipeBytes: UInt64?
     let usage: LayerUsage
     let durability: Durability
@@ -80,8 +81,8 @@ struct LayerChanges {
             WHERE number = ? AND owner = ?
             """,
             [
-                id, content.diffID.hex, content.chainID?.hex, content.contentDigest.hex,
-                Int64(clamping: content.diffBytes), Int64(clamping: content.usage.bytes),
+                id, content.diffID?.hex, content.chainID?.hex, content.contentDigest.hex,
+                content.diffBytes.map { Int64(clamping: $0) }, Int64(clamping: content.usage.bytes),
                 Int64(clamping: content.usage.inodes), content.durability.rawValue,
                 content.recipeBytes.map { Int64(clamping: $0) }, time.record, number.rawValue,
                 owner,

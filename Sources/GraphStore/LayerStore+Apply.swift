@@ -44,10 +44,10 @@ extension LayerStore {
                 abandon(intent)
                 return AppliedLayer(
                     layer: present, wasPresent: true, streamBytes: tar.byteCount,
-                    timings: tar.timings)
+                    timings: tar.timings, warnings: tar.warnings)
             }
             let content = try keep(intent, &tar, chainID, observer)
-            return try record(intent, content, tar.timings)
+            return try record(intent, content, tar)
         } catch {
             abandon(intent, after: error)
             throw withResource(error)
@@ -129,7 +129,7 @@ extension LayerStore {
             archive: "read the layer", try LayerStream(source, room: room, observer: observer))
         defer { stream.stop() }
         let start = ContinuousClock.now
-        _ = try attempting(
+        let summary = try attempting(
             archive: "unpack the layer",
             try unpackLayer(
                 from: stream, into: target, recipe: recipe.writer,
@@ -139,7 +139,8 @@ extension LayerStore {
         var timings = stream.timings
         timings.write = ContinuousClock.now - start
         return UnpackedTar(
-            digest: digest, byteCount: byteCount, recipe: recipe, timings: timings)
+            digest: digest, byteCount: byteCount, recipe: recipe, warnings: summary.warnings,
+            timings: timings)
     }
 
     /// Makes the bytes durable, and meanwhile computes what is recorded about them.
@@ -191,13 +192,14 @@ extension LayerStore {
 
     /// Records the result; somebody else may have applied the same layer in the meantime.
     private func record(
-        _ intent: LayerIntent, _ content: CommittedContent, _ timings: WorkTimings
+        _ intent: LayerIntent, _ content: CommittedContent, _ tar: UnpackedTar
     ) throws(DriverError) -> AppliedLayer {
         let id = intent.id ?? content.chainID?.hex ?? LayerID.random()
         let (layer, wasPresent) = try finishOnce(intent, id: id, content)
         if wasPresent { abandon(intent) }
         return AppliedLayer(
-            layer: layer, wasPresent: wasPresent, streamBytes: content.diffBytes, timings: timings)
+            layer: layer, wasPresent: wasPresent, streamBytes: tar.byteCount,
+            timings: tar.timings, warnings: tar.warnings)
     }
 
     /// Records an applied layer, or finds the same that somebody else has recorded in the meantime.
@@ -224,6 +226,9 @@ extension LayerStore {
     }
 
     /// Digest and size of a layer's canonical tar, made from what is on disk.
+    ///
+    /// Where its warnings say that there are names which no layer tar can have, the digest stands for the
+    /// content alone.
     func canonicalDiff(
         of number: LayerNumber, above parents: [LayerNumber], _ observer: WorkObserver
     ) throws(DriverError) -> WrittenTar {
@@ -231,7 +236,8 @@ extension LayerStore {
             of: number, above: parents, from: parents.first, above: Array(parents.dropFirst()))
         return try attempting(
             archive: "read layer number \(number)",
-            try writeHashedTreeDiff(source, to: NullSink(), observer: observer))
+            try writeHashedTreeDiff(
+                source, DiffForm(markedNames: .written), to: NullSink(), observer: observer))
     }
 }
 
@@ -242,6 +248,7 @@ struct UnpackedTar: @unchecked Sendable {
     let digest: Digest
     let byteCount: UInt64
     let recipe: PendingRecipe
+    let warnings: [LayerWarning]
     var timings: WorkTimings
 
     /// Refuses a tar that is not the one that was meant.

@@ -35,14 +35,15 @@ extension LayerStore {
     ///
     /// Without a base it is compared with its parent, and a base layer with the empty tree. A layer
     /// that was applied comes back byte for byte as it was, unless a base is given or the canonical
-    /// form asked for; that has the same bytes for the same layer, whatever driver keeps it.
+    /// form asked for; that has the same bytes for the same layer, whatever driver keeps it, and `how`
+    /// says how it is written.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/digestMismatch`` when an applied layer is not what it
     ///   was: then the sink has got other bytes than were applied.
     @discardableResult
     public func writeDiff(
         of reference: String, from base: String? = nil, _ form: TarForm = .applied,
-        to sink: any ByteSink, observer: WorkObserver = .none
+        _ how: DiffForm = DiffForm(), to sink: any ByteSink, observer: WorkObserver = .none
     ) throws(DriverError) -> WrittenTar {
         let diff = try diff(of: reference, from: base)
         return try reading(diff.records) { () throws(DriverError) in
@@ -52,7 +53,7 @@ extension LayerStore {
             let source = try source(of: diff)
             return try attempting(
                 archive: "write layer \(reference)",
-                try writeHashedTreeDiff(source, to: sink, observer: observer))
+                try writeHashedTreeDiff(source, how, to: sink, observer: observer))
         }
     }
 

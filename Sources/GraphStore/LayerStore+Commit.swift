@@ -11,7 +11,8 @@ extension LayerStore {
     /// The diff is hashed first and the layer sealed last: whatever fails on the way leaves the
     /// layer writable.
     ///
-    /// Without a new id the layer keeps the one it has.
+    /// Without a new id the layer keeps the one it has. A layer of which no layer tar can be written,
+    /// since it has names that begin with `.wh.`, is sealed as others are, without ``Layer/diffID``.
     ///
     /// Throws ``GraphCore/DriverError/Code/wrongKind`` for layers that are not active, and
     /// ``GraphCore/DriverError/Code/layerInUse`` while the layer is mounted, also where the store has no
@@ -31,9 +32,12 @@ extension LayerStore {
                 let canonical = try canonicalDiff(of: record.number, above: parents, observer)
                 try driver.seal(
                     record.number, above: parents, durability: configuration.durability)
+                let isTar = canonical.warnings.isEmpty
                 let content = CommittedContent(
-                    diffID: canonical.digest, chainID: Self.chain(parent, canonical.digest),
-                    contentDigest: canonical.digest, diffBytes: canonical.byteCount,
+                    diffID: isTar ? canonical.digest : nil,
+                    chainID: isTar ? Self.chain(parent, canonical.digest) : nil,
+                    contentDigest: canonical.digest,
+                    diffBytes: isTar ? canonical.byteCount : nil,
                     recipeBytes: nil,
                     usage: try driver.usage(of: record.number, above: parents),
                     durability: configuration.durability)

@@ -13,6 +13,16 @@ public struct AppliedLayer: Hashable, Sendable {
     /// Bytes of the uncompressed stream that was read.
     public let streamBytes: UInt64
     public let timings: WorkTimings
+    /// What is not in the layer as the tar says, once for each kind; empty where nothing was unpacked.
+    public let warnings: [LayerWarning]
+
+    init(
+        layer: Layer, wasPresent: Bool, streamBytes: UInt64, timings: WorkTimings,
+        warnings: [LayerWarning] = []
+    ) {
+        (self.layer, self.wasPresent, self.streamBytes) = (layer, wasPresent, streamBytes)
+        (self.timings, self.warnings) = (timings, warnings)
+    }
 }
 
 /// A place where a layer is mounted.

@@ -37,9 +37,3 @@ extension Directory {
         }
     }
 }
-
-/// Whether an attribute goes with a file: labels are given by the host's policy, EVM's value is
-/// bound to the inode.
-package func isCopiedAttribute(_ name: String) -> Bool {
-    name != "security.selinux" && name != "security.evm" && name != "security.ima"
-}

@@ -71,14 +71,20 @@ extension Directory {
     }
 
     /// Sets an attribute of a name; `lsetxattr(2)`.
+    ///
+    /// - Throws: `E2BIG` where the filesystem takes no attribute of that size, or no more of them.
     public func setAttribute(
         _ attribute: ExtendedAttribute, of name: RawPath
     ) throws(SyscallError) {
         let path = procPath(of: name)
-        try checked("lsetxattr(\(name), \(attribute.name))") {
-            path.withCString {
-                lsetxattr($0, attribute.name, attribute.value, attribute.value.count, 0)
+        do throws(SyscallError) {
+            try checked("lsetxattr(\(name), \(attribute.name))") {
+                path.withCString {
+                    lsetxattr($0, attribute.name, attribute.value, attribute.value.count, 0)
+                }
             }
+        } catch {
+            throw attributeError(error, attribute, on: descriptor)
         }
     }
 
@@ -116,11 +122,36 @@ extension OwnedDescriptor {
     }
 
     /// Sets an attribute of the open file; `fsetxattr(2)`.
+    ///
+    /// - Throws: `E2BIG` where the filesystem takes no attribute of that size, or no more of them.
     public func setAttribute(_ attribute: ExtendedAttribute) throws(SyscallError) {
-        try checked("fsetxattr(\(attribute.name))") {
-            fsetxattr(rawValue, attribute.name, attribute.value, attribute.value.count, 0)
+        do throws(SyscallError) {
+            try checked("fsetxattr(\(attribute.name))") {
+                fsetxattr(rawValue, attribute.name, attribute.value, attribute.value.count, 0)
+            }
+        } catch {
+            throw attributeError(error, attribute, on: self)
         }
     }
+}
+
+/// Tells an attribute that is too large from a full disk: ext4 and btrfs say `ENOSPC` for both.
+private func attributeError(
+    _ error: SyscallError, _ attribute: ExtendedAttribute, on file: borrowing OwnedDescriptor
+) -> SyscallError {
+    guard [.noSpace, .outOfRange, .argListTooLong].contains(error.errno) else { return error }
+    if error.errno == .noSpace {
+        // More than the largest attribute takes that any filesystem has room for.
+        let roomBytes: UInt64 = 4 << 20
+        guard let disk = try? file.filesystem(), disk.availableBytes >= roomBytes,
+            disk.totalInodes == 0 || disk.freeInodes > 0
+        else { return error }
+    }
+    return SyscallError(
+        call: error.call, errno: .argListTooLong,
+        detail:
+            "the filesystem takes less than its \(attribute.value.count) bytes, or less than all"
+            + " attributes of the file take together")
 }
 
 /// Splits a list of names, each with a NUL behind it, and leaves out names that stand for others.
@@ -136,8 +167,7 @@ private func attributeNameList(
                 call: call(), errno: .illegalByteSequence,
                 detail: "an attribute's name is not UTF-8")
         }
-        // Under these names xfs shows root once more what is `system.posix_acl_access` already.
-        if !key.hasPrefix("trusted.SGI_ACL_") { found.append(key) }
+        if AttributeTable.owner(of: key) != .alias { found.append(key) }
     }
     return found
 }

@@ -4,14 +4,17 @@
 import SystemPackage
 
 extension Directory {
-    /// Removes every whiteout device in this directory and below it, and the extended attribute
-    /// `mark` from each directory that has it.
+    /// Removes every name in this directory and below it that `isWhiteout` calls a deletion, and the
+    /// extended attribute `mark` from each directory that has it.
     ///
-    /// The times of the directories stay as they are.
+    /// `isWhiteout` is asked about names of the type `type`. The times of the directories stay as they
+    /// are.
     ///
     /// `isCancelled` is asked at each name; then `ECANCELED` is thrown.
-    public func removeWhiteouts(
-        andMark mark: String? = nil, isCancelled: () -> Bool = { false }
+    package func removeWhiteouts(
+        andMark mark: String? = nil, of type: FileType = .characterDevice,
+        _ isWhiteout: (FileStatus, RawPath, Directory) throws(SyscallError) -> Bool,
+        isCancelled: () -> Bool = { false }
     ) throws(SyscallError) {
         func remove(from directory: Directory) throws(SyscallError) {
             guard let mark, try directory.attribute(mark, of: ".") != nil else { return }
@@ -29,17 +32,16 @@ extension Directory {
                 _ = try walk.leave()
                 continue
             }
-            switch try entry.type(in: walk.directory) {
-            case .directory:
+            let found = try entry.type(in: walk.directory)
+            if found == .directory {
                 let below = try walk.directory.openDirectory(entry.name)
                 try remove(from: below)
                 try walk.enter(below, named: entry.name, try below.status())
-            case .characterDevice
-            where try walk.directory.status(of: entry.name).isWhiteoutDevice:
+            } else if found == type {
+                let status = try walk.directory.status(of: entry.name)
+                guard try isWhiteout(status, entry.name, walk.directory) else { continue }
                 try walk.directory.removeFile(entry.name)
                 walk.current.isChanged = true
-            default:
-                break
             }
         }
     }

@@ -67,12 +67,12 @@ private final class TreeCopy: Sendable {
         _ directory: CopiedDirectory, _ source: Directory, _ target: Directory
     ) throws(SyscallError) {
         try target.descriptor.takeMetadata(
-            from: source.descriptor, try source.status(), isCopied: isCopiedAttribute)
+            from: source.descriptor, try source.status(), isCopied: AttributeTable.isContent)
         var below = directory
         while let parent = below.parent, parent.isLastDone() {
             let source = try parent.openSource()
             try parent.openTarget().descriptor.takeMetadata(
-                from: source.descriptor, try source.status(), isCopied: isCopiedAttribute)
+                from: source.descriptor, try source.status(), isCopied: AttributeTable.isContent)
             parent.letGo()
             below = parent
         }
@@ -168,7 +168,7 @@ private final class TreeCopy: Sendable {
         try copyContent(from: file, to: made, size: status.size) { count in
             (try? self.report(count)) != nil
         }
-        try made.takeMetadata(from: file, status, isCopied: isCopiedAttribute)
+        try made.takeMetadata(from: file, status, isCopied: AttributeTable.isContent)
     }
 
     /// The same for what is not opened.
@@ -179,7 +179,8 @@ private final class TreeCopy: Sendable {
         if status.type != .symbolicLink {
             try target.setPermissions(of: name, status.permissions)
         }
-        for attribute in try source.attributes(of: name) where isCopiedAttribute(attribute.name) {
+        for attribute in try source.attributes(of: name)
+        where AttributeTable.isContent(attribute.name) {
             try target.setAttribute(attribute, of: name)
         }
         try target.setTimes(of: name, status.modified)

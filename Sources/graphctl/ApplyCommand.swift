@@ -62,6 +62,7 @@ struct ApplyCommand: GraphCommand {
         }
         if applied.wasPresent { _ = try? store.reclaim(observer: .none) }
         session.progress?.erase()
-        try session.print(id: applied.layer, timings ? applied.timings : nil)
+        try session.print(
+            id: applied.layer, timings ? applied.timings : nil, warnings: applied.warnings)
     }
 }

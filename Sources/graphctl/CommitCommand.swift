@@ -24,6 +24,11 @@ struct CommitCommand: GraphCommand {
         let observer = session.observer
         let committed = try session.store().commit(layer, as: id, observer: observer)
         session.progress?.erase()
+        if committed.diffID == nil {
+            session.warn(
+                "warning: it has names that begin with .wh., which no layer tar can hold: it can be a"
+                    + " parent, and diff refuses it unless --skip-unrepresentable leaves them out")
+        }
         try session.print(id: committed)
     }
 }

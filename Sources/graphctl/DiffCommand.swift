@@ -10,7 +10,11 @@ import SystemPackage
 
 struct DiffCommand: GraphCommand {
     static let configuration = CommandConfiguration(
-        commandName: "diff", abstract: "Writes what a layer changes as a layer tar.")
+        commandName: "diff", abstract: "Writes what a layer changes as a layer tar.",
+        discussion: """
+            A layer that was applied comes back byte for byte. In every other tar no time is later than \
+            SOURCE_DATE_EPOCH, where the environment has that.
+            """)
 
     @Argument(help: "The layer.", completion: .layer)
     var layer: String
@@ -30,6 +34,11 @@ struct DiffCommand: GraphCommand {
 
     @Flag(help: "The same bytes for the same content, not those that were applied.")
     var canonical = false
+
+    @Flag(
+        name: .customLong("skip-unrepresentable"),
+        help: "Leave names out that begin with .wh., and warn, where the tar would be refused.")
+    var skipsUnrepresentable = false
 
     @Flag(help: "Tell what the time went into.")
     var timings = false
@@ -55,6 +64,8 @@ struct DiffCommand: GraphCommand {
                 .invalidArgument, "standard output is a terminal: use --output, or a pipe")
         }
         let observer = session.observer
+        let how = DiffForm(
+            markedNames: skipsUnrepresentable ? .leftOut : .refused, latest: try Self.latest())
         let store = try session.store()
         // Before a file is made.
         _ = try store.layer(layer)
@@ -62,19 +73,21 @@ struct DiffCommand: GraphCommand {
             let sink = FileSink(
                 try attempting("use standard output", try StandardStream.output.duplicate()))
             let written = try store.writeDiff(
-                of: layer, from: from, form, to: Compressor(sink, compress.compression),
+                of: layer, from: from, form, how, to: Compressor(sink, compress.compression),
                 observer: observer)
             session.progress?.erase()
+            session.tell(written.warnings)
             if timings { Failure.printLine(written.timings.line(DiffCommand.timed)) }
             return
         }
         let file = try OutputFile(FilePath(output))
         let packed = HashingSink(file)
         let written = try store.writeDiff(
-            of: layer, from: from, form, to: Compressor(packed, compress.compression),
+            of: layer, from: from, form, how, to: Compressor(packed, compress.compression),
             observer: observer)
         try file.keep()
         session.progress?.erase()
+        session.tell(written.warnings)
         if timings && !global.json {
             Failure.printLine(written.timings.line(DiffCommand.timed))
         }
@@ -83,10 +96,22 @@ struct DiffCommand: GraphCommand {
                 "path": .string(output), "bytes": JSON(packed.byteCount),
                 "digest": JSON(packed.digest), "diff_id": JSON(written.digest),
                 "diff_bytes": JSON(written.byteCount),
+                "warnings": JSON(written.warnings, \.json),
             ]
             try session.output.print(
                 timings ? report.adding(written.timings.member(DiffCommand.timed)) : report)
         }
+    }
+
+    /// What SOURCE_DATE_EPOCH says (reproducible-builds.org), which asks for a failure where it is no
+    /// number.
+    private static func latest() throws(DriverError) -> Timestamp? {
+        let name = "SOURCE_DATE_EPOCH"
+        guard let value = CurrentProcess.environment(name)?.description else { return nil }
+        guard let seconds = Int64(value) else {
+            throw DriverError(.invalidArgument, "\(name) is no number of seconds: \(value)")
+        }
+        return Timestamp(seconds: seconds)
     }
 
     /// What a diff spends time on: reading files, hashing, and compressing and writing the tar.

@@ -89,6 +89,7 @@ struct ImportCommand: GraphCommand {
             images, name: name ?? source.name, for: platform ?? .host, into: store,
             observer: observer)
         session.progress?.erase()
-        try session.print(id: image.top, timings ? image.timings : nil)
+        try session.print(
+            id: image.top, timings ? image.timings : nil, warnings: image.warnings)
     }
 }

@@ -42,13 +42,34 @@ extension MountedLayer {
     }
 }
 
+extension LayerWarning {
+    /// The warning as `--json` prints it.
+    var json: JSON {
+        ["kind": .string(kind.rawValue), "count": JSON(count), "first": .string(first)]
+    }
+}
+
 extension Session {
-    /// Prints a layer's id, and the timings on standard error, or with the layer as JSON.
-    func print(id layer: Layer, _ timings: WorkTimings? = nil) throws(DriverError) {
-        guard let timings else { return try print(layer.id, json: layer.json) }
-        if global.json { return try print(layer.id, json: layer.json.adding(timings.member())) }
-        Failure.printLine(timings.line())
-        try print(layer.id, json: .null)
+    /// Prints a layer's id, and warnings and timings on standard error, or with the layer as JSON too.
+    func print(
+        id layer: Layer, _ timings: WorkTimings? = nil, warnings: [LayerWarning]? = nil
+    ) throws(DriverError) {
+        tell(warnings ?? [])
+        var json = layer.json
+        if let warnings { json = json.adding(("warnings", JSON(warnings, \.json))) }
+        if let timings {
+            if global.json {
+                json = json.adding(timings.member())
+            } else {
+                Failure.printLine(timings.line())
+            }
+        }
+        try print(layer.id, json: json)
+    }
+
+    /// Tells a person on standard error what was left out or changed on the way.
+    func tell(_ warnings: [LayerWarning]) {
+        for warning in warnings { warn("warning: \(warning.description)") }
     }
 
     /// Prints a mount's path.

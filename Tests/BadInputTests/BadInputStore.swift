@@ -33,7 +33,8 @@ struct BadInputStore {
         let tar = command.folder.appending("good.tar")
         try RawTar.write(tar) { try $0.add("good", content: Array("good".utf8)) }
         try command.succeed("apply", "--id", "good", tar.string)
-        // What the first failure makes, such as the folder for trash, stays.
+        // What the first failure makes, such as the folder for trash, stays, and what the first mount does.
+        try command.withView(of: "good") { _ in }
         try command.succeed("rm", try command.succeed("create").text)
         try command.succeed("gc")
         emptyBytes = try command.diskBytes()
@@ -73,16 +74,24 @@ struct BadInputStore {
 
     /// Applies a file, which must succeed within the memory, lends its id, and removes the layer.
     ///
+    /// The command must warn once for each of `warnings`, in a line with all words of it, and no more.
+    ///
     /// - Returns: How many seconds applying took.
     @discardableResult
     func withLayer(
-        of tar: FilePath, _ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation,
+        of tar: FilePath, _ arguments: String..., warnings: [[String]] = [],
+        sourceLocation: SourceLocation = #_sourceLocation,
         _ body: (String) throws -> Void = { _ in }
     ) throws -> Double {
         let result = try command.run(["apply"] + arguments + [tar.string])
+        let lines = result.errors.split(separator: "\n")
         try #require(
-            result.status == 0 && result.errors.isEmpty, "\(result.errors)",
+            result.status == 0 && lines.count == warnings.count, "\(result.errors)",
             sourceLocation: sourceLocation)
+        for (line, words) in zip(lines, warnings) {
+            let hasAll = line.contains(": warning: ") && words.allSatisfy { line.contains($0) }
+            #expect(hasAll, "\(line)", sourceLocation: sourceLocation)
+        }
         #expect(
             result.peakBytes < memoryMax, "\(result.peakBytes) bytes",
             sourceLocation: sourceLocation)

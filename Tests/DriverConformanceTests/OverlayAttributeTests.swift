@@ -220,8 +220,9 @@ struct OverlayAttributeTests {
             let source = DiffSource(old: .empty, new: layers.tree(.trusted))
             try writeTreeDiff(source, to: sink)
             let attributes = try LayerTar.members(of: sink.bytes).last?.entry.attributes
+            // As overlayfs keeps it, so that a layer made of this tar shows it as well.
             let expected = ExtendedAttribute(
-                name: "trusted.overlay.opaque", value: Array("mine".utf8))
+                name: "trusted.overlay.overlay.opaque", value: Array("mine".utf8))
             #expect(attributes?.contains(expected) == true)
             try layers.withMounted { (place: FilePath) throws in
                 #expect(

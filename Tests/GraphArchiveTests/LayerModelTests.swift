@@ -73,7 +73,7 @@ import Testing
                 let before = try makeCopy(of: tree, "before-\(level)", in: folder)
                 try unpack(
                     members,
-                    into: ApplyTarget(directory: stage, namespace: .trusted, lower: tree))
+                    into: ApplyTarget(stage: stage, namespace: .trusted, lower: tree))
                 try mergeStage(stage, .trusted, into: plain)
                 try requireSame(
                     try LayerTar.listing(of: tree), layers.model.listing(),
@@ -138,7 +138,7 @@ import Testing
             let stage = try makeDirectory("again", in: folder)
             _ = try unpackLayer(
                 from: MemorySource(first.bytes),
-                into: ApplyTarget(directory: stage, namespace: .trusted, lower: whole.old))
+                into: ApplyTarget(stage: stage, namespace: .trusted, lower: whole.old))
             try mergeStage(stage, .trusted, into: before)
             try requireSame(
                 try LayerTar.listing(of: LayeredTree(layers: [before], encoding: .plain)),

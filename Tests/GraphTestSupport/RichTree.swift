@@ -123,15 +123,12 @@ public enum RichTree {
 extension ApplyTarget {
     /// Records that a layer deletes a name, `directory` being a part of this target's.
     public func addWhiteout(_ name: String, in directory: Directory? = nil) throws {
-        try (directory ?? self.directory).makeSpecial(
-            RawPath(name), .characterDevice, permissions: 0)
+        try markDeleted(RawPath(name), in: directory)
     }
 
     /// Records that a directory hides what lies below it.
     public func makeOpaque(_ name: String) throws {
-        try directory.setAttribute(
-            ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")]),
-            of: RawPath(name))
+        try markOpaque(RawPath(name))
     }
 
     /// Writes a file.

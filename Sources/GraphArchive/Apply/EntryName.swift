@@ -15,75 +15,75 @@ enum EntryName {
     case whiteout(parent: RawPath, name: RawPath)
     /// `.wh..wh..opq`: everything that the parents have in the directory is deleted.
     case opaque(directory: RawPath)
-    /// `.wh..wh.*`: what AUFS kept for itself.
-    case ignored
+    /// `.wh..wh.plnk/NAME`: a file that hard links in the archive name, and nobody sees.
+    case aufsLink(name: RawPath)
+    /// What AUFS kept for itself in a layer's root: any other `.wh..wh.NAME` there.
+    case aufs
 
-    /// Normalises and classifies a name: leading slashes, `./` and trailing slashes fall away.
+    /// The directory in a layer's root in which AUFS kept files with several names.
+    static let aufsLinks: RawPath = ".wh..wh.plnk"
+    private static let aufsPrefix: RawPath = ".wh..wh."
+    private static let opaqueName: RawPath = ".wh..wh..opq"
+
+    /// Normalises and classifies a name as ``NormalWay`` does.
     ///
-    /// - Throws: ``ArchiveError/Code/malformed`` for an empty name, for `..` anywhere in it, and
-    ///   for a deletion of nothing, `.` or `..`.
+    /// Only the last name can be a deletion, as in containerd, umoci and containers/storage: what lies in
+    /// a directory named `.wh.NAME` is a file like any other.
+    ///
+    /// - Throws: ``ArchiveError/Code/malformed`` for a deletion of nothing, `.` or `..`.
     init(_ path: RawPath) throws(ArchiveError) {
-        if path.isEmpty { throw ArchiveError(.malformed, "a member has an empty name") }
-        let way = try NormalWay(path)
+        let way = NormalWay(path)
         if way.path.isEmpty {
             self = .root
             return
         }
         let (parent, name) = (way.parent, way.lastName)
-        guard name.hasPrefix(NormalWay.marker) else {
-            // Inside AUFS's own directories, or inside something deleted.
-            self = way.hasMarkedParent ? .ignored : .entry(parent: parent, name: name)
-            return
-        }
-        if name == ".wh..wh..opq" {
+        if way.path.hasPrefix(Self.aufsPrefix) && way.path != Self.opaqueName {
+            self = way.depth == 2 && parent == Self.aufsLinks ? .aufsLink(name: name) : .aufs
+        } else if !name.hasPrefix(Self.marker) {
+            self = .entry(parent: parent, name: name)
+        } else if name == Self.opaqueName {
             self = .opaque(directory: parent)
-        } else if name.hasPrefix(".wh..wh.") {
-            self = .ignored
         } else {
-            let target = name.dropFirst(NormalWay.marker.count)
+            let target = name.dropFirst(Self.marker.count)
             if target.isEmpty || target == "." || target == ".." {
                 throw ArchiveError(.malformed, "the member \(path) deletes no possible name")
             }
             self = .whiteout(parent: parent, name: target)
         }
     }
+
+    /// What the name of a deletion begins with.
+    static let marker: RawPath = ".wh."
 }
 
 /// A path of names alone, none of them empty, `.` or `..`, with a slash between each two.
 ///
+/// `..` takes the name before it away as text, whatever that is in the layer, and nothing above the root:
+/// so the same path is the same file in every layer, and as in all other tools.
+///
 /// Found by one look at the bytes: an archive may have a million paths of two thousand names each.
 struct NormalWay {
-    static let marker: RawPath = ".wh."
-
     /// Empty for the root.
     let path: RawPath
     /// How many names there are.
     let depth: Int
-    /// Whether a name before the last is that of a deletion.
-    let hasMarkedParent: Bool
     /// Where in ``path`` the last name starts.
     private let lastStart: Int
 
     /// Normalises a path.
-    ///
-    /// - Throws: ``ArchiveError/Code/malformed`` for `..` anywhere in it.
-    init(_ path: RawPath) throws(ArchiveError) {
+    init(_ given: RawPath) {
+        let path = Self.withoutLeadingUp(given)
         let bytes = path.bytes
         var names = NamesOnWay(path)
-        var (depth, nameBytes, isMarked, hasMarkedParent) = (0, 0, false, false)
+        var (depth, nameBytes) = (0, 0)
         var (start, last) = (0, 0..<0)
         while let range = names.nextRange() {
-            let name = bytes[range]
-            if name.count == 2, name.elementsEqual("..".utf8) {
-                throw ArchiveError(.malformed, "the name \(path) leads upwards")
-            }
             if depth == 0 { start = range.lowerBound }
-            hasMarkedParent = hasMarkedParent || isMarked
-            isMarked = name.first == UInt8(ascii: ".") && name.starts(with: Self.marker.bytes)
             (depth, last) = (depth + 1, range)
             nameBytes += range.count
         }
-        (self.depth, self.hasMarkedParent) = (depth, hasMarkedParent)
+        self.depth = depth
         let count = nameBytes + max(depth - 1, 0)
         lastStart = count - last.count
         if count == bytes.count {
@@ -91,15 +91,36 @@ struct NormalWay {
         } else if count == last.upperBound - start {
             self.path = RawPath(partOf: bytes[start..<last.upperBound])
         } else {
-            var joined: [UInt8] = []
-            joined.reserveCapacity(count)
-            var names = NamesOnWay(path)
-            while let range = names.nextRange() {
-                if !joined.isEmpty { joined.append(UInt8(ascii: "/")) }
-                joined.append(contentsOf: bytes[range])
-            }
-            self.path = RawPath(partOf: joined[...])
+            self.path = Self.joined(Array(NamesOnWay(path)))
         }
+    }
+
+    /// The path with every `..` taken away, and the name before it.
+    private static func withoutLeadingUp(_ path: RawPath) -> RawPath {
+        let bytes = path.bytes
+        var all = NamesOnWay(path)
+        while let range = all.nextRange() {
+            guard leadsUp(bytes[range]) else { continue }
+            var names: [RawPath] = []
+            for name in NamesOnWay(path) {
+                if leadsUp(name.bytes) { _ = names.popLast() } else { names.append(name) }
+            }
+            return joined(names)
+        }
+        return path
+    }
+
+    private static func leadsUp(_ name: ArraySlice<UInt8>) -> Bool {
+        name.count == 2 && name.elementsEqual("..".utf8)
+    }
+
+    private static func joined(_ names: [RawPath]) -> RawPath {
+        var joined: [UInt8] = []
+        for name in names {
+            if !joined.isEmpty { joined.append(UInt8(ascii: "/")) }
+            joined.append(contentsOf: name.bytes)
+        }
+        return RawPath(partOf: joined[...])
     }
 
     /// The way without its last name.

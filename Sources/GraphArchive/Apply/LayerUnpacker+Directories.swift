@@ -116,7 +116,7 @@ extension LayerUnpacker {
             throw Self.longWay
         }
         let own = try directory.handle.statusIfPresent(of: name)
-        if let own, !own.isWhiteoutDevice {
+        if let own, try !target.marks.isWhiteout(own, name, in: directory.handle) {
             if own.type == .directory { return .directory(try open(name, in: directory, own)) }
             // A deletion means what the parents have. Where the layer puts something else in the
             // place of their directory, all in it is gone anyway.
@@ -150,10 +150,9 @@ extension LayerUnpacker {
     ) throws(SyscallError) -> UnpackDirectory {
         if let known = cache.find(directory.path.appending(name)) { return known }
         let handle = try directory.handle.openDirectory(name)
-        let encoding = LayerEncoding.overlay(target.namespace)
         let opened = UnpackDirectory(
             name, handle: handle, in: directory, modified: status.modified,
-            isOpaque: try encoding.isOpaque(".", in: handle))
+            isOpaque: try target.marks.isOpaque(".", in: handle))
         try cache.insert(opened)
         return opened
     }
@@ -204,7 +203,7 @@ extension LayerUnpacker {
         try handle.descriptor.setPermissions(0o755)
         let made = UnpackDirectory(name, handle: handle, in: directory, modified: modified)
         made.knownPassesListsOn = false
-        if try directory.lowerEntry(name) != nil { try made.makeOpaque(target.namespace, observer) }
+        if try directory.lowerEntry(name) != nil { try made.makeOpaque(target.marks, observer) }
         try cache.insert(made)
         return made
     }

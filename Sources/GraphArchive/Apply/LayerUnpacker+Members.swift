@@ -23,9 +23,8 @@ extension LayerUnpacker {
                 try handle.makeSymbolicLink(name, to: target)
             }
         case .characterDevice(let device):
-            if device == .zero {
-                throw ArchiveError(
-                    .malformed, "the character device 0:0 stands for a deletion and is no member")
+            if device == .zero && !target.marks.isStage {
+                return try leaveOutWhiteout(entry, name, in: directory)
             }
             try placeDevice(entry, name, in: directory, .characterDevice, device)
         case .blockDevice(let device):
@@ -35,6 +34,17 @@ extension LayerUnpacker {
                 try handle.makeSpecial(name, .fifo, permissions: 0o600)
             }
         }
+    }
+
+    /// Deletes the name that a character device 0:0 has: an overlay over the layer shows none.
+    ///
+    /// Such are what an overlay in a container has left; whole trees keep them.
+    private mutating func leaveOutWhiteout(
+        _ entry: ArchiveEntry, _ name: RawPath, in directory: UnpackDirectory
+    ) throws(ArchiveError) {
+        warnings.add(.whiteoutDevice, entry.shownPath)
+        try clear(name, in: directory)
+        try attempting("delete /\(directory.path.appending(name))", try hide(name, in: directory))
     }
 
     private mutating func placeFile(
@@ -67,8 +77,8 @@ extension LayerUnpacker {
                 try file.setOwner(uid: entry.uid, gid: entry.gid)
             }
             if !isExact || inherits { try file.setPermissions(entry.permissions) }
-            for attribute in entry.attributes where !isHostAttribute(attribute.name) {
-                try setOrSkip(attribute) { (attribute) throws(SyscallError) in
+            for attribute in storedAttributes(of: entry) {
+                try setOrSkip(attribute, entry) { (attribute) throws(SyscallError) in
                     try file.setAttribute(attribute)
                 }
             }
@@ -126,9 +136,9 @@ extension LayerUnpacker {
     /// A file that only the parents have is copied into the layer first, with all it has, as
     /// overlayfs does: a link cannot reach from one layer into another.
     private mutating func placeHardLink(
-        to target: RawPath, _ name: RawPath, in directory: UnpackDirectory
+        to linked: RawPath, _ name: RawPath, in directory: UnpackDirectory
     ) throws(ArchiveError) {
-        let way = try NormalWay(target)
+        let way = NormalWay(linked)
         let last = way.lastName
         let path = directory.path.appending(name)
         if last.isEmpty {
@@ -140,13 +150,14 @@ extension LayerUnpacker {
         }
         if source.path == path || source.path.hasPrefix(path.appending("")) {
             throw ArchiveError(
-                .malformed, "the hard link /\(path) names \(target), which it would replace")
+                .malformed, "the hard link /\(path) names \(linked), which it would replace")
         }
         let missing = ArchiveError(
-            .malformed, "the hard link /\(path) names \(target), which is no file before it")
+            .malformed, "the hard link /\(path) names \(linked), which is no file before it")
         do throws(SyscallError) {
             if let own = try source.handle.statusIfPresent(of: last) {
-                if own.type == .directory || own.isWhiteoutDevice { throw missingError }
+                let isGone = try target.marks.isWhiteout(own, last, in: source.handle)
+                if own.type == .directory || isGone { throw missingError }
             } else {
                 guard let below = try source.lowerEntry(last), below.directory == nil else {
                     throw missingError
@@ -157,7 +168,7 @@ extension LayerUnpacker {
         } catch  where error == missingError {
             throw missing
         } catch {
-            throw ArchiveError(.system, "could not reach \(target)", cause: error)
+            throw ArchiveError(.system, "could not reach \(linked)", cause: error)
         }
         try clear(name, in: directory)
         try attempting(
@@ -181,7 +192,7 @@ extension LayerUnpacker {
             // In a user namespace nobody may make device nodes; a runtime binds the few it needs.
             let isRefused = error.cause?.errno == .notPermitted
             guard isRefused && target.namespace == .user else { throw error }
-            summary.skippedDevices += 1
+            warnings.add(.refusedDevice, entry.shownPath)
         }
     }
 
@@ -212,8 +223,8 @@ extension LayerUnpacker {
                 try directory.removeInherited(from: name)
                 try handle.setPermissions(of: name, entry.permissions)
             }
-            for attribute in entry.attributes where !isHostAttribute(attribute.name) {
-                try setOrSkip(attribute) { (attribute) throws(SyscallError) in
+            for attribute in storedAttributes(of: entry) {
+                try setOrSkip(attribute, entry) { (attribute) throws(SyscallError) in
                     try handle.setAttribute(attribute, of: name)
                 }
             }
@@ -224,7 +235,7 @@ extension LayerUnpacker {
     }
 
     /// Removes what the layer has under a name, so that the member can take its place.
-    private mutating func clear(
+    mutating func clear(
         _ name: RawPath, in directory: UnpackDirectory
     ) throws(ArchiveError) {
         let path = directory.path.appending(name)

@@ -6,14 +6,42 @@ import GraphSystem
 import struct SystemPackage.Errno
 
 extension LayerUnpacker {
-    /// Refuses attributes by which an archive would steer overlayfs.
-    func checkAttributes(_ entry: ArchiveEntry) throws(ArchiveError) {
-        for attribute in entry.attributes where isOverlayAttribute(attribute.name) {
-            throw ArchiveError(
-                .malformed,
-                "the member \(entry.path) has the attribute \(attribute.name), which is overlayfs's own"
-            )
+    /// The attributes that a member shall have, under the names that they have in the layer's directory.
+    ///
+    /// ``AttributeTable`` says which; those left out are taken note of.
+    mutating func storedAttributes(of entry: ArchiveEntry) -> [ExtendedAttribute] {
+        var stored: [ExtendedAttribute] = []
+        for attribute in entry.attributes {
+            let (name, value) = (attribute.name, attribute.value)
+            let kept: String
+            switch AttributeTable.owner(of: name) {
+            case .host, .alias:
+                leaveOut(.hostAttribute, name, entry)
+                continue
+            case .overlay:
+                // What an overlay's own directories had is not a layer's, but a user's attribute is
+                // written as overlayfs keeps it.
+                guard let own = OverlayNamespace(of: name)?.unescaped(name) else {
+                    leaveOut(.overlayAttribute, name, entry)
+                    continue
+                }
+                kept = own
+            case .layer:
+                kept = name
+            }
+            if AttributeTable.isForFilesOnly(kept) && !entry.kind.hasUserAttributes {
+                leaveOut(.misplacedAttribute, name, entry)
+                continue
+            }
+            stored.append(ExtendedAttribute(name: target.marks.storedName(kept), value: value))
         }
+        return stored
+    }
+
+    private mutating func leaveOut(
+        _ kind: LayerWarning.Kind, _ name: String, _ entry: ArchiveEntry
+    ) {
+        warnings.add(kind, "\(name) of \(entry.shownPath)")
     }
 
     /// Gives a directory exactly the attributes of its member; its time is set in the end.
@@ -36,16 +64,17 @@ extension LayerUnpacker {
         try descriptor.descriptor.setPermissions(entry.permissions)
         // A directory made as the parents have it, or named twice, may have others.
         let old = try descriptor.attributes(of: ".").filter {
-            !isHostAttribute($0.name) && !$0.name.hasPrefix(target.namespace.rawValue)
+            AttributeTable.isContent($0.name) && !target.marks.isMark($0.name)
         }
+        let stored = storedAttributes(of: entry)
         if !old.isEmpty {
-            let kept = Set(entry.attributes.map(\.name))
+            let kept = Set(stored.map(\.name))
             for old in old where !kept.contains(old.name) {
                 try descriptor.removeAttribute(old.name, of: ".")
             }
         }
-        for attribute in entry.attributes where !isHostAttribute(attribute.name) {
-            try setOrSkip(attribute) { (attribute) throws(SyscallError) in
+        for attribute in stored {
+            try setOrSkip(attribute, entry) { (attribute) throws(SyscallError) in
                 try descriptor.descriptor.setAttribute(attribute)
             }
         }
@@ -56,15 +85,18 @@ extension LayerUnpacker {
         }
     }
 
-    /// Sets an attribute; where a user namespace may not, it is counted and left out.
+    /// Sets an attribute; where the filesystem has no place for it, or a user namespace may not set it,
+    /// it is left out.
     mutating func setOrSkip(
-        _ attribute: ExtendedAttribute,
+        _ attribute: ExtendedAttribute, _ entry: ArchiveEntry,
         _ set: (ExtendedAttribute) throws(SyscallError) -> Void
     ) throws(SyscallError) {
         do throws(SyscallError) {
             try set(attribute)
         } catch  where error.errno == .notPermitted && target.namespace == .user {
-            summary.skippedAttributes += 1
+            leaveOut(.refusedAttribute, attribute.name, entry)
+        } catch  where error.errno == .notSupported {
+            leaveOut(.unknownAttribute, attribute.name, entry)
         }
     }
 
@@ -97,7 +129,7 @@ extension LayerUnpacker {
         if status.type != .symbolicLink {
             try handle.setPermissions(of: name, status.permissions)
         }
-        for attribute in try below.copiedAttributes() {
+        for attribute in try below.copiedAttributes(for: target.marks) {
             try handle.setAttribute(attribute, of: name)
         }
         try handle.setTimes(of: name, status.modified)
@@ -109,20 +141,40 @@ extension LayerUnpacker {
     ) throws(SyscallError) {
         try descriptor.setOwner(uid: below.status.uid, gid: below.status.gid)
         try descriptor.setPermissions(below.status.permissions)
-        for attribute in try below.copiedAttributes() { try descriptor.setAttribute(attribute) }
+        for attribute in try below.copiedAttributes(for: target.marks) {
+            try descriptor.setAttribute(attribute)
+        }
         try descriptor.setTimes(below.status.modified)
     }
 }
 
 extension MergedEntry {
-    /// The attributes that a copy takes along: not those that somebody in the layer has set for an
-    /// overlay of theirs, which would steer ours.
-    fileprivate func copiedAttributes() throws(SyscallError) -> [ExtendedAttribute] {
+    /// The attributes that a copy takes along, under the names that they have in the layer's directory.
+    fileprivate func copiedAttributes(
+        for marks: LayerMarks
+    ) throws(SyscallError) -> [ExtendedAttribute] {
         do {
-            return try attributes().filter { !isOverlayAttribute($0.name) }
+            return try attributes().map {
+                ExtendedAttribute(name: marks.storedName($0.name), value: $0.value)
+            }
         } catch {
             throw error.cause
                 ?? SyscallError(call: error.message, errno: .notSupported)
+        }
+    }
+}
+
+extension ArchiveEntry {
+    /// The path for a person.
+    var shownPath: String { "/\(NormalWay(path).path)" }
+}
+
+extension ArchiveEntry.Kind {
+    /// Whether the kernel keeps `user.*` on it.
+    fileprivate var hasUserAttributes: Bool {
+        switch self {
+        case .file, .directory: true
+        case .symbolicLink, .hardLink, .characterDevice, .blockDevice, .fifo: false
         }
     }
 }

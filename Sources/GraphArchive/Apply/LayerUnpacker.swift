@@ -11,10 +11,8 @@ public struct UnpackSummary: Hashable, Sendable {
     public var entries: UInt64 = 0
     /// Bytes of file content.
     public var contentBytes: UInt64 = 0
-    /// Device nodes that a user namespace may not make, left out.
-    public var skippedDevices: UInt64 = 0
-    /// Attributes that a user namespace may not set, left out.
-    public var skippedAttributes: UInt64 = 0
+    /// What is not in the layer as the archive says.
+    public var warnings: [LayerWarning] = []
 }
 
 /// Unpacks a layer tar, recording its deletions as overlayfs does.
@@ -71,6 +69,7 @@ private func unpackLayer(
     try unpacker.finish()
     try unpacker.recordUnnamed(unpacker.observer)
     try reader.drain()
+    unpacker.summary.warnings = unpacker.warnings.all
     return unpacker.summary
 }
 
@@ -85,9 +84,12 @@ struct LayerUnpacker {
     let observer: WorkObserver
     var cache = UnpackDirectoryCache()
     var summary = UnpackSummary()
+    var warnings = LayerWarnings()
+    var times = HeldTimes()
     let unnamed = UnnamedContents()
     private let deferred: DeferredDeletions
     private var namesRoot = false
+    private var hasAUFSLinks = false
     /// The directory of the member before: most members share it.
     var recent: (parent: RawPath, directory: UnpackDirectory)?
 
@@ -107,30 +109,38 @@ struct LayerUnpacker {
     mutating func unpack(
         _ entry: ArchiveEntry, data: inout TarReader
     ) throws(ArchiveError) {
+        let (entry, isHeld) = try withHeldTime(entry)
         // As any directory that neither the archive nor the parents have.
         if summary.entries == 0 && target.lower.layers.isEmpty { root.modified = entry.modified }
         summary.entries += 1
         switch try EntryName(entry.path) {
-        case .ignored:
-            return
+        case .aufs:
+            warnings.add(.aufsMetadata, entry.shownPath)
+        case .aufsLink(let name):
+            hasAUFSLinks = true
+            try place(entry, name, below: EntryName.aufsLinks, data: &data)
         case .root:
             guard case .directory = entry.kind else {
-                throw ArchiveError(.malformed, "the root is not a directory in the archive")
+                return warnings.add(.misplacedRoot, entry.shownPath)
             }
-            try checkAttributes(entry)
+            if !isHeld { warnings.add(.time, entry.shownPath) }
             try setMetadata(of: root, entry)
             namesRoot = true
         case .opaque(let parent), .whiteout(let parent, _):
             let isDone = try canSeeParents() ? delete(entry.path, .existing) : false
             if !isDone { try deferred.append(entry.path, in: parent) }
         case .entry(let parent, let name):
-            try checkAttributes(entry)
-            let directory = try findOrMake(parent, modified: entry.modified)
-            if directory.pathBytes(of: name) > TarLimits.pathBytes {
-                throw tooLong(entry.path)
-            }
-            try place(entry, name, in: directory, data: &data)
+            if !isHeld { warnings.add(.time, entry.shownPath) }
+            try place(entry, name, below: parent, data: &data)
         }
+    }
+
+    private mutating func place(
+        _ entry: ArchiveEntry, _ name: RawPath, below parent: RawPath, data: inout TarReader
+    ) throws(ArchiveError) {
+        let directory = try findOrMake(parent, modified: entry.modified)
+        if directory.pathBytes(of: name) > TarLimits.pathBytes { throw tooLong(entry.path) }
+        try place(entry, name, in: directory, data: &data)
     }
 
     mutating func finish() throws(ArchiveError) {
@@ -139,6 +149,7 @@ struct LayerUnpacker {
             try observer.requireGoOn()
             _ = try delete(path, .makingMerged)
         }
+        if hasAUFSLinks { try removeAUFSLinks() }
         if target.lowerCompletion != nil && !namesRoot { try takeRootFromParents() }
         do throws(SyscallError) {
             try cache.removeAll()
@@ -155,8 +166,9 @@ struct LayerUnpacker {
         guard let below = target.lower.layers.first else { return }
         do throws(SyscallError) {
             let status = try below.status()
+            // Both are layers of an overlay, in which a user's attributes have the same names.
             try root.handle.descriptor.takeMetadata(from: below.descriptor, status) {
-                !isOverlayAttribute($0)
+                [marks = target.marks] in !marks.isMark($0)
             }
             root.modified = status.modified
         } catch {
@@ -187,7 +199,7 @@ struct LayerUnpacker {
             case .opaque(let parent):
                 guard let directory = try resolve(parent, way) else { return false }
                 try hideAll(in: directory)
-            case .root, .entry, .ignored:
+            case .root, .entry, .aufs, .aufsLink:
                 break
             }
             return true
@@ -199,7 +211,7 @@ struct LayerUnpacker {
     /// Hides what the parents have in a directory.
     private mutating func hideAll(in directory: UnpackDirectory) throws(SyscallError) {
         guard let lower = try directory.lower() else { return }
-        if directory.parent != nil { return try directory.makeOpaque(target.namespace, observer) }
+        if directory.parent != nil { return try directory.makeOpaque(target.marks, observer) }
         // overlayfs does not look for the mark on a layer's root, so each name is deleted.
         for name in SortedNames(try lower.listed(above: 0).listings) {
             try observer.requireGoOnCalls()
@@ -210,14 +222,14 @@ struct LayerUnpacker {
     /// Hides a name of the parents.
     ///
     /// What this layer itself puts under the name stays.
-    private mutating func hide(
+    mutating func hide(
         _ name: RawPath, in directory: UnpackDirectory
     ) throws(SyscallError) {
         guard try directory.lowerEntry(name) != nil else { return }
         if let own = try directory.handle.statusIfPresent(of: name) {
             guard own.type == .directory else { return }
-            return try open(name, in: directory, own).makeOpaque(target.namespace, observer)
+            return try open(name, in: directory, own).makeOpaque(target.marks, observer)
         }
-        try directory.handle.makeSpecial(name, .characterDevice, permissions: 0)
+        try target.marks.makeWhiteout(name, in: directory.handle)
     }
 }

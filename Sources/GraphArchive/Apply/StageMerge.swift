@@ -7,29 +7,28 @@ import struct SystemPackage.Errno
 
 /// Carries out what was recorded in a staging directory on a whole tree of the same filesystem.
 ///
-/// For backends whose layers are whole trees: a layer is unpacked beside its tree, recorded as
-/// overlayfs records it, and then merged by renaming. Directories that the tree lacks move in one
-/// step, so a base layer costs as many renames as its root has names.
+/// For backends whose layers are whole trees: a layer is unpacked beside its tree, its
+/// deletions marked, and then merged by renaming. Directories that the tree lacks move
+/// in one step, so a base layer costs as many renames as its root has names.
 ///
-/// `stage` was written by ``unpackLayer(from:into:observer:)`` with its deletions recorded in
-/// `namespace`, and is partly empty afterwards. After a failure `root` is neither the old tree nor
-/// the new one.
+/// `stage` was written by ``unpackLayer(from:into:observer:)`` as a stage with its marks in
+/// `namespace`, and is partly empty afterwards. What is immutable or append-only in the tree is so no
+/// more where the layer changes it. After a failure `root` is neither the old tree nor the new one.
 public func mergeStage(
     _ stage: Directory, _ namespace: OverlayNamespace, into root: Directory,
     observer: WorkObserver = .none
 ) throws(ArchiveError) {
     do throws(ArchiveError) {
-        try StageMerge(namespace: namespace, observer: observer).merge(stage, into: root)
+        let marks = LayerMarks(namespace, isStage: true)
+        try StageMerge(marks: marks, observer: observer).merge(stage, into: root)
     } catch  where error.cause?.errno == .canceled && observer.isCancelled {
         throw .cancelled
     }
 }
 
 private struct StageMerge {
-    let namespace: OverlayNamespace
+    let marks: LayerMarks
     let observer: WorkObserver
-
-    private var encoding: LayerEncoding { .overlay(namespace) }
 
     /// A directory that both have, and how far it has been merged.
     private struct Level {
@@ -70,6 +69,8 @@ private struct StageMerge {
     ) throws(ArchiveError) -> Level {
         do throws(SyscallError) {
             let status = try stage.status()
+            // File flags are in no layer tar, so they do not decide whether one can be applied.
+            if try tree.status().isLocked { try tree.descriptor.clearLocks() }
             try copyAttributes(of: stage, to: tree)
             try tree.descriptor.setOwner(uid: status.uid, gid: status.gid)
             try tree.descriptor.setPermissions(status.permissions)
@@ -88,7 +89,7 @@ private struct StageMerge {
         do throws(SyscallError) {
             let staged = try stage.status(of: name)
             let existing = try tree.statusIfPresent(of: name)
-            if staged.isWhiteoutDevice {
+            if try marks.isWhiteout(staged, name, in: stage) {
                 if existing != nil { try tree.removeTree(name, observer) }
                 return nil
             }
@@ -98,7 +99,7 @@ private struct StageMerge {
                 try stage.rename(name, to: name, in: tree)
                 return nil
             }
-            let isOpaque = try encoding.isOpaque(name, in: stage)
+            let isOpaque = try marks.isOpaque(name, in: stage)
             if isOpaque || existing?.type != .directory {
                 if existing != nil { try tree.removeTree(name, observer) }
                 if isOpaque { try stripMarks(of: name, in: stage) }
@@ -123,9 +124,7 @@ private struct StageMerge {
 
     /// Takes the marks of deletions out of a directory that becomes a part of a whole tree.
     private func stripMarks(of name: RawPath, in stage: Directory) throws(SyscallError) {
-        try stage.openDirectory(name).removeWhiteouts(andMark: namespace.name("opaque")) {
-            observer.isCancelled
-        }
+        try marks.remove(from: try stage.openDirectory(name), andOpaque: true, observer)
     }
 
     /// Makes the attributes of `tree` those of `stage`.
@@ -133,9 +132,9 @@ private struct StageMerge {
         of stage: Directory, to tree: Directory
     ) throws(SyscallError) {
         let wanted = try stage.attributes(of: ".").filter {
-            !$0.name.hasPrefix(namespace.rawValue) && !isHostAttribute($0.name)
+            AttributeTable.isContent($0.name)
         }
-        let old = try tree.attributes(of: ".").filter { !isHostAttribute($0.name) }
+        let old = try tree.attributes(of: ".").filter { AttributeTable.isContent($0.name) }
         if !old.isEmpty {
             let kept = Set(wanted.map(\.name))
             for old in old where !kept.contains(old.name) {

@@ -117,16 +117,13 @@ final class UnpackDirectory {
     }
 
     /// Hides what the parents have here.
-    func makeOpaque(
-        _ namespace: OverlayNamespace, _ observer: WorkObserver
-    ) throws(SyscallError) {
+    func makeOpaque(_ marks: LayerMarks, _ observer: WorkObserver) throws(SyscallError) {
         if isOpaque { return }
-        let opaque = ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")])
-        try handle.setAttribute(opaque, of: ".")
+        try handle.setAttribute(marks.opaque, of: ".")
         isOpaque = true
         // Deletions recorded before the mark have nothing to hide any more, and overlayfs lists
         // the names of such.
-        try handle.removeWhiteouts { observer.isCancelled }
+        try marks.remove(from: try handle, andOpaque: false, observer)
     }
 
     /// Whether what is made in this directory inherits an access list (acl(5)), which it must not

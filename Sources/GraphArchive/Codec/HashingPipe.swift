@@ -95,6 +95,8 @@ public struct WrittenTar: Hashable, Sendable {
     public let digest: Digest
     public let byteCount: UInt64
     public let timings: WorkTimings
+    /// What of the layer is not in it.
+    public internal(set) var warnings: [LayerWarning] = []
 }
 
 private struct Blocks: Sendable {

@@ -213,9 +213,6 @@ public struct TarReader: ~Copyable {
             }
         }
         padding = TarHeader.padding(of: member.storedSize)
-        if path.isEmpty {
-            throw ArchiveError(.malformed, "a member has an empty name", offset: place)
-        }
         return entry
     }
 

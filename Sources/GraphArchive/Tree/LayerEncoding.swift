@@ -12,6 +12,34 @@ public enum OverlayNamespace: String, Hashable, Sendable {
 
     /// The full name of an attribute, such as `trusted.overlay.opaque`.
     public func name(_ key: String) -> String { rawValue + key }
+
+    /// Whether an overlay obeys an attribute, and does not only keep it for somebody else.
+    package func isMark(_ name: String) -> Bool {
+        name.hasPrefix(rawValue) && !name.hasPrefix(self.name(Self.escape))
+    }
+
+    /// What stands behind the beginning of a name that overlayfs keeps for an overlay in its mount:
+    /// a user's own `trusted.overlay.X` is `trusted.overlay.overlay.X` in the layer (Linux 6.7).
+    private static let escape = "overlay."
+
+    /// The name below which an overlay keeps a user's own attribute, as archives have it, too.
+    package func escaped(_ name: String) -> String {
+        self.name(Self.escape + name.dropFirst(rawValue.count))
+    }
+
+    /// The user's own name of an attribute that is kept for an overlay in the mount; nil for one that is
+    /// not.
+    package func unescaped(_ name: String) -> String? {
+        guard name.hasPrefix(self.name(Self.escape)) else { return nil }
+        return rawValue + name.dropFirst(rawValue.count + Self.escape.count)
+    }
+
+    /// The namespace that an attribute's name is in.
+    package init?(of name: String) {
+        guard let found = [Self.trusted, .user].first(where: { name.hasPrefix($0.rawValue) })
+        else { return nil }
+        self = found
+    }
 }
 
 /// How a directory of a ``LayeredTree`` records what its layer deletes.
@@ -91,7 +119,7 @@ extension LayerEncoding {
         do throws(SyscallError) {
             var kept: [ExtendedAttribute] = []
             for attribute in try directory.attributeNames(of: name)
-            where !isHostAttribute(attribute) {
+            where AttributeTable.isContent(attribute) {
                 guard let shown = try contentName(attribute, of: name, type, mayRefer),
                     let value = try directory.attribute(attribute, of: name)
                 else { continue }
@@ -114,8 +142,7 @@ extension LayerEncoding {
         if !mayRefer && type.isReference(key) {
             throw SyscallError.damage("\(key) of \(name)", "the layer must not have it")
         }
-        // overlayfs keeps a user's own `trusted.overlay.X` as `trusted.overlay.overlay.X`.
-        return key.hasPrefix("overlay.") ? namespace.rawValue + key.dropFirst(8) : nil
+        return namespace.unescaped(attribute)
     }
 }
 
@@ -129,16 +156,4 @@ extension FileType {
         case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket: false
         }
     }
-}
-
-/// Whether an attribute is the host's and not the layer's: labels are given by the host's policy,
-/// and EVM's value is bound to the host's key.
-func isHostAttribute(_ name: String) -> Bool {
-    name == "security.selinux" || name == "security.evm"
-}
-
-/// Whether an attribute is one that overlayfs reads, in either of its namespaces.
-package func isOverlayAttribute(_ name: String) -> Bool {
-    name.hasPrefix(OverlayNamespace.trusted.rawValue)
-        || name.hasPrefix(OverlayNamespace.user.rawValue)
 }

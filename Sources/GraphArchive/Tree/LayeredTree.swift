@@ -47,16 +47,28 @@ public struct ApplyTarget: Sendable {
     ///
     /// Only where `lower` shows what is deleted: overlayfs lists the names of needless ones.
     public let namespace: OverlayNamespace
+    /// Whether ``mergeStage(_:_:into:observer:)`` is to read the marks, and no overlay: then they are
+    /// others, since whole trees may hold what overlayfs would take for marks.
+    public let isStage: Bool
     /// What lies below: looked into for links, for the attributes of directories that the archive
     /// does not name, and for targets of hard links.
     public let lower: LayeredTree
     /// Set while `lower` is still being written, and nothing in it may be looked at.
     public var lowerCompletion: TreeCompletion?
 
-    /// Describes a place.
+    /// Describes a layer of an overlay.
     public init(directory: Directory, namespace: OverlayNamespace, lower: LayeredTree) {
         (self.directory, self.namespace, self.lower) = (directory, namespace, lower)
+        isStage = false
     }
+
+    /// Describes a staging place; in `namespace` marks can be set there.
+    public init(stage: Directory, namespace: OverlayNamespace, lower: LayeredTree) {
+        (directory, self.namespace, self.lower) = (stage, namespace, lower)
+        isStage = true
+    }
+
+    var marks: LayerMarks { LayerMarks(namespace, isStage: isStage) }
 }
 
 /// When a tree that others write is complete.

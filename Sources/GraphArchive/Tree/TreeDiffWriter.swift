@@ -3,48 +3,60 @@
 
 import GraphSystem
 
-/// Writes how a tree differs from another as a layer tar.
+/// Writes how a tree differs from another as a layer tar, and tells what it left out.
 ///
-/// The bytes depend on the two trees alone, not on the backend, the host or the order in which
-/// things were made: names sorted, numbers instead of user names, deletions one by one (never an
+/// The bytes depend on the two trees and the form alone, not on the backend, the host or the order in
+/// which things were made: names sorted, numbers instead of user names, deletions one by one (never an
 /// opaque marker), the first name of a file with its data and the others as hard links to it.
 ///
 /// `sink` gets the uncompressed tar, and is finished. Throws ``ArchiveError/Code/unsupported``
 /// for what no layer tar can say, such as a file whose name begins with `.wh.`.
+@discardableResult
 public func writeTreeDiff(
-    _ source: DiffSource, to sink: any ByteSink, observer: WorkObserver = .none
-) throws(ArchiveError) {
-    var writer = TreeDiffWriter(sink, observer)
+    _ source: DiffSource, _ form: DiffForm = DiffForm(), to sink: any ByteSink,
+    observer: WorkObserver = .none
+) throws(ArchiveError) -> [LayerWarning] {
+    var writer = TreeDiffWriter(sink, form, observer)
     try writer.writeRoot(source)
     try DiffWalk(source, .complete, observer).run { (difference) throws(ArchiveError) in
         try writer.write(difference)
     }
+    let warnings = writer.warnings.all
     try writer.finish()
+    return warnings
 }
 
 /// The same, hashed on the way to the sink; both on a thread of their own.
 public func writeHashedTreeDiff(
-    _ source: DiffSource, to sink: any ByteSink, observer: WorkObserver = .none
+    _ source: DiffSource, _ form: DiffForm = DiffForm(), to sink: any ByteSink,
+    observer: WorkObserver = .none
 ) throws(ArchiveError) -> WrittenTar {
     let pipe = try HashingPipe(sink)
-    try writeTreeDiff(source, to: pipe, observer: observer)
-    return pipe.result
+    let warnings = try writeTreeDiff(source, form, to: pipe, observer: observer)
+    var written = pipe.result
+    written.warnings = warnings
+    return written
 }
 
 private struct TreeDiffWriter: ~Copyable {
     private var tar: TarWriter
+    private let form: DiffForm
     private let observer: WorkObserver
+    private(set) var warnings = LayerWarnings()
+    /// The directory that was left out last.
+    private var leftOut: RawPath?
     private var writtenBytes: UInt64 = 0
     /// The first name of each file with several.
     private var firstNames: [FileIdentity: RawPath] = [:]
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
 
-    init(_ sink: any ByteSink, _ observer: WorkObserver) {
+    init(_ sink: any ByteSink, _ form: DiffForm, _ observer: WorkObserver) {
         tar = TarWriter(sink)
-        self.observer = observer
+        (self.form, self.observer) = (form, observer)
     }
 
-    /// The root is named when there was none, or when its own attributes differ.
+    /// The root is named when its own attributes are others than before, or without a tree before others
+    /// than whoever unpacks a layer gives it.
     mutating func writeRoot(_ source: DiffSource) throws(ArchiveError) {
         guard let top = source.new.layers.first else { return }
         let status = try attempting("look at /", try top.status())
@@ -58,26 +70,55 @@ private struct TreeDiffWriter: ~Copyable {
             let old = try source.old.encoding.contentAttributes(
                 of: ".", in: below, .directory, mayRefer: true)
             if same && old == attributes { return }
+        } else if !form.alwaysNamesRoot && attributes.isEmpty && status.permissions == 0o755
+            && status.uid == 0 && status.gid == 0
+        {
+            return
         }
-        try writeWithoutData(
-            ArchiveEntry(".", .directory, status: status, attributes: attributes))
+        try writeWithoutData(entry(".", .directory, status, attributes))
+    }
+
+    /// Whether a name is written that begins as a deletion does, or is the deletion of such.
+    private mutating func isWritten(_ path: RawPath) throws(ArchiveError) -> Bool {
+        if let leftOut, path.hasPrefix(leftOut) { return false }
+        guard path.lastName.hasPrefix(EntryName.marker) else { return true }
+        switch form.markedNames {
+        case .refused:
+            throw ArchiveError(
+                .unsupported,
+                "/\(path) cannot be put into a layer tar: .wh. marks deletions there"
+                    + " (--skip-unrepresentable leaves such names out)")
+        case .leftOut:
+            warnings.add(.whiteoutName, "/\(path)")
+            leftOut = path.appending("")
+            return false
+        case .written:
+            warnings.add(.whiteoutName, "/\(path)")
+            return true
+        }
+    }
+
+    /// A member as the tree has it.
+    private func entry(
+        _ path: RawPath, _ kind: ArchiveEntry.Kind, _ status: FileStatus,
+        _ attributes: [ExtendedAttribute] = []
+    ) -> ArchiveEntry {
+        ArchiveEntry(
+            path: path, kind: kind, permissions: status.permissions, uid: status.uid,
+            gid: status.gid,
+            modified: form.latest.map { min($0, status.modified) } ?? status.modified,
+            attributes: attributes.map(\.archived))
     }
 
     mutating func write(_ difference: Difference) throws(ArchiveError) {
         try observer.report(WorkProgress(phase: "writing", completedBytes: writtenBytes))
-        guard let entry = difference.entry else {
-            return try writeWhiteout(difference.path)
-        }
         let path = difference.path
-        if entry.name.hasPrefix(".wh.") {
-            throw ArchiveError(
-                .unsupported, "/\(path) cannot be put into a layer tar: .wh. marks deletions there")
-        }
+        guard try isWritten(path) else { return }
+        guard let entry = difference.entry else { return try writeWhiteout(path) }
         let status = entry.status
         if status.type != .directory && status.links > 1 {
             if let first = firstNames[status.identity] {
-                let link = ArchiveEntry(path, .hardLink(target: first), status: status)
-                return try writeWithoutData(link)
+                return try writeWithoutData(self.entry(path, .hardLink(target: first), status))
             }
             firstNames[status.identity] = path
         }
@@ -95,7 +136,7 @@ private struct TreeDiffWriter: ~Copyable {
         case .fifo: kind = .fifo
         case .socket: return
         }
-        try writeWithoutData(ArchiveEntry(path, kind, status: status, attributes: attributes))
+        try writeWithoutData(self.entry(path, kind, status, attributes))
     }
 
     consuming func finish() throws(ArchiveError) { try tar.finish() }
@@ -120,8 +161,7 @@ private struct TreeDiffWriter: ~Copyable {
         let status =
             data.isElsewhere
             ? entry.status : try attempting("look at /\(path)", try data.file.status())
-        try tar.begin(
-            ArchiveEntry(path, .file(size: status.size), status: status, attributes: attributes))
+        try tar.begin(self.entry(path, .file(size: status.size), status, attributes))
         // Moved out, since a span of it may not lie in `self` while `self` is changed.
         var buffer = self.buffer
         self.buffer = []
@@ -143,12 +183,11 @@ private struct TreeDiffWriter: ~Copyable {
     }
 }
 
-extension ArchiveEntry {
-    fileprivate init(
-        _ path: RawPath, _ kind: Kind, status: FileStatus, attributes: [ExtendedAttribute] = []
-    ) {
-        self.init(
-            path: path, kind: kind, permissions: status.permissions, uid: status.uid,
-            gid: status.gid, modified: status.modified, attributes: attributes)
+extension ExtendedAttribute {
+    /// As archives have it: what an overlay over the layer would obey is written as overlayfs keeps it.
+    fileprivate var archived: ExtendedAttribute {
+        guard AttributeTable.owner(of: name) == .overlay, let namespace = OverlayNamespace(of: name)
+        else { return self }
+        return ExtendedAttribute(name: namespace.escaped(name), value: value)
     }
 }

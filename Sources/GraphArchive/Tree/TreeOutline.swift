@@ -183,7 +183,7 @@ private struct OutlineEntry {
     mutating func add(target: RawPath) { append(target.bytes) }
 
     mutating func add(attributes: [ExtendedAttribute]) {
-        for attribute in attributes.sorted() where !isHostAttribute(attribute.name) {
+        for attribute in attributes.sorted() where AttributeTable.isContent(attribute.name) {
             append(Array(attribute.name.utf8)[...])
             append(attribute.value[...])
         }
