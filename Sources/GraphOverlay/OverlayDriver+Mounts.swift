@@ -69,7 +69,8 @@ extension OverlayDriver {
         } catch  where error.errno == .fileExists {
             return true
         } catch {
-            throw spaceError("make the directory that base layers lie on", error, on: folder.descriptor)
+            throw spaceError(
+                "make the directory that base layers lie on", error, on: folder.descriptor)
         }
     }
 }

@@ -44,11 +44,26 @@ extension MountedLayer {
 
 extension Session {
     /// Prints a layer's id, and the timings on standard error, or with the layer as JSON.
-    func print(id layer: Layer, _ timings: WorkTimings? = nil) throws(DriverError) {
-        guard let timings else { return try print(layer.id, json: layer.json) }
-        if global.json { return try print(layer.id, json: layer.json.adding(timings.member())) }
-        Failure.printLine(timings.line())
-        try print(layer.id, json: .null)
+    ///
+    /// `existing` is given by commands that may find the layer in the store.
+    func print(
+        id layer: Layer, existing: Bool? = nil, _ timings: WorkTimings? = nil
+    ) throws(DriverError) {
+        try print(name: layer.id, layer.json, existing: existing, timings)
+    }
+
+    /// The same for what has a name and other members.
+    func print(
+        name: String, _ object: JSON, existing: Bool?, _ timings: WorkTimings?
+    ) throws(DriverError) {
+        guard global.json else {
+            if let timings { Failure.printLine(timings.line()) }
+            return try print(name, json: .null)
+        }
+        var object = object
+        if let existing { object = object.adding(("existing", .bool(existing))) }
+        if let timings { object = object.adding(timings.member()) }
+        try output.print(object)
     }
 
     /// Prints a mount's path.
