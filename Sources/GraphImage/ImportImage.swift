@@ -17,13 +17,15 @@ import Synchronization
 ///     only one, with the names that it has there.
 ///   - platform: Chooses among images of one name for several platforms.
 ///   - store: Takes the layers.
+///   - keepsBlobs: Whether to keep the layers also as they came, compressed, so that an export has the
+///     manifest that came: about as much space again as they had in the source.
 ///   - observer: Hears how many bytes of the image have been read, and may stop the import.
 /// - Returns: The image as it is recorded, and what the time went into.
 /// - Throws: What ``ImageSource/image(named:for:)`` and the store throw;
 ///   ``DriverError/Code/digestMismatch`` for a blob with other bytes than its digest says.
 public func importImage(
     _ source: ImageSource, name: String? = nil, for platform: Platform = .host,
-    into store: LayerStore, observer: WorkObserver = .none
+    into store: LayerStore, keepsBlobs: Bool = false, observer: WorkObserver = .none
 ) throws(DriverError) -> ImportedImage {
     let image = try source.image(named: name, for: platform)
     let names = name.map { [$0] } ?? image.names
@@ -34,7 +36,8 @@ public func importImage(
                 + "are taken; --name gives it another one")
     }
     let work = ImageImport(
-        image: image, files: source.files, names: names, store: store, observer: observer)
+        image: image, files: source.files, names: names, store: store, keepsBlobs: keepsBlobs,
+        observer: observer)
     // Somebody else's failed import may take back a layer that this one has found: look again.
     for _ in 0..<3 {
         do throws(DriverError) {
@@ -63,6 +66,7 @@ private struct ImageImport {
     let files: ImageFiles
     let names: [String]
     let store: LayerStore
+    let keepsBlobs: Bool
     let observer: WorkObserver
 
     func run() throws(DriverError) -> ImportedImage {
@@ -78,12 +82,50 @@ private struct ImageImport {
         let top = applied.last?.layer ?? found
         do throws(DriverError) {
             let (stored, wasPresent) = try store.record(newImage(), over: top?.id)
+            if keepsBlobs { try keepBlobs(stored, wasPresent: wasPresent) }
             return ImportedImage(
                 image: stored, top: top, wasPresent: wasPresent && missing == 0,
                 timings: applied.reduce(into: WorkTimings()) { $0 += $1.timings })
         } catch {
             takeBack(applied)
             throw error
+        }
+    }
+
+    /// Keeps the compressed layers; takes the image back where that fails.
+    ///
+    /// They are named by the record by then, so that no collection takes them away.
+    private func keepBlobs(_ stored: StoredImage, wasPresent: Bool) throws(DriverError) {
+        do throws(DriverError) {
+            for layer in image.layers {
+                guard let digest = layer.blobDigest,
+                    try layer.compression(in: files) != Compression.none
+                else { continue }
+                let range = try layer.range(in: files)
+                try store.keepBlob(digest.description) { (sink) throws(DriverError) in
+                    try attempting(
+                        archive: "keep the blob \(digest)",
+                        try copy(BlobSource(range, expected: digest) { _ in }, to: sink))
+                }
+            }
+        } catch {
+            if !wasPresent {
+                for name in stored.names.dropFirst() { _ = try? store.untag(name) }
+                _ = try? store.removeImage(stored.id.hex)
+            }
+            throw error
+        }
+    }
+
+    private func copy(
+        _ source: BlobSource, to sink: any ByteSink
+    ) throws(ArchiveError) {
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        while true {
+            try observer.requireGoOn()
+            let count = try source.read(into: &buffer)
+            if count == 0 { return try sink.finish() }
+            try sink.write(buffer.span.extracting(0..<count))
         }
     }
 

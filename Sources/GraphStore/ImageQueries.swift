@@ -161,6 +161,14 @@ struct ImageQueries {
         return try Int.fetchOne(statement, arguments: [digest]) != nil
     }
 
+    /// Whether a manifest has a blob.
+    func isNamed(blob digest: String) throws -> Bool {
+        guard try arePresent() else { return true }
+        let statement = try database.cachedStatement(
+            sql: "SELECT 1 FROM manifest_layers WHERE digest = ? LIMIT 1")
+        return try Int.fetchOne(statement, arguments: [digest]) != nil
+    }
+
     /// The manifest that a name stands for.
     func manifest(named name: String) throws -> String? {
         let statement = try database.cachedStatement(

@@ -17,13 +17,14 @@ extension LayerStore {
     ) throws(DriverError) -> [Finding] {
         var findings = try databaseFindings()
         findings += try recordFindings()
+        findings += try imageFindings(deep: deep)
         findings += try interruptedFindings()
         // What waits to be freed is owned by the trash: nothing is wrong with it.
         findings += try diskFindings(missing: true).filter { $0.kind != .trash }
         findings += try mountFindings()
         findings += try bedFindings()
         findings += lossFindings() + driverFindings()
-        if deep { findings += try contentFindings(observer) }
+        if deep { findings += try contentFindings(observer) + blobFindings(observer) }
         return findings
     }
 
@@ -52,6 +53,7 @@ extension LayerStore {
         for orphan in try unownedRecipes() where orphan.isProvable {
             try recipes.remove(orphan.number)
         }
+        try removeUnnamedBlobs()
         try forgetStaleMounts()
         try reclaim(observer: observer)
         bed?.giveBack()
@@ -207,6 +209,9 @@ extension LayerStore {
         }
             + recipes.inventory().foreign.map {
                 Finding(.foreignFile, "recipes/\($0)", "the store makes no such thing")
+            }
+            + foreignBlobs().map {
+                Finding(.foreignFile, "blobs/\($0)", "the store makes no such thing")
             }
     }
 

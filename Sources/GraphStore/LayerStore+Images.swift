@@ -171,7 +171,11 @@ extension LayerStore {
     @discardableResult
     public func untag(_ name: String) throws(DriverError) -> StoredImage {
         try checkWritable("untag \(name)")
-        return try database.write("untag \(name)", resultSynchronization) { connection in
+        return try withReserve { () throws(DriverError) in try removeName(name) }
+    }
+
+    private func removeName(_ name: String) throws(DriverError) -> StoredImage {
+        try database.write("untag \(name)", resultSynchronization) { connection in
             let (queries, changes) = (ImageQueries(connection), ImageChanges(connection))
             guard try queries.arePresent(), let id = try queries.id(named: name),
                 let whole = try queries.wholeName(name, of: id)

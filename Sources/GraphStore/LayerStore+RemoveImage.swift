@@ -28,6 +28,7 @@ extension LayerStore {
             return try withLocks(on: candidates[...]) { () throws(DriverError) in
                 let removed = try beginRemoval(reference, id, Set(candidates.map(\.number)))
                 for layer in removed.layers { finishRemovalOfImage(layer) }
+                if removed.untagged == nil { forgetBlobs(of: removed.image) }
                 return removed
             }
         }
@@ -103,6 +104,16 @@ extension LayerStore {
                 try LayerChanges(connection).beginRemoval(of: record.number, owner: owner)
             }
             return RemovedImage(image: image, untagged: nil, layers: layers.map(\.layer))
+        }
+    }
+
+    /// Removes the blobs that were kept of an image; what fails is left to the next collection.
+    private func forgetBlobs(of image: StoredImage) {
+        do throws(DriverError) {
+            let digests = image.manifests.flatMap { $0.layers.map(\.digest) }
+            try removeUnnamedBlobs(among: Set(digests))
+        } catch {
+            warn("could not remove the blobs of an image that was removed", nil, error)
         }
     }
 

@@ -114,6 +114,7 @@ enum Schema {
             PRIMARY KEY (manifest, position)
         ) WITHOUT ROWID
         """,
+        "CREATE INDEX manifest_layers_by_digest ON manifest_layers (digest)",
         """
         CREATE TABLE image_names (
             name TEXT NOT NULL PRIMARY KEY,

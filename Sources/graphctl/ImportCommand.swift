@@ -37,6 +37,11 @@ struct ImportCommand: GraphCommand {
         transform: Platform.argument)
     var platform: Platform?
 
+    @Flag(
+        name: .customLong("keep-blobs"),
+        help: "Keep the layers also compressed as they came, so that export has the same manifest.")
+    var keepsBlobs = false
+
     @Flag(help: "Tell what the time went into.")
     var timings = false
 
@@ -87,7 +92,7 @@ struct ImportCommand: GraphCommand {
     ) throws(DriverError) {
         let imported = try GraphImage.importImage(
             images, name: name ?? source.name, for: platform ?? .host, into: store,
-            observer: observer)
+            keepsBlobs: keepsBlobs, observer: observer)
         session.progress?.erase()
         try session.print(
             name: imported.image.id.hex, imported.image.json, existing: imported.wasPresent,

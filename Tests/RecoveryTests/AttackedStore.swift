@@ -132,7 +132,7 @@ struct AttackedStore {
     private var rootNames: Set<String> {
         [
             "graph.db", "graph.db-wal", "graph.db-shm", "owners.lock", "reserve", "trash", driver,
-            "recipes",
+            "recipes", "blobs",
         ]
     }
 

@@ -5,6 +5,7 @@ import Foundation
 import GraphArchive
 import GraphCore
 import GraphStore
+import GraphSystem
 
 /// An image in the index of a layout.
 struct IndexEntry {
@@ -48,7 +49,9 @@ struct OCIExport {
             for (index, layer) in image.layers.enumerated() {
                 let came = image.manifest?.description.layers
                 let blob = came?.count == image.layers.count ? came?[index] : nil
-                let key = WrittenLayer.Key(layer.number, compression(of: blob))
+                let key = WrittenLayer.Key(
+                    number: layer.number, compression: compression(of: blob),
+                    came: blob?.digest)
                 let done =
                     if let known = blobs[key] { known } else { try write(layer, key, blob) }
                 blobs[key] = done
@@ -79,6 +82,12 @@ struct OCIExport {
     private func write(
         _ layer: Layer, _ key: WrittenLayer.Key, _ came: StoredBlob?
     ) throws(DriverError) -> WrittenLayer {
+        if let came, (options.compression ?? came.compression) == came.compression,
+            let kept = try store.keptBlob(came.digest)
+        {
+            let blob = try put(kept, came)
+            return WrittenLayer(blob: blob, compression: key.compression, isAsItCame: true)
+        }
         let blob = try place.put(
             blob: { (sink) throws(DriverError) in
                 try store.writeLayer(layer, to: Compressor(sink, key.compression), observer)
@@ -86,6 +95,32 @@ struct OCIExport {
         return WrittenLayer(
             blob: blob, compression: key.compression,
             isAsItCame: blob.digest.description == came?.digest)
+    }
+
+    /// Writes a layer that was kept as it came.
+    private func put(
+        _ kept: consuming OwnedDescriptor, _ came: StoredBlob
+    ) throws(DriverError) -> WrittenBlob {
+        let source = FileSource(kept)
+        let blob = try place.put(
+            blob: { (sink) throws(DriverError) in
+                var buffer = [UInt8](repeating: 0, count: 1 << 18)
+                while true {
+                    let count = try attempting(
+                        archive: "read the blob \(came.digest)", try source.read(into: &buffer))
+                    if count == 0 { break }
+                    try attempting(
+                        archive: "write the image",
+                        try sink.write(buffer.span.extracting(0..<count)))
+                    try attempting(archive: "write the image", try observer.requireGoOn())
+                }
+                try attempting(archive: "write the image", try sink.finish())
+            }, expecting: BlobDigest(parsing: came.digest))
+        guard blob.digest.description == came.digest else {
+            throw DriverError(
+                .digestMismatch, "the blob \(came.digest) was kept, and has \(blob.digest) now")
+        }
+        return blob
     }
 
     private func put(
@@ -142,10 +177,8 @@ private struct WrittenLayer {
     struct Key: Hashable {
         let number: LayerNumber
         let compression: Compression
-
-        init(_ number: LayerNumber, _ compression: Compression) {
-            (self.number, self.compression) = (number, compression)
-        }
+        /// The blob that it would best be.
+        let came: String?
     }
 
     let blob: WrittenBlob
