@@ -50,6 +50,8 @@ public struct DriverError: Error, Hashable, Sendable, CustomStringConvertible {
         /// Another user owns a file or directory of the store, may write to it, or may put another
         /// one in its place; the message has the command that mends it.
         public static let untrusted = Code(rawValue: 17)
+        /// No image has this name or id.
+        public static let imageNotFound = Code(rawValue: 18)
     }
 
     /// What ran out.
@@ -122,7 +124,7 @@ extension DriverError.Code: CustomStringConvertible {
             "layerNotFound", "layerExists", "layerInUse", "wrongKind", "invalidArgument",
             "invalidArchive", "digestMismatch", "depthExceeded", "unsupported", "noSpace",
             "quotaExceeded", "driverMismatch", "storeDamaged", "storeReadOnly", "cancelled",
-            "system", "untrusted",
+            "system", "untrusted", "imageNotFound",
         ]
         let index = Int(rawValue) - 1
         return names.indices.contains(index) ? names[index] : "code \(rawValue)"

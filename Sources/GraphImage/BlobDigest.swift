@@ -110,6 +110,20 @@ struct BlobHasher {
         }
     }
 
+    /// Takes all bytes.
+    mutating func update(_ bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBytes { bytes in
+            switch state {
+            case .sha256(var hasher):
+                unsafe hasher.update(bufferPointer: bytes)
+                state = .sha256(hasher)
+            case .sha512(var hasher):
+                unsafe hasher.update(bufferPointer: bytes)
+                state = .sha512(hasher)
+            }
+        }
+    }
+
     /// The digest of the bytes taken so far.
     var digest: BlobDigest {
         switch state {

@@ -28,22 +28,23 @@ struct DockerArchive {
     func image(named name: String?) throws(DriverError) -> Image {
         let document = try choose(name)
         let own = document.tags ?? []
-        let (digest, diffIDs) = try configuration(document.configuration)
-        guard diffIDs.count == document.layers.count else {
+        let (digest, bytes) = try configuration(document.configuration)
+        let content = try ConfigurationContent(bytes, named: document.configuration)
+        guard content.diffIDs.count == document.layers.count else {
             throw DriverError(
                 .invalidArchive,
                 "the image has \(document.layers.count) layers, but its"
-                    + " configuration lists \(diffIDs.count)")
+                    + " configuration lists \(content.diffIDs.count)")
         }
+        let chosen = own.filter { tag in name.map { ImageSource.matches(tag, $0) } ?? false }
         return Image(
-            name: own.first { tag in name.map { ImageSource.matches(tag, $0) } ?? true }
-                ?? own.first,
-            manifestDigest: nil, configurationDigest: digest,
-            layers: zip(diffIDs, document.layers).map { diffID, fileName in
+            names: chosen + own.filter { !chosen.contains($0) },
+            configurationDigest: digest,
+            layers: zip(content.diffIDs, document.layers).map { diffID, fileName in
                 ImageLayer(
-                    diffID: diffID, blobDigest: nil, blobBytes: nil, fileName: fileName,
-                    isForeign: false)
-            })
+                    diffID: diffID, blobDigest: nil, blobBytes: nil, mediaType: "",
+                    fileName: fileName, isForeign: false)
+            }, configuration: bytes, platform: content.platform, manifest: nil)
     }
 
     private func choose(_ name: String?) throws(DriverError) -> DockerImageDocument {
@@ -66,7 +67,7 @@ struct DockerArchive {
     ///
     /// Its name is its digest, as docker and skopeo write it; other names give nothing to verify it
     /// with.
-    private func configuration(_ name: String) throws(DriverError) -> (BlobDigest, [Digest]) {
+    private func configuration(_ name: String) throws(DriverError) -> (BlobDigest, [UInt8]) {
         guard let bytes = try files.document(named: name) else {
             throw DriverError(.invalidArchive, "the image has no file \(name)")
         }
@@ -76,6 +77,6 @@ struct DockerArchive {
         if let expected = Digest(parsing: stem), expected != digest {
             throw DriverError(.digestMismatch, "the configuration \(name) has the digest \(digest)")
         }
-        return (BlobDigest(digest), try ManifestReader.diffIDs(inConfiguration: bytes, named: name))
+        return (BlobDigest(digest), bytes)
     }
 }

@@ -32,7 +32,7 @@ struct Descriptor: Decodable {
 }
 
 /// The platform in a descriptor, or at the top of a configuration.
-struct PlatformDocument: Decodable {
+struct PlatformDocument: Decodable, Sendable {
     let os: String?
     let architecture: String?
     let variant: String?

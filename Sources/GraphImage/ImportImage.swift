@@ -6,53 +6,38 @@ public import GraphCore
 public import GraphStore
 import Synchronization
 
-/// Labels that an import puts on an image's top layer.
-public enum ImageLabel {
-    /// The image's name.
-    public static let name = "org.opencontainers.image.ref.name"
-    /// Bytes of the longest name: twice what registries take of one with a digest.
-    public static let nameBytesMax = 1_024
-    /// Digest of the OCI manifest, when there is one.
-    public static let manifest = "graph.image.manifest"
-    /// Digest of the image's configuration.
-    public static let configuration = "graph.image.config"
-}
-
-/// Brings an image's layers into a store, and verifies all digests.
+/// Brings an image and its layers into a store, and verifies all digests.
 ///
-/// Layers that the store has are not read. When it fails, the layers that it added and that nothing
+/// Layers that the store has are not read, and an image that it has gets the names that it lacks. When it fails, the layers that it added and that nothing
 /// uses by then are removed again.
 ///
 /// - Parameters:
 ///   - source: Holds the image.
 ///   - name: Chooses the image where the source holds several, and becomes its name; nil for the
-///     only one, with the name that it has there.
+///     only one, with the names that it has there.
 ///   - platform: Chooses among images of one name for several platforms.
 ///   - store: Takes the layers.
+///   - keepsBlobs: Whether to keep the layers also as they came, compressed, so that an export has the
+///     manifest that came: about as much space again as they had in the source.
 ///   - observer: Hears how many bytes of the image have been read, and may stop the import.
-/// - Returns: The top layer, with the labels of ``ImageLabel``, and what the time went into.
+/// - Returns: The image as it is recorded, and what the time went into.
 /// - Throws: What ``ImageSource/image(named:for:)`` and the store throw;
 ///   ``DriverError/Code/digestMismatch`` for a blob with other bytes than its digest says.
 public func importImage(
     _ source: ImageSource, name: String? = nil, for platform: Platform = .host,
-    into store: LayerStore, observer: WorkObserver = .none
+    into store: LayerStore, keepsBlobs: Bool = false, observer: WorkObserver = .none
 ) throws(DriverError) -> ImportedImage {
     let image = try source.image(named: name, for: platform)
-    guard !image.layers.isEmpty else {
-        throw DriverError(.unsupported, "the image has no layers")
-    }
-    let given = name ?? image.name
-    if let given, given.utf8.count > ImageLabel.nameBytesMax {
+    let names = name.map { [$0] } ?? image.names
+    for given in names where given.utf8.count > ImageName.bytesMax {
         throw DriverError(
             name == nil ? .invalidArchive : .invalidArgument,
-            "the image's name has \(given.utf8.count) bytes, and at most "
-                + "\(ImageLabel.nameBytesMax) are taken; --name gives it another one")
+            "the image's name has \(given.utf8.count) bytes, and at most \(ImageName.bytesMax) "
+                + "are taken; --name gives it another one")
     }
-    var labels = [ImageLabel.configuration: image.configurationDigest.description]
-    labels[ImageLabel.manifest] = image.manifestDigest?.description
-    labels[ImageLabel.name] = given
     let work = ImageImport(
-        image: image, files: source.files, labels: labels, store: store, observer: observer)
+        image: image, files: source.files, names: names, store: store, keepsBlobs: keepsBlobs,
+        observer: observer)
     // Somebody else's failed import may take back a layer that this one has found: look again.
     for _ in 0..<3 {
         do throws(DriverError) {
@@ -66,8 +51,11 @@ public func importImage(
 
 /// An image that is in a store.
 public struct ImportedImage: Hashable, Sendable {
-    /// The topmost of its layers.
-    public let top: Layer
+    public let image: StoredImage
+    /// The topmost of its layers; nil for an image without layers.
+    public let top: Layer?
+    /// Whether the store had all of it, its names apart.
+    public let wasPresent: Bool
     /// Of all layers that were read.
     public let timings: WorkTimings
     /// What is not in its layers as their archives say, of those that were unpacked.
@@ -78,32 +66,101 @@ public struct ImportedImage: Hashable, Sendable {
 private struct ImageImport {
     let image: Image
     let files: ImageFiles
-    let labels: [String: String]
+    let names: [String]
     let store: LayerStore
+    let keepsBlobs: Bool
     let observer: WorkObserver
 
     func run() throws(DriverError) -> ImportedImage {
         let (found, missing) = try topmostFound()
-        var timings = WorkTimings()
-        var warnings: [LayerWarning] = []
-        var top = found
+        var applied: [AppliedLayer] = []
         if missing > 0 {
-            let applied = try store.apply(
+            applied = try store.apply(
                 chain: try chain(of: image.layers.suffix(missing)), parent: found?.id,
                 // The store's own reports count the bytes of one layer; these count those of the
                 // image.
                 observer: WorkObserver(isCancelled: { [observer] in observer.isCancelled }))
-            for layer in applied { timings += layer.timings }
-            warnings = LayerWarning.joined(applied.map(\.warnings))
-            top = applied.last?.layer
         }
-        guard let top else { preconditionFailure("an image with layers has a top one") }
-        let wanted = labels.filter { top.labels[$0.key] != $0.value }
-        if wanted.isEmpty {
-            return ImportedImage(top: top, timings: timings, warnings: warnings)
+        let top = applied.last?.layer ?? found
+        do throws(DriverError) {
+            let (stored, wasPresent) = try store.record(newImage(), over: top?.id)
+            if keepsBlobs { try keepBlobs(stored, wasPresent: wasPresent) }
+            return ImportedImage(
+                image: stored, top: top, wasPresent: wasPresent && missing == 0,
+                timings: applied.reduce(into: WorkTimings()) { $0 += $1.timings },
+                warnings: LayerWarning.joined(applied.map(\.warnings)))
+        } catch {
+            takeBack(applied)
+            throw error
         }
-        let labelled = try store.setLabels(of: top.id, wanted.mapValues { Optional($0) })
-        return ImportedImage(top: labelled, timings: timings, warnings: warnings)
+    }
+
+    /// Keeps the compressed layers; takes the image back where that fails.
+    ///
+    /// They are named by the record by then, so that no collection takes them away.
+    private func keepBlobs(_ stored: StoredImage, wasPresent: Bool) throws(DriverError) {
+        do throws(DriverError) {
+            for layer in image.layers {
+                guard let digest = layer.blobDigest,
+                    try layer.compression(in: files) != Compression.none
+                else { continue }
+                let range = try layer.range(in: files)
+                try store.keepBlob(digest.description) { (sink) throws(DriverError) in
+                    try attempting(
+                        archive: "keep the blob \(digest)",
+                        try copy(BlobSource(range, expected: digest) { _ in }, to: sink))
+                }
+            }
+        } catch {
+            if !wasPresent {
+                for name in stored.names.dropFirst() { _ = try? store.untag(name) }
+                _ = try? store.removeImage(stored.id.hex)
+            }
+            throw error
+        }
+    }
+
+    private func copy(
+        _ source: BlobSource, to sink: any ByteSink
+    ) throws(ArchiveError) {
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        while true {
+            try observer.requireGoOn()
+            let count = try source.read(into: &buffer)
+            if count == 0 { return try sink.finish() }
+            try sink.write(buffer.span.extracting(0..<count))
+        }
+    }
+
+    /// Removes the layers that were added, the topmost first, unless somebody uses them by now.
+    private func takeBack(_ applied: [AppliedLayer]) {
+        for added in applied.reversed() where !added.wasPresent {
+            guard (try? store.remove(added.layer.id)) != nil else { return }
+        }
+        _ = try? store.reclaim()
+    }
+
+    private func newImage() throws(DriverError) -> NewImage {
+        var new = NewImage(
+            configuration: image.configuration, system: image.platform.os,
+            architecture: image.platform.architecture, variant: image.platform.variant,
+            names: names)
+        guard let manifest = image.manifest else { return new }
+        var blobs: [StoredBlob] = []
+        for layer in image.layers {
+            guard let digest = layer.blobDigest, let bytes = layer.blobBytes else { continue }
+            blobs.append(
+                StoredBlob(
+                    diffID: layer.diffID, digest: digest.description, bytes: bytes,
+                    mediaType: layer.mediaType, compression: try layer.compression(in: files)))
+        }
+        new.manifest = (
+            StoredManifest(
+                digest: manifest.digest.description, mediaType: manifest.mediaType,
+                configurationType: manifest.configurationType, layers: blobs),
+            manifest.document
+        )
+        return new
     }
 
     /// The topmost layer that the store has, and how many are above it.
@@ -128,11 +185,8 @@ private struct ImageImport {
         for layer in layers { ranges.append(try layer.range(in: files)) }
         let progress = ImportProgress(
             totalBytes: ranges.reduce(0) { $0 + $1.count }, observer: observer)
-        return zip(layers, ranges).enumerated().map { index, pair in
-            let (layer, range) = pair
-            return ChainLayer(
-                diffID: layer.diffID, labels: index == layers.count - 1 ? labels : [:]
-            ) { () throws(DriverError) in
+        return zip(layers, ranges).map { layer, range in
+            ChainLayer(diffID: layer.diffID) { () throws(DriverError) in
                 BlobSource(range, expected: layer.blobDigest) { count throws(ArchiveError) in
                     try progress.add(count)
                 }

@@ -43,7 +43,7 @@ struct ManifestReader {
 
     /// Reads an image, or the one for a platform where the entry is an index of several.
     func image(
-        _ entry: Descriptor, name: String?, for platform: Platform, depth: Int = 0
+        _ entry: Descriptor, names: [String], for platform: Platform, depth: Int = 0
     ) throws(DriverError) -> Image {
         let (digest, bytes) = try blob(entry)
         let document = try decode(ManifestDocument.self, from: bytes, named: entry.digest)
@@ -63,9 +63,10 @@ struct ManifestReader {
             let chosen =
                 entries.count == 1 && entries[0].platform == nil
                 ? entries[0] : try Self.choose(entries, for: platform)
-            return try image(chosen, name: name, for: platform, depth: depth + 1)
+            return try image(chosen, names: names, for: platform, depth: depth + 1)
         case .manifest:
-            return try image(document, name: name, manifest: digest, named: entry.digest)
+            return try image(
+                document, names: names, (digest, bytes, entry.mediaType), named: entry.digest)
         default:
             throw DriverError(
                 .unsupported, "\(entry.digest) is \(entry.mediaType), and not an image")
@@ -79,14 +80,15 @@ struct ManifestReader {
         let document = try decode(ManifestDocument.self, from: bytes, named: name)
         if document.manifests != nil, document.layers == nil {
             let chosen = try Self.choose(Self.images(document), for: platform)
-            return try image(chosen, name: nil, for: platform)
+            return try image(chosen, names: [], for: platform)
         }
         return try image(
-            document, name: nil, manifest: BlobDigest(Digest.of(bytes)), named: name)
+            document, names: [], (BlobDigest(Digest.of(bytes)), bytes, ""), named: name)
     }
 
     private func image(
-        _ document: ManifestDocument, name: String?, manifest: BlobDigest, named entry: String
+        _ document: ManifestDocument, names: [String],
+        _ manifest: (digest: BlobDigest, bytes: [UInt8], type: String), named entry: String
     ) throws(DriverError) -> Image {
         guard document.manifests == nil, document.schemaVersion == 2,
             let configuration = document.config, let layers = document.layers
@@ -94,10 +96,12 @@ struct ManifestReader {
         let kind = MediaType(configuration.mediaType)
         guard kind.mayBeConfiguration else {
             throw DriverError(
-                .unsupported, "\(manifest) holds \(configuration.mediaType), and not an image")
+                .unsupported,
+                "\(manifest.digest) holds \(configuration.mediaType), and not an image")
         }
         let (digest, bytes) = try blob(configuration)
-        let diffIDs = try diffIDs(of: configuration, bytes, kind)
+        let content = try content(of: configuration, bytes, kind)
+        let diffIDs = content.diffIDs
         guard diffIDs.count == layers.count else {
             throw DriverError(
                 .invalidArchive,
@@ -109,7 +113,20 @@ struct ManifestReader {
             chain.append(try self.layer(layer, diffID))
         }
         return Image(
-            name: name, manifestDigest: manifest, configurationDigest: digest, layers: chain)
+            names: names, configurationDigest: digest, layers: chain, configuration: bytes,
+            platform: content.platform,
+            manifest: ImageManifest(
+                digest: manifest.digest, document: manifest.bytes,
+                mediaType: Self.type(of: document, manifest.type),
+                configurationType: configuration.mediaType))
+    }
+
+    /// The media type of a manifest, which may tell it itself or be told by its configuration's.
+    private static func type(of document: ManifestDocument, _ said: String) -> String {
+        if !said.isEmpty { return said }
+        if let own = document.mediaType { return own }
+        let isDocker = document.config?.mediaType.hasPrefix("application/vnd.docker.") ?? false
+        return isDocker ? MediaType.dockerManifest : MediaType.ociManifest
     }
 
     private func layer(
@@ -128,43 +145,22 @@ struct ManifestReader {
         let digest = try BlobDigest(inDocument: descriptor.digest)
         return ImageLayer(
             diffID: diffID, blobDigest: digest, blobBytes: descriptor.size,
+            mediaType: descriptor.mediaType,
             fileName: fileName(digest), isForeign: isForeign)
     }
 
-    /// The diffIDs of a configuration, which is one by its content where its type says nothing.
-    private func diffIDs(
+    /// What a configuration says, which is one by its content where its type says nothing.
+    private func content(
         of configuration: Descriptor, _ bytes: [UInt8], _ kind: MediaType
-    ) throws(DriverError) -> [Digest] {
+    ) throws(DriverError) -> ConfigurationContent {
         do throws(DriverError) {
-            return try Self.diffIDs(inConfiguration: bytes, named: configuration.digest)
+            return try ConfigurationContent(bytes, named: configuration.digest)
         } catch  where kind.isGeneric && error.code == .invalidArchive {
             throw DriverError(
                 .unsupported,
                 "\(configuration.digest) is \(configuration.mediaType), and by its content not the "
                     + "configuration of an image")
         }
-    }
-
-    /// The digests of the uncompressed layers, the base first.
-    static func diffIDs(
-        inConfiguration bytes: [UInt8], named name: String
-    ) throws(DriverError) -> [Digest] {
-        let filesystem = try decode(ConfigurationDocument.self, from: bytes, named: name).rootfs
-        guard filesystem.type == "layers" else {
-            throw DriverError(.unsupported, "the image's root is \(filesystem.type), not layers")
-        }
-        var digests: [Digest] = []
-        for text in filesystem.diffIDs ?? [] {
-            if text.hasPrefix("sha256:"), let digest = Digest(parsing: text) {
-                digests.append(digest)
-                continue
-            }
-            let digest = try BlobDigest(inDocument: text)
-            throw DriverError(
-                .unsupported,
-                "a layer's diffID is \(digest.algorithm.rawValue), where every runtime uses sha256")
-        }
-        return digests
     }
 
     /// The bytes of a small blob, verified.

@@ -11,6 +11,12 @@ enum MediaType {
     case generic
     case unknown
 
+    static let ociManifest = "application/vnd.oci.image.manifest.v1+json"
+    static let ociConfiguration = "application/vnd.oci.image.config.v1+json"
+    static let ociLayer = "application/vnd.oci.image.layer.v1.tar"
+    static let dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+    static let dockerLayer = "application/vnd.docker.image.rootfs.diff.tar"
+
     /// Whether a blob of this type can be the configuration of an image.
     var mayBeConfiguration: Bool {
         if case .configuration = self { true } else { isGeneric }

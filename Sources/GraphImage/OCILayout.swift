@@ -45,7 +45,7 @@ struct OCILayout {
     /// All names of all images.
     var names: [String] { ManifestReader.images(index).compactMap { name(of: $0) } }
 
-    /// Reads one image; its name is the one that was chosen, or the first that it has.
+    /// Reads one image; its names are those that it has here, the one that was chosen first.
     func image(named name: String?, for platform: Platform) throws(DriverError) -> Image {
         var entries = ManifestReader.images(index)
         if entries.isEmpty {
@@ -67,7 +67,10 @@ struct OCILayout {
         }
         let isChosen = entries.count == 1 || isOneImage(entries)
         let entry = isChosen ? entries[0] : try ManifestReader.choose(entries, for: platform)
-        return try ManifestReader(files).image(entry, name: self.name(of: entry), for: platform)
+        var names = entries.filter { $0.digest == entry.digest }.compactMap { self.name(of: $0) }
+        names = names.enumerated().filter { !names[..<$0.offset].contains($0.element) }
+            .map(\.element)
+        return try ManifestReader(files).image(entry, names: names, for: platform)
     }
 
     /// Whether entries are several names of one image, as `docker save` writes them since version 25.

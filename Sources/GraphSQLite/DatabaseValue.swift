@@ -8,6 +8,7 @@ package enum DatabaseValue: Hashable, Sendable {
     case null
     case integer(Int64)
     case text(String)
+    case blob([UInt8])
 }
 
 /// What is stored as one value of a column.
@@ -52,6 +53,17 @@ extension String: DatabaseValueConvertible {
     package init?(_ value: DatabaseValue) {
         guard case .text(let text) = value else { return nil }
         self = text
+    }
+}
+
+extension Array: DatabaseValueConvertible where Element == UInt8 {
+    /// The bytes.
+    package var databaseValue: DatabaseValue { .blob(self) }
+
+    /// Takes bytes.
+    package init?(_ value: DatabaseValue) {
+        guard case .blob(let bytes) = value else { return nil }
+        self = bytes
     }
 }
 

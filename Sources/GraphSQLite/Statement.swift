@@ -42,6 +42,7 @@ package final class Statement {
                 case .null: sqlite3_bind_null(raw, place)
                 case .integer(let number): sqlite3_bind_int64(raw, place, number)
                 case .text(let text): bind(text, at: place)
+                case .blob(let bytes): bind(bytes, at: place)
                 }
             if code != SQLITE_OK { throw DatabaseError(code, connection) }
         }
@@ -58,6 +59,15 @@ package final class Statement {
                     raw, place, $0.baseAddress ?? UnsafePointer(Self.nothing),
                     sqlite3_uint64($0.count), copying, UInt8(SQLITE_UTF8))
             }
+        }
+    }
+
+    private func bind(_ bytes: [UInt8], at place: CInt) -> CInt {
+        let copying = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+        return bytes.withUnsafeBytes {
+            sqlite3_bind_blob64(
+                raw, place, $0.baseAddress ?? UnsafeRawPointer(Self.nothing),
+                sqlite3_uint64($0.count), copying)
         }
     }
 
@@ -92,6 +102,11 @@ package final class Statement {
                 throw Row.unexpected(column)
             }
             return .text(text)
+        case SQLITE_BLOB:
+            let count = Int(sqlite3_column_bytes(raw, place))
+            // One of no bytes has no address.
+            guard let bytes = sqlite3_column_blob(raw, place) else { return .blob([]) }
+            return .blob([UInt8](UnsafeRawBufferPointer(start: bytes, count: count)))
         default:
             throw Row.unexpected(column)
         }

@@ -14,16 +14,58 @@ struct LayerQueries {
 
     init(_ database: Database) { self.database = database }
 
-    /// Finds a layer by its id or by a prefix that no other id has.
+    /// What a word names.
+    enum Named {
+        case layer(LayerRecord)
+        /// The id of an image.
+        case image(String)
+    }
+
+    /// Finds a layer by its id or by a prefix that no other id has, or the topmost of an image.
     func layer(_ reference: String) throws -> LayerRecord {
+        guard let layer = try layerIfAny(reference) else {
+            throw DriverError(.wrongKind, "image \(reference) has no layers")
+        }
+        return layer
+    }
+
+    /// The same; nil for an image that has no layers.
+    func layerIfAny(_ reference: String) throws -> LayerRecord? {
+        switch try named(reference) {
+        case .layer(let record): return record
+        case .image(let id): return try ImageQueries(database).top(of: id).flatMap { try layer($0) }
+        }
+    }
+
+    /// Finds what a word names: the layer with that id, the image with that name, or the layer or image
+    /// whose id begins so.
+    func named(_ reference: String) throws -> Named {
         if reference.isEmpty { throw DriverError(.invalidArgument, "a layer's id is not empty") }
-        if let exact = try layer(id: reference), exact.isVisible { return exact }
-        guard reference.utf8.allSatisfy(LayerID.isAllowed) else { throw notFound(reference) }
+        if let exact = try layer(id: reference), exact.isVisible { return .layer(exact) }
+        let images = ImageQueries(database)
+        let hasImages = try images.arePresent()
+        if hasImages, let id = try images.id(named: reference) { return .image(id) }
+        let layer = try layer(startingWith: reference)
+        guard hasImages, let id = try images.id(startingWith: reference) else {
+            if let layer { return .layer(layer) }
+            throw notFound(reference)
+        }
+        if let layer {
+            throw DriverError(
+                .invalidArgument,
+                "\(reference) is the start of a layer's id, \(layer.layer.id), and of an image's, "
+                    + id)
+        }
+        return .image(id)
+    }
+
+    /// Finds a layer by a prefix that no other id has.
+    private func layer(startingWith reference: String) throws -> LayerRecord? {
+        guard reference.utf8.allSatisfy(LayerID.isAllowed) else { return nil }
         // "~" sorts behind every character of an id.
         let found = try records(
             "WHERE l.id >= ? AND l.id < ? AND \(LayerRecord.isVisible) ORDER BY l.id LIMIT 3",
             [reference, reference + "~"])
-        guard let first = found.first else { throw notFound(reference) }
         if found.count > 1 {
             let names = found.map(\.layer.id).joined(separator: ", ")
             throw DriverError(
@@ -31,7 +73,7 @@ struct LayerQueries {
                 "\(reference) is the start of several layers' ids: \(names)"
                     + (found.count == 3 ? " and maybe more" : ""))
         }
-        return first
+        return found.first
     }
 
     /// Finds a layer by its whole id, whatever its state.

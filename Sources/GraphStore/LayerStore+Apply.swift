@@ -9,8 +9,12 @@ extension LayerStore {
     /// Makes a committed layer from a layer tar, plain or compressed.
     ///
     /// Without an id the layer gets its chain's digits as id, so that applying the same layer twice
-    /// finds it. When the digest is given and the chain is there, the stream is only read and
-    /// verified. Plain tars, gzip and zstd are recognised.
+    /// finds it. With an id there is a layer of that id afterwards, of its own; applying the same tar under
+    /// the same id on the same parent finds it, too. One that is found gets the labels that it lacks.
+    /// When the digest or the id is given and the layer is there, the stream is only read and verified.
+    /// Plain tars, gzip and zstd are recognised.
+    ///
+    /// Another tar under an id that is taken is ``GraphCore/DriverError/Code/layerExists``.
     ///
     /// When the stream is no layer (``GraphCore/DriverError/Code/invalidArchive``) or has another
     /// digest than it should (``GraphCore/DriverError/Code/digestMismatch``), nothing is left of it.
@@ -29,9 +33,17 @@ extension LayerStore {
         _ labels: [String: String], _ observer: WorkObserver
     ) throws(DriverError) -> AppliedLayer {
         if let diffID, let present = try find(diffID, parent: parent, id: id) {
-            let bytes = try verify(stream, diffID, observer)
+            let (digest, bytes) = try digest(of: stream, observer)
+            if digest != diffID {
+                throw DriverError(
+                    .digestMismatch, "the layer's digest is \(digest), not \(diffID)")
+            }
             return AppliedLayer(
-                layer: present, wasPresent: true, streamBytes: bytes, timings: WorkTimings())
+                layer: try withLabels(labels, present), wasPresent: true, streamBytes: bytes,
+                timings: WorkTimings())
+        }
+        if diffID == nil, let present = try applied(stream, as: id, parent, labels, observer) {
+            return present
         }
         let intent = try begin(
             .committed, id: id, parent: NewParent(parent), labels: labels, limits: .none)
@@ -43,8 +55,8 @@ extension LayerStore {
             if id == nil, let chainID, let present = try findCommitted(chainID: chainID) {
                 abandon(intent)
                 return AppliedLayer(
-                    layer: present, wasPresent: true, streamBytes: tar.byteCount,
-                    timings: tar.timings, warnings: tar.warnings)
+                    layer: try withLabels(labels, present), wasPresent: true,
+                    streamBytes: tar.byteCount, timings: tar.timings, warnings: tar.warnings)
             }
             let content = try keep(intent, &tar, chainID, observer)
             return try record(intent, content, tar)
@@ -58,7 +70,7 @@ extension LayerStore {
     private func find(
         _ diffID: Digest, parent: String?, id: String?
     ) throws(DriverError) -> Layer? {
-        let below = try parent.map { (reference) throws(DriverError) in try layer(reference) }
+        let below = try parentLayer(parent)
         guard let chainID = Self.chain(below, diffID) else { return nil }
         return try database.consistent("look for chain \(chainID)") { connection in
             let queries = LayerQueries(connection)
@@ -74,9 +86,32 @@ extension LayerStore {
         return parent.chainID.map { Digest.chain(parent: $0, diff: diffID) }
     }
 
-    private func verify(
-        _ stream: any ByteSource, _ diffID: Digest, _ observer: WorkObserver
-    ) throws(DriverError) -> UInt64 {
+    /// The layer with an id on a parent, where it is the one that the stream would make.
+    private func applied(
+        _ stream: any ByteSource, as id: String?, _ parent: String?, _ labels: [String: String],
+        _ observer: WorkObserver
+    ) throws(DriverError) -> AppliedLayer? {
+        guard let id else { return nil }
+        let below = try parentLayer(parent)
+        let named = try database.consistent("look for layer \(id)") {
+            try LayerQueries($0).layer(id: id)
+        }
+        guard let named, named.state == .ready, let chainID = named.layer.chainID,
+            named.parent == below?.number
+        else { return nil }
+        let (digest, bytes) = try digest(of: stream, observer)
+        if Self.chain(below, digest) != chainID {
+            throw DriverError(.layerExists, "there is another layer \(id) already")
+        }
+        return AppliedLayer(
+            layer: try withLabels(labels, named.layer), wasPresent: true, streamBytes: bytes,
+            timings: WorkTimings())
+    }
+
+    /// Reads a layer, plain or compressed, to its end.
+    private func digest(
+        of stream: any ByteSource, _ observer: WorkObserver
+    ) throws(DriverError) -> (digest: Digest, byteCount: UInt64) {
         try attempting(
             archive: "read the layer",
             try { () throws(ArchiveError) in
@@ -90,12 +125,7 @@ extension LayerStore {
                     read += UInt64(count)
                     try observer.report(WorkProgress(phase: "verifying", completedBytes: read))
                 }
-                let (digest, byteCount) = tar.finish()
-                if digest != diffID {
-                    throw ArchiveError(
-                        .digestMismatch, "the layer's digest is \(digest), not \(diffID)")
-                }
-                return byteCount
+                return tar.finish()
             }())
     }
 
@@ -197,8 +227,9 @@ extension LayerStore {
         let id = intent.id ?? content.chainID?.hex ?? LayerID.random()
         let (layer, wasPresent) = try finishOnce(intent, id: id, content)
         if wasPresent { abandon(intent) }
+        let labelled = wasPresent ? try withLabels(intent.labels, layer) : layer
         return AppliedLayer(
-            layer: layer, wasPresent: wasPresent, streamBytes: tar.byteCount,
+            layer: labelled, wasPresent: wasPresent, streamBytes: tar.byteCount,
             timings: tar.timings, warnings: tar.warnings)
     }
 

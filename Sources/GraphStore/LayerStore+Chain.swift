@@ -47,7 +47,7 @@ extension LayerStore {
     ) throws(DriverError) -> [AppliedLayer] {
         var applied: [AppliedLayer] = []
         do throws(DriverError) {
-            var top = try parent.map { (reference) throws(DriverError) in try layer(reference) }
+            var top = try parentLayer(parent)
             var room = DecoderRoom(isShared: true)
             while applied.count < layers.count {
                 let rest = layers[applied.count...]
@@ -56,7 +56,8 @@ extension LayerStore {
                 {
                     applied.append(
                         AppliedLayer(
-                            layer: present, wasPresent: true, streamBytes: 0,
+                            layer: try withLabels(rest.first?.labels ?? [:], present),
+                            wasPresent: true, streamBytes: 0,
                             timings: WorkTimings()))
                 } else {
                     // Ends early where somebody else has applied one of them in the meantime.

@@ -18,6 +18,7 @@ extension LayerStore {
         var findings = try databaseFindings()
         do throws(DriverError) {
             findings += try recordFindings()
+            findings += try imageFindings(deep: deep)
             findings += try interruptedFindings()
             // What waits to be freed is owned by the trash: nothing is wrong with it.
             findings += try diskFindings(missing: true).filter { $0.kind != .trash }
@@ -32,7 +33,7 @@ extension LayerStore {
         findings += try mountFindings()
         findings += try bedFindings()
         findings += lossFindings() + driverFindings()
-        if deep { findings += try contentFindings(observer) }
+        if deep { findings += try contentFindings(observer) + blobFindings(observer) }
         return findings
     }
 
@@ -61,6 +62,7 @@ extension LayerStore {
         for orphan in try unownedRecipes() where orphan.isProvable {
             try recipes.remove(orphan.number)
         }
+        try removeUnnamedBlobs()
         try forgetStaleMounts()
         try reclaim(observer: observer)
         bed?.giveBack()
@@ -221,6 +223,9 @@ extension LayerStore {
         }
             + recipes.inventory().foreign.map {
                 Finding(.foreignFile, "recipes/\($0)", "the store makes no such thing")
+            }
+            + foreignBlobs().map {
+                Finding(.foreignFile, "blobs/\($0)", "the store makes no such thing")
             }
     }
 

@@ -161,7 +161,10 @@ extension LayerStore {
             if let id, try queries.layer(id: id) != nil {
                 throw DriverError(.layerExists, "there is a layer \(id) already")
             }
-            let below = try parent.map { try Self.find($0, queries) }
+            let below = try parent.flatMap { try Self.find($0, queries) }
+            if kind == .view, below == nil {
+                throw DriverError(.wrongKind, "an image without layers shows nothing to view")
+            }
             let depth = (below?.layer.depth ?? 0) + 1
             if let depthMax, depth > depthMax {
                 throw DriverError(
@@ -181,15 +184,15 @@ extension LayerStore {
         }
     }
 
-    /// The layer that a new one is put on, and those below it.
+    /// The layer that a new one is put on, and those below it; nil for an image without layers.
     private static func find(
         _ parent: NewParent, _ queries: LayerQueries
-    ) throws -> (layer: Layer, parents: [LayerNumber]) {
+    ) throws -> (layer: Layer, parents: [LayerNumber])? {
         switch parent {
         case .intent(let intent, let id):
             return (intent.layer(id, at: intent.created), intent.parents)
         case .layer(let reference):
-            let below = try queries.layer(reference)
+            guard let below = try queries.layerIfAny(reference) else { return nil }
             if below.layer.kind != .committed {
                 throw DriverError(
                     .wrongKind,

@@ -6,7 +6,8 @@ public import GraphCore
 import GraphSystem
 
 extension LayerStore {
-    /// Finds a layer by its id or by a prefix that no other id has.
+    /// Finds a layer by its id or by a prefix that no other id has, or the topmost layer of an image, by
+    /// what ``referent(_:)`` takes.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/layerNotFound``, or
     ///   ``GraphCore/DriverError/Code/invalidArgument`` when several ids begin so.
@@ -77,6 +78,21 @@ extension LayerStore {
             }
             return record.layer
         }
+    }
+
+    /// The layer that a new one is to be put on; nil for none, and for an image without layers.
+    func parentLayer(_ reference: String?) throws(DriverError) -> Layer? {
+        guard let reference else { return nil }
+        return try database.consistent("look for layer \(reference)") { connection in
+            try LayerQueries(connection).layerIfAny(reference)
+        }?.layer
+    }
+
+    /// A layer that is there, with the labels that it was to get.
+    func withLabels(_ labels: [String: String], _ layer: Layer) throws(DriverError) -> Layer {
+        let missing = labels.filter { layer.labels[$0.key] != $0.value }
+        if missing.isEmpty { return layer }
+        return try setLabels(of: layer.id, missing.mapValues { Optional($0) })
     }
 
     /// Finds the record that a caller means.

@@ -14,8 +14,8 @@ extension LayerStore {
     /// whose bytes are gone must never come back, while a removal that begins again does no harm.
     ///
     /// - Returns: The layer as it was.
-    /// - Throws: ``GraphCore/DriverError/Code/layerInUse`` for a layer with children or mounts,
-    ///   naming them.
+    /// - Throws: ``GraphCore/DriverError/Code/layerInUse`` for a layer with children or mounts, or that
+    ///   is an image's topmost, naming them.
     @discardableResult
     public func remove(_ reference: String) throws(DriverError) -> Layer {
         try checkWritable("remove layer \(reference)")
@@ -94,6 +94,12 @@ extension LayerStore {
                                 $0.layer.id.isEmpty ? "a layer being made" : $0.layer.id
                             }))
             }
+            let images = try ImageQueries(connection).described(over: record.number)
+            if !images.isEmpty {
+                throw DriverError(
+                    .layerInUse,
+                    "layer \(now.layer.id) is the topmost of image " + Self.list(images))
+            }
             try LayerChanges(connection).beginRemoval(of: record.number, owner: owner)
             return now.layer
         }
@@ -110,7 +116,7 @@ extension LayerStore {
         }
     }
 
-    private func finishRemoval(_ number: LayerNumber) {
+    func finishRemoval(_ number: LayerNumber) {
         do throws(DriverError) {
             try withReserve { () throws(DriverError) in
                 try recipes.remove(number)

@@ -236,6 +236,7 @@ struct StorePaths: Sendable {
     static let rootNames: [(name: RawPath, type: GraphSystem.FileType?)] = [
         ("graph.db", .regular), ("graph.db-wal", .regular), ("graph.db-shm", .regular),
         ("owners.lock", .regular), ("recipes", .directory), ("trash", .directory),
+        ("blobs", .directory),
         // The first stores had a file.
         ("reserve", nil),
     ]

@@ -67,7 +67,98 @@ enum Schema {
                 ) WITHOUT ROWID
                 """,
                 "CREATE INDEX labels_by_key ON labels (key, value)",
-            ])
+            ]),
+        Migration(name: "images", statements: imageTables + imagesOutOfLabels),
+    ]
+
+    /// How many steps a database has seen that has the tables of images.
+    static let versionWithImages = 2
+
+    private static let imageTables = [
+        // An image is what its configuration says; the configuration is NULL where only its digest
+        // came out of a label. It may have no layers.
+        """
+        CREATE TABLE images (
+            id TEXT NOT NULL PRIMARY KEY,
+            configuration BLOB,
+            top INTEGER REFERENCES layers (number),
+            system TEXT,
+            architecture TEXT,
+            variant TEXT,
+            created_at INTEGER NOT NULL,
+            updated_at INTEGER NOT NULL
+        )
+        """,
+        "CREATE INDEX images_by_top ON images (top) WHERE top IS NOT NULL",
+        """
+        CREATE TABLE manifests (
+            digest TEXT NOT NULL PRIMARY KEY,
+            image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+            document BLOB,
+            media_type TEXT,
+            configuration_type TEXT,
+            created_at INTEGER NOT NULL
+        )
+        """,
+        "CREATE INDEX manifests_by_image ON manifests (image)",
+        // What a manifest says of its layers, the base first.
+        """
+        CREATE TABLE manifest_layers (
+            manifest TEXT NOT NULL REFERENCES manifests (digest) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            diff_id TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            bytes INTEGER NOT NULL,
+            media_type TEXT NOT NULL,
+            compression TEXT,
+            PRIMARY KEY (manifest, position)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX manifest_layers_by_digest ON manifest_layers (digest)",
+        """
+        CREATE TABLE image_names (
+            name TEXT NOT NULL PRIMARY KEY,
+            image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+            manifest TEXT REFERENCES manifests (digest) ON DELETE SET NULL
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX image_names_by_image ON image_names (image)",
+        "CREATE INDEX image_names_by_manifest ON image_names (manifest)",
+    ]
+
+    /// The labels that an import used to leave on the top layer become images.
+    ///
+    /// Where two layers have one name, the newer has it.
+    private static let imagesOutOfLabels = [
+        """
+        INSERT OR IGNORE INTO images (id, top, created_at, updated_at)
+        SELECT substr(c.value, 8), l.number, l.created_at, l.updated_at
+        FROM labels c JOIN layers l ON l.number = c.layer
+        WHERE c.key = 'graph.image.config' AND l.kind = 'committed' AND l.state = 'ready'
+            AND length(c.value) = 71 AND substr(c.value, 1, 7) = 'sha256:'
+            AND substr(c.value, 8) NOT GLOB '*[^0-9a-f]*'
+        ORDER BY l.number DESC
+        """,
+        """
+        INSERT OR IGNORE INTO manifests (digest, image, created_at)
+        SELECT m.value, i.id, i.created_at
+        FROM images i JOIN labels m ON m.layer = i.top AND m.key = 'graph.image.manifest'
+        ORDER BY i.top DESC
+        """,
+        """
+        INSERT OR IGNORE INTO image_names (name, image, manifest)
+        SELECT n.value, i.id, m.digest
+        FROM images i
+        JOIN labels n ON n.layer = i.top AND n.key = 'org.opencontainers.image.ref.name'
+        LEFT JOIN manifests m ON m.image = i.id
+        ORDER BY i.top DESC
+        """,
+        """
+        DELETE FROM labels
+        WHERE layer IN (SELECT top FROM images)
+            AND key IN ('graph.image.config', 'graph.image.manifest',
+                'org.opencontainers.image.ref.name')
+        """,
     ]
 
     /// Takes the steps that the database has not seen, inside the caller's transaction.

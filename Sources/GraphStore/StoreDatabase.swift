@@ -137,7 +137,11 @@ final class StoreDatabase: Sendable {
                 try database.execute(sql: "PRAGMA synchronous = FULL")
                 try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
                 try database.inTransaction(.immediate) {
-                    try Schema.migrate(database, from: Schema.version(database))
+                    let version = try Schema.version(database)
+                    try Schema.migrate(database, from: version)
+                    if version > 0 && version < Schema.migrations.count {
+                        _ = try LayerChanges(database).count()
+                    }
                     try fill(database)
                     return .commit
                 }
@@ -285,7 +289,7 @@ extension DriverError {
         let reason = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
         switch error.resultCode {
         case .constraint where error.extendedResultCode == .uniqueConstraint:
-            // The only such column is the id of a layer.
+            // The only such column that statements do not foresee is the id of a layer.
             self.init(.layerExists, "\(text): there is a layer with this id already")
         case .full:
             self.init(noSpace: "\(text): no space left for \(path.lastComponentName)", at: path)

@@ -180,7 +180,8 @@ struct StoreOpening {
             changes: facts.changes, mark: RecordMark.last(of: storeID, in: marks),
             file: RecordMark.identity(of: file))
         database?.keep(RecordMark(in: folder, storeID: storeID))
-        if facts.version < Schema.migrations.count && evidence.lostCount == 0 {
+        // One that is only read is read as it is: an older one has no images.
+        if !isReadOnly && facts.version < Schema.migrations.count && evidence.lostCount == 0 {
             try StoreDatabase.migrate(paths.database) { _ in }
         }
         if let name = configuration.driver, name != facts.driver {

@@ -12,15 +12,16 @@ struct ApplyCommand: GraphCommand {
         abstract: "Makes a committed layer from a layer tar, and prints its id.",
         discussion: """
             The tar may be compressed with gzip or zstd. Applying a tar that the store has on the \
-            same parent adds nothing.
+            same parent, under the same id if one is given, adds nothing but the labels.
             """)
 
     @Option(help: "The layer's id; default: its chain's digest.")
     var id: String?
 
     @Option(
-        help: ArgumentHelp("A committed layer that the tar changes.", valueName: "layer"),
-        completion: .layer)
+        help: ArgumentHelp(
+            "A committed layer or an image that the tar changes.", valueName: "layer"),
+        completion: .layerOrImage)
     var parent: String?
 
     @Option(
@@ -63,6 +64,7 @@ struct ApplyCommand: GraphCommand {
         if applied.wasPresent { _ = try? store.reclaim(observer: .none) }
         session.progress?.erase()
         try session.print(
-            id: applied.layer, timings ? applied.timings : nil, warnings: applied.warnings)
+            id: applied.layer, existing: applied.wasPresent, timings ? applied.timings : nil,
+            warnings: applied.warnings)
     }
 }

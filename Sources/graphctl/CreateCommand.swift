@@ -14,8 +14,9 @@ struct CreateCommand: GraphCommand {
     var id: String?
 
     @Option(
-        help: ArgumentHelp("A committed layer that it starts from.", valueName: "layer"),
-        completion: .layer)
+        help: ArgumentHelp(
+            "A committed layer or an image that it starts from.", valueName: "layer"),
+        completion: .layerOrImage)
     var parent: String?
 
     @Option(

@@ -94,7 +94,7 @@ struct GlobalOptions: ParsableArguments {
     }
 
     /// An environment variable that is no path.
-    private static func text(_ name: String) throws(DriverError) -> String? {
+    static func text(_ name: String) throws(DriverError) -> String? {
         guard let value = CurrentProcess.environment(name) else { return nil }
         if let text = String(validating: value.bytes, as: UTF8.self) { return text }
         throw DriverError(.invalidArgument, "\(name) is not UTF-8")

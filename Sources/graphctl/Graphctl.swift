@@ -10,8 +10,9 @@ import GraphSystem
         commandName: "graphctl",
         abstract: "Keeps the layers of container images, and copy-on-write layers above them.",
         discussion: """
-            Layers are named by their id or by the start of it that no other layer has. Options of \
-            all commands may stand before or after the command.
+            Layers are named by their id or by the start of it that no other layer has; the name or id \
+            of an image stands for its topmost layer. Options of all commands may stand before or \
+            after the command.
             """,
         version: "0.1.0",
         groupedSubcommands: [
@@ -19,7 +20,14 @@ import GraphSystem
                 name: "Layers:",
                 subcommands: [
                     CreateCommand.self, ViewCommand.self, CommitCommand.self, ApplyCommand.self,
-                    ImportCommand.self, LabelCommand.self, RemoveCommand.self,
+                    LabelCommand.self, RemoveCommand.self,
+                ]),
+            CommandGroup(
+                name: "Images:",
+                subcommands: [
+                    ImportCommand.self, ExportCommand.self, ImagesCommand.self, TagCommand.self,
+                    UntagCommand.self,
+                    RemoveImageCommand.self,
                 ]),
             CommandGroup(
                 name: "Content:",

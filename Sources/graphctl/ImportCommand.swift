@@ -12,12 +12,12 @@ import SystemPackage
 struct ImportCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Brings an image's layers into the store, and prints the top one's id.",
+        abstract: "Brings an image into the store, and prints its id.",
         discussion: """
             The source is a docker-archive, an oci-archive (both may be compressed), the directory of \
             an OCI layout or of skopeo's dir:, or the files of a docker-archive; with or without the \
             transport that skopeo and podman know it by, such as oci:DIR:NAME. All digests are verified. \
-            The top layer gets labels with the image's name and digests.
+            Layers that the store has are not read.
             """)
 
     @Argument(
@@ -36,6 +36,11 @@ struct ImportCommand: GraphCommand {
             valueName: "os/arch[/variant]"),
         transform: Platform.argument)
     var platform: Platform?
+
+    @Flag(
+        name: .customLong("keep-blobs"),
+        help: "Keep the layers also compressed as they came, so that export has the same manifest.")
+    var keepsBlobs = false
 
     @Flag(help: "Tell what the time went into.")
     var timings = false
@@ -85,11 +90,12 @@ struct ImportCommand: GraphCommand {
         _ images: ImageSource, into store: LayerStore, _ session: Session,
         _ observer: WorkObserver
     ) throws(DriverError) {
-        let image = try GraphImage.importImage(
+        let imported = try GraphImage.importImage(
             images, name: name ?? source.name, for: platform ?? .host, into: store,
-            observer: observer)
+            keepsBlobs: keepsBlobs, observer: observer)
         session.progress?.erase()
         try session.print(
-            id: image.top, timings ? image.timings : nil, warnings: image.warnings)
+            name: imported.image.id.hex, imported.image.json, existing: imported.wasPresent,
+            timings ? imported.timings : nil, warnings: imported.warnings)
     }
 }

@@ -7,9 +7,10 @@ import GraphStore
 
 struct InspectCommand: GraphCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Prints all that is known of a layer, as JSON.")
+        commandName: "inspect",
+        abstract: "Prints all that is known of a layer or an image, as JSON.")
 
-    @Argument(help: "The layer.", completion: .layer)
+    @Argument(help: "The layer or image.", completion: .layerOrImage)
     var layer: String
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -18,11 +19,31 @@ struct InspectCommand: GraphCommand {
 
     func run(_ session: Session) throws(DriverError) {
         let store = try session.store()
-        let found = try store.layer(layer)
-        guard case .object(var members) = found.json else { return }
-        members["chain"] = JSON(try store.chain(of: found.id)) { .string($0.id) }
-        members["children"] = JSON(try store.children(of: found.id)) { .string($0.id) }
-        members["mounts"] = JSON(try store.mounted(found.id), \.json)
+        switch try store.referent(layer) {
+        case .layer(let found): try print(found, of: store, session)
+        case .image(let image): try print(image, of: store, session)
+        }
+    }
+
+    private func print(
+        _ layer: Layer, of store: LayerStore, _ session: Session
+    ) throws(DriverError) {
+        guard case .object(var members) = layer.json else { return }
+        members["chain"] = JSON(try store.chain(of: layer.id)) { .string($0.id) }
+        members["children"] = JSON(try store.children(of: layer.id)) { .string($0.id) }
+        members["images"] = JSON(try store.images(over: layer)) { JSON($0.id) }
+        members["mounts"] = JSON(try store.mounted(layer.id), \.json)
+        try session.output.print(.object(members))
+    }
+
+    private func print(
+        _ image: StoredImage, of store: LayerStore, _ session: Session
+    ) throws(DriverError) {
+        guard case .object(var members) = image.json else { return }
+        let chain = try image.top.map { (top) throws(DriverError) in try store.chain(of: top) }
+        members["chain"] = JSON(chain ?? []) { .string($0.id) }
+        members["configuration"] =
+            image.hasConfiguration ? JSON(document: try store.configuration(of: image)) : .null
         try session.output.print(.object(members))
     }
 }

@@ -8,6 +8,22 @@ import GraphStore
 extension CompletionKind {
     /// Completes the ids of layers, of the store that the line so far names.
     static let layer = CompletionKind.custom { words, _, _ in
+        ((try? store(of: words).layers()) ?? []).map(\.id)
+    }
+
+    /// Completes the names of images.
+    static let image = CompletionKind.custom { words, _, _ in
+        ((try? store(of: words).images()) ?? []).flatMap(\.names)
+    }
+
+    /// Completes both.
+    static let layerOrImage = CompletionKind.custom { words, _, _ in
+        guard let store = try? store(of: words) else { return [] }
+        return ((try? store.layers()) ?? []).map(\.id)
+            + ((try? store.images()) ?? []).flatMap(\.names)
+    }
+
+    private static func store(of words: [String]) throws -> LayerStore {
         var options: [String] = []
         for name in ["--root", "--run-root"] {
             if let index = words.lastIndex(of: name), index + 1 < words.count {
@@ -16,10 +32,6 @@ extension CompletionKind {
                 options.append(word)
             }
         }
-        guard let global = try? GlobalOptions.parse(options),
-            let store = try? Session(global, attempt: "complete").store(),
-            let layers = try? store.layers(matching: [])
-        else { return [] }
-        return layers.map(\.id)
+        return try Session(try GlobalOptions.parse(options), attempt: "complete").store()
     }
 }

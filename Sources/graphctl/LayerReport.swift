@@ -51,20 +51,31 @@ extension LayerWarning {
 
 extension Session {
     /// Prints a layer's id, and warnings and timings on standard error, or with the layer as JSON too.
+    ///
+    /// `existing` and `warnings` are given by commands that may find the layer in the store or may not keep
+    /// all of it.
     func print(
-        id layer: Layer, _ timings: WorkTimings? = nil, warnings: [LayerWarning]? = nil
+        id layer: Layer, existing: Bool? = nil, _ timings: WorkTimings? = nil,
+        warnings: [LayerWarning]? = nil
+    ) throws(DriverError) {
+        try print(name: layer.id, layer.json, existing: existing, timings, warnings: warnings)
+    }
+
+    /// The same for what has a name and other members.
+    func print(
+        name: String, _ object: JSON, existing: Bool?, _ timings: WorkTimings?,
+        warnings: [LayerWarning]? = nil
     ) throws(DriverError) {
         tell(warnings ?? [])
-        var json = layer.json
-        if let warnings { json = json.adding(("warnings", JSON(warnings, \.json))) }
-        if let timings {
-            if global.json {
-                json = json.adding(timings.member())
-            } else {
-                Failure.printLine(timings.line())
-            }
+        guard global.json else {
+            if let timings { Failure.printLine(timings.line()) }
+            return try print(name, json: .null)
         }
-        try print(layer.id, json: json)
+        var object = object
+        if let existing { object = object.adding(("existing", .bool(existing))) }
+        if let warnings { object = object.adding(("warnings", JSON(warnings, \.json))) }
+        if let timings { object = object.adding(timings.member()) }
+        try output.print(object)
     }
 
     /// Tells a person on standard error what was left out or changed on the way.

@@ -17,13 +17,17 @@ struct TreeCommand: GraphCommand {
     var attempt: String { "tree" }
 
     func run(_ session: Session) throws(DriverError) {
-        let layers = try session.store().layers(matching: [])
+        let store = try session.store()
+        let layers = try store.layers(matching: [])
         var children: [String: [Layer]] = [:]
         for layer in layers { children[layer.parent ?? "", default: []].append(layer) }
         if global.json {
             try session.output.print(JSON(Self.forest(layers, children)) { $0 })
         } else {
-            try draw(children, session.output)
+            // A store from before images were recorded is shown without their names.
+            let images = (try? store.images()) ?? []
+            let names = Dictionary(grouping: images) { $0.top ?? "" }
+            try draw(children, names.mapValues { $0.flatMap(\.names) }, session.output)
         }
     }
 
@@ -35,13 +39,15 @@ struct TreeCommand: GraphCommand {
     }
 
     /// Depth first, without recursion: chains may be deep.
-    private func draw(_ children: [String: [Layer]], _ output: Output) throws(DriverError) {
+    private func draw(
+        _ children: [String: [Layer]], _ names: [String: [String]], _ output: Output
+    ) throws(DriverError) {
         for root in children[""] ?? [] {
-            try output.print(line(root))
+            try output.print(line(root, names))
             var branches = Self.branches(children[root.id], "")
             while let branch = branches.popLast() {
                 let joint = branch.isLast ? "└── " : "├── "
-                try output.print(branch.prefix + joint + line(branch.layer))
+                try output.print(branch.prefix + joint + line(branch.layer, names))
                 let prefix = branch.prefix + (branch.isLast ? "    " : "│   ")
                 branches += Self.branches(children[branch.layer.id], prefix)
             }
@@ -56,11 +62,11 @@ struct TreeCommand: GraphCommand {
         }
     }
 
-    private func line(_ layer: Layer) -> String {
+    private func line(_ layer: Layer, _ names: [String: [String]]) -> String {
         var facts = [shortID(layer.id, whole: isWhole), layer.kind.rawValue]
         if let usage = layer.usage { facts.append(humanBytes(usage.bytes)) }
-        if let name = layer.labels["org.opencontainers.image.ref.name"] {
-            facts.append(isWhole ? name : short(name))
+        if let names = names[layer.id], !names.isEmpty {
+            facts += names.map { isWhole ? $0 : short($0) }
         }
         return facts.joined(separator: "  ")
     }

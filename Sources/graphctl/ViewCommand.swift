@@ -11,8 +11,8 @@ struct ViewCommand: GraphCommand {
         abstract: "Makes a read-only view of a committed layer, and prints its id.")
 
     @Option(
-        help: ArgumentHelp("The committed layer that it shows.", valueName: "layer"),
-        completion: .layer)
+        help: ArgumentHelp("The committed layer or image that it shows.", valueName: "layer"),
+        completion: .layerOrImage)
     var parent: String
 
     @Option(help: "The view's id; default: a random one.")

@@ -27,7 +27,7 @@ import Testing
         try ImportFixture.with { fixture in
             let top = try fixture.importLayout(try Self.twoNames(), name: name)
             #expect(try fixture.files(of: top) == ["file": "a"])
-            #expect(top.labels[ImageLabel.name] == name)
+            #expect(try fixture.names(over: top) == [name])
         }
     }
 
@@ -54,7 +54,7 @@ import Testing
             var image = TestImage()
             image.entries = [image.addImage([try Self.layer("a")])]
             let top = try fixture.importLayout(image, name: "mine")
-            #expect(top.labels[ImageLabel.name] == "mine")
+            #expect(try fixture.names(over: top) == ["mine"])
         }
     }
 
@@ -81,7 +81,7 @@ import Testing
         try ImportFixture.with { fixture in
             let top = try fixture.importLayout(try Self.nested())
             #expect(try fixture.files(of: top) == ["file": "host"])
-            #expect(top.labels[ImageLabel.name] == "multi")
+            #expect(try fixture.names(over: top) == ["multi"])
         }
     }
 
@@ -90,9 +90,10 @@ import Testing
             let path = try fixture.written(try Self.nested())
             try fixture.expectFailure(.unsupported, saying: "linux/z80") {
                 let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
-                return try importImage(
-                    source, for: Platform(architecture: "pdp11"), into: fixture.store
-                ).top
+                return try #require(
+                    try importImage(
+                        source, for: Platform(architecture: "pdp11"), into: fixture.store
+                    ).top)
             }
         }
     }

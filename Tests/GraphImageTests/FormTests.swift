@@ -66,9 +66,12 @@ import Testing
             image.entries = ["app:1.2", "app:latest"].map {
                 entry + TestImage.named($0) + "}"
             }
-            #expect(try fixture.importLayout(image).labels[ImageLabel.name] == "app:1.2")
+            let top = try fixture.importLayout(image)
+            #expect(try fixture.names(over: top) == ["app:1.2", "app:latest"])
+            try fixture.store.removeImage("app:1.2")
+            try fixture.store.removeImage("app:latest")
             let named = try fixture.importLayout(image, name: "app:latest")
-            #expect(named.labels[ImageLabel.name] == "app:latest")
+            #expect(try fixture.names(over: named) == ["app:latest"])
         }
     }
 
@@ -100,7 +103,10 @@ import Testing
                 try fixture.expectFailure(.digestMismatch) { try fixture.importLayout(damaged) }
                 let top = try fixture.importLayout(image)
                 #expect(try fixture.files(of: top) == ["one": "first"])
-                #expect(top.labels[ImageLabel.manifest]?.hasPrefix("sha512:") == true)
+                let stored = try #require(try fixture.store.images(over: top).first)
+                let manifest = try #require(stored.manifests.first)
+                #expect(manifest.digest.hasPrefix("sha512:"))
+                #expect(manifest.layers.map { $0.digest.hasPrefix("sha512:") } == [true])
             }
         }
     }
@@ -135,7 +141,7 @@ import Testing
             try files.writeFiles(to: folder)
             let source = try ImageSource(opening: folder, spoolingTo: fixture.folder)
             #expect(source.format == .dockerArchive)
-            #expect(try fixture.importFile(folder).labels[ImageLabel.name] == "app:1")
+            #expect(try fixture.names(over: fixture.importFile(folder)) == ["app:1"])
         }
     }
 
@@ -155,9 +161,9 @@ import Testing
             #expect(source.format == .directory)
             #expect(try source.names().isEmpty)
             let top = try fixture.importFile(folder, name: "app:1")
-            #expect(top.labels[ImageLabel.name] == "app:1")
+            #expect(try fixture.names(over: top) == ["app:1"])
             #expect(try fixture.files(of: top) == ["one": "first"])
-            try fixture.store.remove(top.id)
+            try fixture.store.removeImage("app:1")
             let layer = Digest.of(try Self.layer()).hex
             files.files[layer]?[600] ^= 1
             let other = fixture.folder.appending("damaged")

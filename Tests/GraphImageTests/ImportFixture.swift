@@ -52,7 +52,13 @@ struct ImportFixture {
         _ path: FilePath, name: String? = nil, observer: WorkObserver = .none
     ) throws -> Layer {
         let source = try ImageSource(opening: path, spoolingTo: folder)
-        return try importImage(source, name: name, into: store, observer: observer).top
+        let imported = try importImage(source, name: name, into: store, observer: observer)
+        return try #require(imported.top)
+    }
+
+    /// What the images are called whose topmost layer a layer is.
+    func names(over top: Layer) throws -> [String] {
+        try store.images(over: top).flatMap(\.names)
     }
 
     /// The names and contents of the files that a layer adds.

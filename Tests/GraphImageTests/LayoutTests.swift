@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test func `the top layer gets the image's name and digests as labels`() throws {
+    @Test func `an image is recorded with its name, and its documents byte for byte`() throws {
         try ImportFixture.with { fixture in
             let image = Self.image(try Self.twoLayers())
             let top = try fixture.importLayout(image)
@@ -41,10 +41,23 @@ import Testing
                 opening: try fixture.written(image), spoolingTo: fixture.folder)
             let read = try source.image()
             #expect(source.format == .ociLayout)
-            #expect(top.labels[ImageLabel.name] == "small")
-            #expect(top.labels[ImageLabel.manifest] == read.manifestDigest?.description)
-            #expect(top.labels[ImageLabel.configuration] == read.configurationDigest.description)
-            #expect(try fixture.store.layer(top.parent ?? "").labels.isEmpty)
+            let stored = try #require(try fixture.store.images(over: top).first)
+            #expect(stored.names == ["small"])
+            #expect(stored.id.description == read.configurationDigest.description)
+            let manifest = try #require(stored.manifests.first)
+            #expect(manifest.digest == read.manifestDigest?.description)
+            #expect(manifest.layers.map(\.diffID) == read.layers.map(\.diffID))
+            #expect(manifest.layers.map(\.compression) == [Compression.none, Compression.none])
+            for (digest, bytes) in [
+                (stored.id.description, try fixture.store.configuration(of: stored)),
+                (
+                    manifest.digest,
+                    try #require(try fixture.store.manifestDocument(manifest.digest))
+                ),
+            ] {
+                #expect(image.files["blobs/sha256/" + digest.dropFirst(7)] == bytes)
+            }
+            #expect(top.labels.isEmpty)
         }
     }
 
@@ -82,7 +95,7 @@ import Testing
             let top = try fixture.importLayout(image)
             for layer in layers { image.files["blobs/sha256/\(Digest.of(layer).hex)"] = nil }
             #expect(try fixture.importLayout(image, name: "again").id == top.id)
-            #expect(try fixture.store.layer(top.id).labels[ImageLabel.name] == "again")
+            #expect(try fixture.names(over: top) == ["again", "small"])
         }
     }
 
@@ -225,9 +238,11 @@ import Testing
             let path = try fixture.written(image)
             try fixture.expectFailure(.cancelled) {
                 let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
-                return try importImage(
-                    source, into: fixture.store, observer: WorkObserver(isCancelled: { true })
-                ).top
+                return try #require(
+                    try importImage(
+                        source, into: fixture.store,
+                        observer: WorkObserver(isCancelled: { true })
+                    ).top)
             }
         }
     }

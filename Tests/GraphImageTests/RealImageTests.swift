@@ -42,7 +42,7 @@ enum RealImages {
         try ImportFixture.with { fixture in
             let top = try fixture.importFile(path)
             #expect(top.depth == 2)
-            #expect(top.labels[ImageLabel.name] == "busybox")
+            #expect(try fixture.names(over: top) == ["busybox"])
             #expect(try fixture.files(of: top)["etc/hostname"] == "small\n")
             let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
             #expect(try source.names() == ["busybox"])

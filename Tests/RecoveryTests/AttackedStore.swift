@@ -65,6 +65,11 @@ struct AttackedStore {
         try JSONDecoder().decode([ListedLayer].self, from: Data(succeed("ls", "--json").utf8))
     }
 
+    /// The ids of all images.
+    func images() throws -> [String] {
+        try succeed("images", "-q").split(separator: "\n").map(String.init)
+    }
+
     /// What `check` finds, which need not be damage.
     ///
     /// - Throws: When it ends with another status than its findings ask for.
@@ -111,6 +116,7 @@ struct AttackedStore {
         for layer in try layers() where layer.kind != "committed" {
             while try graphctl(["unmount", layer.id]).isSuccess {}
         }
+        for image in try images() { try succeed("rmi", image) }
         let ids = try layers().map(\.id)
         if !ids.isEmpty {
             let result = try graphctl(["rm"] + ids)
@@ -126,7 +132,7 @@ struct AttackedStore {
     private var rootNames: Set<String> {
         [
             "graph.db", "graph.db-wal", "graph.db-shm", "owners.lock", "reserve", "trash", driver,
-            "recipes",
+            "recipes", "blobs",
         ]
     }
 

@@ -16,6 +16,8 @@ struct Fixture {
     var base: String { folder.appending("base.tar").string }
     var small: String { folder.appending("small.tar").string }
     var image: String { folder.appending("image").string }
+    /// Where images are written.
+    var exported: String { folder.appending("exported.tar").string }
 
     /// Lends the inputs, and a place for stores below ``testBase``.
     static func with<Value>(_ body: (Fixture) throws -> Value) throws -> Value {

@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 import GraphTestSupport
+import SystemPackage
 import Testing
 
 /// A command that is killed, and what then has to be true.
@@ -18,6 +19,10 @@ struct KilledCommand: Sendable, CustomTestStringConvertible {
     var subject: String?
     /// The code with which a second try may fail, when the first one had done its work.
     var codeWhenDone: String?
+    /// The image that it removes, which goes with both its layers or not at all.
+    var removedImage: String?
+    /// The file that it writes, which is an image or is not there.
+    var output: String?
     /// The layer that it mounts or unmounts: at every other point it is removed straight away.
     var mounted: String?
 
@@ -37,6 +42,13 @@ struct KilledCommand: Sendable, CustomTestStringConvertible {
             KilledCommand(
                 name: "apply --id", line: applyNamed, subject: "new", codeWhenDone: "layerExists"),
             KilledCommand(name: "import", line: ["import", fixture.image]),
+            KilledCommand(
+                name: "rmi", preparation: [["import", fixture.image]], line: ["rmi", "latest"],
+                codeWhenDone: "imageNotFound", removedImage: "latest"),
+            KilledCommand(
+                name: "export", preparation: [["import", fixture.image]],
+                line: ["export", "latest", "oci-archive:" + fixture.exported],
+                output: fixture.exported),
             KilledCommand(
                 name: "create", line: create, subject: "new", codeWhenDone: "layerExists"),
             KilledCommand(
@@ -79,6 +91,7 @@ struct KilledCommand: Sendable, CustomTestStringConvertible {
     ///
     /// - Returns: Whether it was killed, and did not end before.
     func attack(_ store: AttackedStore, at point: KillPoint) throws -> Bool {
+        defer { if let output { try? FilePath(output).remove() } }
         try prepare(store)
         let result = try store.graphctl(line, under: point.wrapper)
         if result.status != CommandResult.killed && !result.isSuccess {
@@ -89,6 +102,11 @@ struct KilledCommand: Sendable, CustomTestStringConvertible {
             try store.succeed("gc")
             try store.requireClean()
             try requireOthers(layers)
+        }
+        if removedImage != nil { try requireWholeImage(store) }
+        if let output, try FilePath(output).exists {
+            let result = try store.graphctl(["import", output, "--json"])
+            if !result.isSuccess { throw UnexpectedResult("half an image: \(result)") }
         }
         if let mounted, point.number % 2 == 0 {
             try removeAtOnce(mounted, store)
@@ -112,6 +130,15 @@ struct KilledCommand: Sendable, CustomTestStringConvertible {
         }
         let removed = preparation.contains { $0.first == "rm" } ? ["box"] : []
         if gone != removed { throw UnexpectedResult("gone: \(gone), not only \(removed)") }
+    }
+
+    /// An image is there with its layers, or neither is.
+    private func requireWholeImage(_ store: AttackedStore) throws {
+        let images = try store.images()
+        let count = try store.layers().filter { $0.kind == "committed" && $0.id != "base" }.count
+        if images.count * 2 != count {
+            throw UnexpectedResult("\(images.count) images with \(count) layers")
+        }
     }
 
     /// A layer can be removed, or is refused and can be unmounted and then removed.

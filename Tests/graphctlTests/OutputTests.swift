@@ -29,7 +29,8 @@ import Testing
             #expect(layer["diff_id"] is NSNull)
             let whole = try graphctl("inspect", "base").object
             #expect(
-                Self.keys(whole) == (Self.layerKeys + ["chain", "children", "mounts"]).sorted())
+                Self.keys(whole)
+                    == (Self.layerKeys + ["chain", "children", "images", "mounts"]).sorted())
             #expect(whole["children"] as? [String] == ["a"])
             #expect((whole["diff_id"] as? String)?.hasPrefix("sha256:") == true)
             let time = try #require(whole["created"] as? String)

@@ -79,7 +79,7 @@ same_trees() {
 
 demo() {
     export GRAPHCTL_DRIVER=$1 GRAPHCTL_ROOT=$work/$1 GRAPHCTL_RUN_ROOT=$work/run-$1
-    local before after top mountpoint other layer chain=()
+    local before after top mountpoint other
     printf '\n==== %s ====\n' "$1"
     run graphctl create --id first # makes the store, and the directories that stay
     run graphctl rm first
@@ -90,6 +90,7 @@ demo() {
     run graphctl import "$image" --name debian
     top=$result
     run graphctl ls
+    run graphctl images
     run graphctl tree
 
     work_in_container "$top"
@@ -116,20 +117,17 @@ demo() {
     run graphctl usage web-1
     run graphctl unmount "$other"
 
-    layer=$top
-    while [ -n "$layer" ]; do
-        chain+=("$layer")
-        layer=$(graphctl inspect "$layer" | jq -r '.parent // empty')
-    done
+    run graphctl export --layer web-1 "oci:$work/out:web"
+    run skopeo inspect "oci:$work/out:web"
     run graphctl rm second look copy web-1
-    for layer in "${chain[@]}"; do run graphctl rm "$layer"; done
+    run graphctl rmi debian
     run graphctl gc
     run graphctl check --deep
     run graphctl ls
     after=$(disk_bytes)
     echo "disk usage without the database: $before bytes before, $after after"
     [ "$after" -le "$before" ] || fail "disk usage is not back"
-    rm -r "$work/web.tar" "$work/web.listing"
+    rm -r "$work/web.tar" "$work/web.listing" "$work/out"
 }
 
 image=$(Tests/scripts/make-image.sh)

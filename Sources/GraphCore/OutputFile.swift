@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GraphArchive
-import GraphCore
+package import GraphArchive
 import GraphSystem
-import SystemPackage
+package import SystemPackage
 
 /// A file that appears under its name whole, or not at all.
-final class OutputFile: ByteSink {
+package final class OutputFile: ByteSink {
     private let path: FilePath
     private let descriptor: OwnedDescriptor
     private let directory: Directory
@@ -16,7 +15,7 @@ final class OutputFile: ByteSink {
     private var temporaryName: RawPath?
 
     /// Makes a file beside the place where it is to be.
-    init(_ path: FilePath) throws(DriverError) {
+    package init(_ path: FilePath) throws(DriverError) {
         guard let last = path.lastComponent else {
             throw DriverError(.invalidArgument, "\(path) is not the name of a file")
         }
@@ -52,12 +51,15 @@ final class OutputFile: ByteSink {
         }
     }
 
+    /// Whether it is no regular file, which nothing can be put beside.
+    package var isSpecial: Bool { temporaryName == nil }
+
     deinit {
         // Not kept: something failed, and that is what gets told.
         if let temporaryName { try? directory.removeFile(temporaryName) }
     }
 
-    func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
+    package func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
         do {
             try descriptor.write(bytes)
         } catch {
@@ -65,17 +67,18 @@ final class OutputFile: ByteSink {
         }
     }
 
-    func finish() throws(ArchiveError) {}
+    package func finish() throws(ArchiveError) {}
 
     /// Gives the whole file its name, once its bytes are on disk.
-    func keep() throws(DriverError) {
+    package func keep() throws(DriverError) {
         guard let temporary = temporaryName else { return }
         do throws(SyscallError) {
             try descriptor.sync()
             try directory.rename(temporary, to: name, in: directory)
+            temporaryName = nil
+            try directory.sync()
         } catch {
             throw DriverError("write \(path)", error)
         }
-        temporaryName = nil
     }
 }

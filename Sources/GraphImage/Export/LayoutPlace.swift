@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Foundation
+import GraphArchive
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+/// An OCI layout in a folder: a new one, which appears under its name when it is whole, or one that is there,
+/// whose index names the new images when all their blobs are on disk.
+final class LayoutPlace: ExportPlace {
+    private let path: FilePath
+    private let folder: Directory
+    /// Where a new layout is to appear, and what it is called until then.
+    private var unnamed: (parent: Directory, name: RawPath, temporary: RawPath)?
+    private var added: [(folder: Directory, name: RawPath)] = []
+    private var folders: [String: Directory] = [:]
+    private var count = 0
+
+    init(_ path: FilePath) throws(DriverError) {
+        self.path = path
+        guard let last = path.lastComponent, path.lastComponent?.kind == .regular else {
+            throw DriverError(.invalidArgument, "\(path) is not the name of a folder")
+        }
+        let above = path.removingLastComponent()
+        let parent = try attempting(
+            "open the folder of \(path)", try Directory(opening: above.isEmpty ? "." : above))
+        do throws(SyscallError) {
+            let found = try Directory(opening: path)
+            let names = try found.listing().map(\.name.description)
+            guard names.isEmpty || names.contains(OCILayout.markName) else {
+                throw SyscallError(
+                    call: "open(\(path))", errno: .fileExists,
+                    detail: "it holds something else than an OCI layout")
+            }
+            if !names.isEmpty {
+                folder = found
+                return
+            }
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            // A new one.
+        } catch {
+            throw error.errno == .fileExists || error.errno == .notDirectory
+                ? DriverError(.invalidArgument, "\(path) is no OCI layout", cause: error)
+                : DriverError("open \(path)", error)
+        }
+        let temporary = RawPath(".\(last.string.prefix(200)).\(CurrentProcess.id).partial")
+        do throws(SyscallError) {
+            // What a killed process of the same number left is in nobody's way.
+            if try parent.statusIfPresent(of: temporary) != nil {
+                try parent.removeTree(temporary)
+            }
+            folder = try parent.makeOrOpenDirectory(temporary, permissions: 0o755)
+        } catch {
+            throw DriverError("make \(path)", error)
+        }
+        unnamed = (parent, RawPath(last), temporary)
+    }
+
+    deinit {
+        // Something failed, and that is what gets told.
+        if let unnamed { _ = try? unnamed.parent.removeTree(unnamed.temporary) }
+        for (folder, name) in added { try? folder.removeFile(name) }
+    }
+
+    func put(_ bytes: [UInt8], as name: String) throws(DriverError) {
+        try attempting(
+            "write \(path)",
+            try { () throws(SyscallError) in
+                let temporary = RawPath(".\(name).\(CurrentProcess.id).partial")
+                let file = try folder.open(
+                    temporary, [.writeOnly, .create, .truncate], permissions: 0o644)
+                try file.write(bytes.span)
+                try file.sync()
+                try folder.rename(temporary, to: RawPath(name), in: folder)
+            }())
+    }
+
+    func put(
+        blob write: (any ByteSink) throws(DriverError) -> Void, expecting: BlobDigest?
+    ) throws(DriverError) -> WrittenBlob {
+        let blobs = try blobFolder((expecting?.algorithm ?? .sha256).rawValue)
+        count += 1
+        let temporary = RawPath(".\(CurrentProcess.id)-\(count).partial")
+        let file = try attempting(
+            "write \(path)",
+            try blobs.open(
+                temporary, [.writeOnly, .create, .truncate], permissions: 0o644))
+        do throws(DriverError) {
+            let sink = BlobSink(
+                FileSink(try attempting("use \(path)", try file.duplicate())),
+                expecting: expecting)
+            try write(sink)
+            let blob = sink.result
+            let target = try blobFolder(blob.digest.algorithm.rawValue)
+            let name = RawPath(blob.digest.hex)
+            do throws(SyscallError) {
+                if try target.statusIfPresent(of: name)?.size == blob.bytes {
+                    try blobs.removeFile(temporary)
+                    return blob
+                }
+                try file.sync()
+                try blobs.rename(temporary, to: name, in: target)
+            } catch {
+                throw DriverError("write \(path)", error)
+            }
+            added.append((target, name))
+            return blob
+        } catch {
+            try? blobs.removeFile(temporary)
+            throw error
+        }
+    }
+
+    private func blobFolder(_ algorithm: String) throws(DriverError) -> Directory {
+        if let known = folders[algorithm] { return known }
+        let made = try attempting(
+            "write \(path)",
+            try folder.makeOrOpenDirectory("blobs", permissions: 0o755)
+                .makeOrOpenDirectory(RawPath(algorithm), permissions: 0o755))
+        folders[algorithm] = made
+        return made
+    }
+
+    func finish(_ entries: [IndexEntry]) throws(DriverError) {
+        let descriptors = entries.flatMap(\.descriptors)
+        for (_, blobs) in folders {
+            try attempting("write \(path)", try blobs.sync())
+        }
+        if let (parent, name, temporary) = unnamed {
+            try put(OCILayout.mark, as: OCILayout.markName)
+            try put(try json(OCILayout.index(descriptors)), as: OCILayout.indexName)
+            do throws(SyscallError) {
+                try folder.openDirectory("blobs").sync()
+                try folder.sync()
+                try parent.rename(temporary, to: name, in: parent)
+                (unnamed, added) = (nil, [])
+                try parent.sync()
+            } catch {
+                throw DriverError("write \(path)", error)
+            }
+            return
+        }
+        // Others may add images at the same time, each to what the last one wrote.
+        let lock = try attempting(
+            "lock \(path)",
+            try RangeLock(waitingFor: 0, in: path.appending(OCILayout.markName)))
+        defer { withExtendedLifetime(lock) {} }
+        try put(
+            try OCILayout.index(of: folder, path, adding: descriptors), as: OCILayout.indexName)
+        added = []
+        try attempting("write \(path)", try folder.sync())
+    }
+}
+
+extension OCILayout {
+    static let nameKey = "org.opencontainers.image.ref.name"
+    /// What `oci-layout` says.
+    static let mark = Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)
+
+    /// An index with these entries.
+    static func index(_ descriptors: [[String: Any]]) -> [String: Any] {
+        [
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": descriptors,
+        ]
+    }
+
+    /// The index of a layout with entries more, which take their names from others.
+    static func index(
+        of folder: Directory, _ path: FilePath, adding descriptors: [[String: Any]]
+    ) throws(DriverError) -> [UInt8] {
+        let bytes = try ImageFiles.folder(folder).document(named: indexName)
+        guard let bytes,
+            var index = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any],
+            let old = index["manifests"] as? [[String: Any]]
+        else { throw DriverError(.invalidArchive, "\(path) has no index that can be added to") }
+        func name(_ entry: [String: Any]) -> String? {
+            (entry["annotations"] as? [String: Any])?[nameKey] as? String
+        }
+        let kept = old.filter { entry in
+            !descriptors.contains { new in
+                name(new) == name(entry)
+                    && (name(new) != nil
+                        || new["digest"] as? String == entry["digest"] as? String)
+            }
+        }
+        index["manifests"] = kept + descriptors
+        return try json(index)
+    }
+}
