@@ -44,7 +44,15 @@ struct AttackedStore {
         [
             Graphctl.path ?? "graphctl", "--root", root.string, "--run-root", runRoot.string,
             "--driver", driver,
-        ] + arguments
+        ] + storageOptions + arguments
+    }
+
+    /// Settings that every store of the driver is made with, as arguments.
+    private var storageOptions: [String] {
+        let subject = DriverUnderTest.all.first { $0.name == driver }
+        return (subject?.storageOptions ?? [:]).sorted { $0.key < $1.key }.flatMap {
+            ["--storage-opt", "\($0.key)=\($0.value)"]
+        }
     }
 
     /// Runs a subcommand; its words before it may be those of another program that runs it.

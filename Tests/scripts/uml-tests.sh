@@ -5,6 +5,7 @@
 # uml-tests.sh [PART FILESYSTEM]: runs what is about device mapper under a kernel that has it, with layers on
 # FILESYSTEM (ext4 or xfs). PART is
 #   promises    the driver's, and full pools
+#   records     records that are lost or damaged
 #   main-job    the main job on the Debian image
 #   kills       commands killed before calls that change something
 #   power-cuts  the power cut while a store works
@@ -14,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 parts=('promises ext4' 'promises xfs' 'main-job ext4' 'main-job xfs' 'power-cuts ext4' 'power-cuts xfs'
-    'kills ext4' 'kills xfs')
+    'records ext4' 'kills ext4' 'kills xfs')
 if [ "${1-}" = --parts ]; then
     printf '%s\n' "${parts[@]}"
     exit
@@ -85,6 +86,15 @@ promises)
 main-job)
     GRAPH_TEST_DM_SIZE=2G GRAPH_TEST_DM_DATA=4G UML_DISK=1 \
         run_suite --filter '^MainJobTests[.]' --skip "$slow"
+    ;;
+records)
+    # What 200 moments take in a guest is more than it is given: as many guests, each with its own choices.
+    runs=1
+    [ -z "${GRAPH_SOAK-}" ] || runs=5
+    for ((run = 0; run < runs; run++)); do
+        GRAPH_TEST_MOMENTS=$((runs == 1 ? 10 : 40)) GRAPH_TEST_SEED=$((${GRAPH_TEST_SEED:-1} + run)) \
+            run_suite --filter '^RecoveryTests[.]RecordsLostTests/.*nothing sealed'
+    done
     ;;
 kills) Tests/scripts/uml-kills.sh "$kill_seconds" "$filesystem" ;;
 power-cuts) Tests/scripts/uml-power-cuts.sh "$cuts" "$filesystem" ;;
