@@ -58,7 +58,7 @@ public struct FileStatus: Hashable, Sendable {
     public let size: UInt64
     /// Bytes of disk blocks (`st_blocks` times 512).
     public let allocatedBytes: UInt64
-    public let modified: Timestamp
+    public package(set) var modified: Timestamp
     public let changed: Timestamp
     public let inode: UInt64
     public let links: UInt32

@@ -10,6 +10,8 @@ struct HostileArchive: Sendable, CustomTestStringConvertible {
     let testDescription: String
     /// What the line must say with which it is refused; nil when it is a layer.
     var refusal: String?
+    /// The words of the lines with which it is warned of, one a line.
+    var warnings: [[String]] = []
     let write: @Sendable (RawTar) throws -> Void
     /// Makes the file of what was written, where that is not the tar itself.
     var pack: (@Sendable (_ tar: FilePath, _ packed: FilePath) throws -> Void)?
@@ -81,6 +83,7 @@ struct HostileArchive: Sendable, CustomTestStringConvertible {
             }),
         HostileArchive(
             testDescription: "half a gigabyte of zeros in a name that is ignored",
+            warnings: [["AUFS", ": 1, first /.wh..wh.plnk"]],
             write: { try $0.add(".wh..wh.plnk", size: 1 << 29) },
             pack: { tar, packed in
                 // What was written ends with the header and an end marker, which is cut off.

@@ -34,7 +34,7 @@ import Testing
             if let refusal = archive.refusal {
                 seconds = try store.expectRefusal(of: tar, "\(archive)", saying: refusal)
             } else {
-                seconds = try store.withLayer(of: tar)
+                seconds = try store.withLayer(of: tar, warnings: archive.warnings)
             }
             var random = SeededGenerator(seed: SeededGenerator.runSeed)
             for _ in 0..<Self.stops {

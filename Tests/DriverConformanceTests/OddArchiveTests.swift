@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+import GraphCore
+import GraphSystem
+import GraphTestSupport
+import SystemPackage
+import Testing
+
+/// Archives and layers with all that is odd: another tool is the judge of how they are unpacked, and every
+/// driver of what another has written.
+@Suite(.serialized) struct OddArchiveTests {
+    private static var archives: Int { SeededGenerator.isSoak ? 5_000 : 12 }
+    private static var histories: Int { SeededGenerator.isSoak ? 1_000 : 4 }
+
+    @Test(.enabled(if: !Machine.isInUserNamespace, "umoci unpacks as root"))
+    func `odd archives are unpacked as umoci does, but for what the policy says`() throws {
+        for index in 0..<Self.archives {
+            let seed = SeededGenerator.runSeed &* 1_000_003 &+ UInt64(index)
+            var archives = OddArchives(seed: seed)
+            let tars = try (0..<2).map { _ in try LayerTar.bytes(of: archives.next()) }
+            let judged = try withScratchRoot { try Self.unpackByUmoci(tars, in: $0) }
+            try #require(judged.entries.count > 1, "seed \(seed)")
+            for subject in DriverUnderTest.usable {
+                let wanted = judged.underPolicy(ofOverlay: subject.name == "overlay")
+                var found = try Self.unpack(tars, on: subject)
+                found.entries["."] = nil
+                let lines = found.differences(
+                    from: wanted, in: [.owners, .permissions, .fileTimes, .attributes, .links])
+                #expect(lines.isEmpty, "\(subject), seed \(seed): \(lines.joined(separator: "\n"))")
+            }
+        }
+    }
+
+    private static func unpack(
+        _ tars: [[UInt8]], on subject: DriverUnderTest
+    ) throws -> TreeSnapshot {
+        try subject.withDriver { store in
+            try apply(tars, to: store)
+            return try store.snapshot(of: 2, above: [1])
+        }
+    }
+
+    /// Makes layers 1 and 2.
+    private static func apply(_ tars: [[UInt8]], to store: TestStore) throws {
+        for (index, tar) in tars.enumerated() {
+            try store.apply(LayerNumber(rawValue: UInt32(index + 1)), above: index == 0 ? [] : [1])
+            {
+                target in
+                _ = try unpackLayer(from: MemorySource(tar), into: target)
+            }
+        }
+    }
+
+    /// Unpacks an image of plain layers.
+    private static func unpackByUmoci(
+        _ tars: [[UInt8]], in folder: FilePath
+    ) throws -> TreeSnapshot {
+        let image = folder.appending("image")
+        for name in ["image", "image/blobs", "image/blobs/sha256"] {
+            try folder.pushing(FilePath(name)).makeDirectory()
+        }
+        /// Adds a blob; returns its descriptor.
+        func add(_ bytes: [UInt8], _ type: String) throws -> String {
+            let digest = Digest.of(bytes)
+            let file = try Directory(opening: image.pushing("blobs/sha256"))
+                .open(RawPath(digest.hex), [.writeOnly, .create], permissions: 0o644)
+            try file.write(bytes.span)
+            return #"{"mediaType":"application/vnd.oci.image.\#(type)","#
+                + #""digest":"\#(digest)","size":\#(bytes.count)}"#
+        }
+        let layers = try tars.map { try add($0, "layer.v1.tar") }.joined(separator: ",")
+        let diffIDs = tars.map { "\"\(Digest.of($0))\"" }.joined(separator: ",")
+        let configuration = try add(
+            Array(
+                (#"{"architecture":"amd64","os":"linux","config":{},"#
+                    + #""rootfs":{"type":"layers","diff_ids":[\#(diffIDs)]}}"#).utf8),
+            "config.v1+json")
+        let manifest = try add(
+            Array(
+                #"{"schemaVersion":2,"config":\#(configuration),"layers":[\#(layers)]}"#.utf8),
+            "manifest.v1+json")
+        let named =
+            manifest.dropLast()
+            + #","annotations":{"org.opencontainers.image.ref.name":"odd"}}"#
+        try image.appending("index.json").write(#"{"schemaVersion":2,"manifests":[\#(named)]}"#)
+        try image.appending("oci-layout").write(#"{"imageLayoutVersion":"1.0.0"}"#)
+        let root = folder.appending("rootfs")
+        try runCommand(
+            "umoci", ["--log=error", "raw", "unpack", "--image", "\(image):odd", root.string])
+        return try TreeSnapshot(of: root)
+    }
+
+    @Test func `what a driver writes of odd layers, every driver makes the same of`() throws {
+        for index in 0..<Self.histories {
+            let seed = SeededGenerator.runSeed &* 7_000_003 &+ UInt64(index)
+            for writer in DriverUnderTest.usable {
+                let (tars, made) = try Self.write(seed, on: writer)
+                for reader in DriverUnderTest.usable {
+                    try Self.check(tars, made, on: reader, "\(writer) to \(reader), seed \(seed)")
+                }
+            }
+        }
+    }
+
+    private static func check(
+        _ tars: [[UInt8]], _ made: TreeSnapshot, on reader: DriverUnderTest, _ what: String
+    ) throws {
+        try reader.withDriver { store in
+            try apply(tars, to: store)
+            var wanted = made
+            if reader.name == "overlay" {
+                wanted.entries = made.entries.filter { !$0.value.status.isWhiteoutDevice }
+            }
+            var found = try store.snapshot(of: 2, above: [1])
+            // The time of the root is no part of a layer.
+            found.entries["."]?.status.modified = Timestamp(seconds: 0)
+            // An overlay in a user namespace may show two names of one file of a layer as two files.
+            let links: TreeSnapshot.Aspects = Machine.isInUserNamespace ? [] : .links
+            let lines = found.differences(
+                from: wanted,
+                in: links.union([
+                    .owners, .permissions, .fileTimes, .directoryTimes, .attributes,
+                ]))
+            #expect(lines.isEmpty, "\(what): \(lines.joined(separator: "\n"))")
+            if wanted.entries.count < made.entries.count { return }
+            for layer in [1, 2] as [LayerNumber] {
+                let again = try diff(layer, of: store)
+                #expect(Digest.of(again) == Digest.of(tars[Int(layer.rawValue) - 1]), "\(what)")
+            }
+        }
+    }
+
+    private static func diff(_ layer: LayerNumber, of store: TestStore) throws -> [UInt8] {
+        let parents: [LayerNumber] = layer == 1 ? [] : [1]
+        let sink = MemorySink()
+        try writeTreeDiff(
+            try store.driver.diffSource(
+                of: layer, above: parents, from: parents.first, above: []), to: sink)
+        return sink.bytes
+    }
+
+    /// Two layers that programs have made, and what they show.
+    private static func write(
+        _ seed: UInt64, on subject: DriverUnderTest
+    ) throws -> (tars: [[UInt8]], made: TreeSnapshot) {
+        try subject.withDriver { store in
+            var random = SeededGenerator(seed: seed)
+            for layer in [1, 2] as [LayerNumber] {
+                try store.build(layer, above: layer == 1 ? [] : [1]) { place in
+                    var changes = try RandomChanges(below: place, random: random)
+                    if layer == 1 { try changes.fill(count: 25) }
+                    random = try changes.change(times: 15)
+                    try sprinkle(place, &random)
+                }
+            }
+            var made = try store.snapshot(of: 2, above: [1])
+            made.entries["."]?.status.modified = Timestamp(seconds: 0)
+            made.entries = made.entries.filter { $0.value.status.type != .socket }
+            return (try [1, 2].map { try diff(LayerNumber(rawValue: $0), of: store) }, made)
+        }
+    }
+
+    /// Leaves in a tree what an overlay or a builder in a container leaves.
+    private static func sprinkle(_ place: FilePath, _ random: inout SeededGenerator) throws {
+        let root = try Directory(opening: place)
+        let paths = try TreeSnapshot(of: root).entries.keys.sorted()
+        let names = [
+            "trusted.overlay.opaque", "user.overlay.opaque", "trusted.overlay.overlay.redirect",
+            "user.overlay.overlay.x", "trusted.x", "user.y", "security.ima",
+        ]
+        for path in paths {
+            for name in names where random.chance(8) {
+                let value: [UInt8] = [3, UInt8.random(in: 0...9, using: &random)]
+                // A user namespace, and some types of files, take not all of them.
+                try? root.setAttribute(ExtendedAttribute(name: name, value: value), of: path)
+            }
+            if random.chance(5) {
+                try? root.makeSpecial(
+                    path.joined("-gone"), .characterDevice, permissions: 0o600)
+            }
+        }
+    }
+}
