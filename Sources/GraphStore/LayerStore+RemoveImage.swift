@@ -62,14 +62,14 @@ extension LayerStore {
     ) throws(DriverError) -> RemovedImage {
         var unused: Set<LayerNumber> = []
         while true {
-            if let removed = try beginRemoval(reference, id, unused) { return removed }
-            // Looked at outside of the transaction; meanwhile the last user of one more may have gone.
             let records = try database.consistent("look for image \(reference)") {
                 try Self.layersOnly(of: id, $0)
             }
             for record in records where unused.insert(record.number).inserted {
                 try refuseUsed(record, before: .removing)
             }
+            // Meanwhile the last user of one more layer may have gone.
+            if let removed = try beginRemoval(reference, id, unused) { return removed }
         }
     }
 
