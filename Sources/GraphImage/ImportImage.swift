@@ -39,7 +39,7 @@ public func importImage(
         image: image, files: source.files, names: names, store: store, keepsBlobs: keepsBlobs,
         observer: observer)
     // Somebody else's failed import may take back a layer that this one has found: look again.
-    for _ in 0..<3 {
+    for _ in 0..<8 {
         do throws(DriverError) {
             return try work.run()
         } catch  where error.code == .layerNotFound {

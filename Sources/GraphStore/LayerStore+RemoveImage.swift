@@ -24,9 +24,9 @@ extension LayerStore {
         try checkWritable("remove image \(reference)")
         bed?.giveWay()
         return try withReserve { () throws(DriverError) in
-            let (id, candidates) = try removable(reference)
-            return try withLocks(on: candidates[...]) { () throws(DriverError) in
-                let removed = try beginRemoval(reference, id, Set(candidates.map(\.number)))
+            let (id, chain) = try chain(ofImage: reference)
+            return try withLocks(on: chain[...]) { () throws(DriverError) in
+                let removed = try removeLocked(reference, id)
                 for layer in removed.layers { finishRemovalOfImage(layer) }
                 if removed.untagged == nil { forgetBlobs(of: removed.image) }
                 return removed
@@ -34,24 +34,42 @@ extension LayerStore {
         }
     }
 
-    /// Locks layers one after the other, the topmost first as everybody does.
-    private func withLocks<Value>(
-        on records: ArraySlice<LayerRecord>, _ body: () throws(DriverError) -> Value
-    ) throws(DriverError) -> Value {
-        guard let first = records.first else { return try body() }
-        return try withLock(on: first.number) { () throws(DriverError) in
-            try refuseUsed(first, before: .removing)
-            return try withLocks(on: records.dropFirst(), body)
+    /// The image that is meant, and the numbers of its layers, the topmost first.
+    private func chain(
+        ofImage reference: String
+    ) throws(DriverError) -> (id: String, layers: [LayerNumber]) {
+        try database.consistent("look for image \(reference)") { connection in
+            let queries = ImageQueries(connection)
+            let id = try queries.id(reference)
+            guard let top = try queries.top(of: id) else { return (id, []) }
+            return (id, try [top] + LayerQueries(connection).parents(of: top))
         }
     }
 
-    /// The image that is meant, and the layers that would go with it, the topmost first.
-    private func removable(
-        _ reference: String
-    ) throws(DriverError) -> (id: String, layers: [LayerRecord]) {
-        try database.consistent("look for image \(reference)") { connection in
-            let id = try ImageQueries(connection).id(reference)
-            return (id, try Self.layersOnly(of: id, connection))
+    /// Locks layers one after the other, the topmost first as everybody does.
+    private func withLocks<Value>(
+        on numbers: ArraySlice<LayerNumber>, _ body: () throws(DriverError) -> Value
+    ) throws(DriverError) -> Value {
+        guard let first = numbers.first else { return try body() }
+        return try withLock(on: first) { () throws(DriverError) in
+            try withLocks(on: numbers.dropFirst(), body)
+        }
+    }
+
+    /// Begins the removal; the caller holds the locks of all layers.
+    private func removeLocked(
+        _ reference: String, _ id: String
+    ) throws(DriverError) -> RemovedImage {
+        var unused: Set<LayerNumber> = []
+        while true {
+            let records = try database.consistent("look for image \(reference)") {
+                try Self.layersOnly(of: id, $0)
+            }
+            for record in records where unused.insert(record.number).inserted {
+                try refuseUsed(record, before: .removing)
+            }
+            // Meanwhile the last user of one more layer may have gone.
+            if let removed = try beginRemoval(reference, id, unused) { return removed }
         }
     }
 
@@ -75,9 +93,10 @@ extension LayerStore {
         return found
     }
 
+    /// Records the removal; nil when it would remove a layer that is not known to be unused.
     private func beginRemoval(
-        _ reference: String, _ id: String, _ locked: Set<LayerNumber>
-    ) throws(DriverError) -> RemovedImage {
+        _ reference: String, _ id: String, _ unused: Set<LayerNumber>
+    ) throws(DriverError) -> RemovedImage? {
         let owner = try owner()
         return try database.write("remove image \(reference)", resultSynchronization) {
             connection in
@@ -95,10 +114,8 @@ extension LayerStore {
                 try changes.touch(id, at: .now)
                 return RemovedImage(image: image, untagged: name, layers: [])
             }
-            // What came to use a layer meanwhile keeps it, and all below.
-            let layers = try Self.layersOnly(of: id, connection).prefix {
-                locked.contains($0.number)
-            }
+            let layers = try Self.layersOnly(of: id, connection)
+            if !layers.allSatisfy({ unused.contains($0.number) }) { return nil }
             try changes.delete(id)
             for record in layers {
                 try LayerChanges(connection).beginRemoval(of: record.number, owner: owner)

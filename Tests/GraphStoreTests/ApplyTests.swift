@@ -29,6 +29,35 @@ import Testing
         #expect(try store.check(deep: true).isEmpty)
     }
 
+    @Test(arguments: [false, true])
+    func `a layer that is found gets the labels that it lacks`(_ isDigestGiven: Bool) throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        let tar = try StoreFixture.tar("file", "content")
+        let digest = isDigestGiven ? Digest.of(tar) : nil
+        for id in [nil, "mine"] {
+            func apply(_ labels: [String: String]) throws -> AppliedLayer {
+                try store.apply(MemorySource(tar), id: id, diffID: digest, labels: labels)
+            }
+            #expect(try !apply(["a": "1", "b": "2"]).wasPresent)
+            let again = try apply(["b": "3", "c": "4"])
+            #expect(again.wasPresent)
+            #expect(again.layer.labels == ["a": "1", "b": "3", "c": "4"])
+            #expect(try store.layer(again.layer.id) == again.layer)
+        }
+        // Of another tar nothing is left, and the layer with the id is what it was.
+        let before = try store.layers()
+        let other = try StoreFixture.tar("file", "other")
+        expect(.layerExists) { () throws(DriverError) in
+            try store.apply(MemorySource(other), id: "mine")
+        }
+        expect(.layerExists) { () throws(DriverError) in
+            try store.apply(MemorySource(tar), id: "mine", parent: before[0].id)
+        }
+        #expect(try store.layers() == before)
+        #expect(try fixture.layersOnDisk().count == 2)
+    }
+
     @Test func `a chain's identity comes from the digests of all its layers`() throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()
@@ -94,10 +123,10 @@ import Testing
         let plain = try store.apply(MemorySource(tar)).layer
         let named = try store.apply(MemorySource(tar), id: "mine", diffID: Digest.of(tar))
         #expect(!named.wasPresent && named.layer.number != plain.number)
-        expect(.layerExists) { () throws(DriverError) in
-            try store.apply(MemorySource(tar), id: "mine")
+        for digest in [nil, Digest.of(tar)] {
+            let again = try store.apply(MemorySource(tar), id: "mine", diffID: digest)
+            #expect(again.wasPresent && again.layer == named.layer)
         }
-        #expect(try store.apply(MemorySource(tar), id: "mine", diffID: Digest.of(tar)).wasPresent)
         #expect(try store.findCommitted(chainID: Digest.of(tar)) == plain)
     }
 
