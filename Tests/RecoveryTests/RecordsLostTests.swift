@@ -15,7 +15,7 @@ import Testing
 struct RecordsLostTests {
     private static let subjects = DriverUnderTest.usable.filter(\.keepsTreesInStore)
 
-    /// How often the records are damaged. Those of devicemapper are in a guest that is slow.
+    /// How often the records are damaged; those of devicemapper are in a guest, which is slow.
     private static func momentCount(_ subject: DriverUnderTest) -> Int {
         if let given = ProcessInfo.processInfo.environment["GRAPH_TEST_MOMENTS"] {
             return Int(given) ?? 1
