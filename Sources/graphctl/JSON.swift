@@ -35,7 +35,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
     init(_ digest: Digest?) { self.init(digest?.description) }
 
     /// A time, in RFC 3339 and UTC.
-    init(_ time: Timestamp) { self = .string(rfc3339(time)) }
+    init(_ time: Timestamp) { self = .string(rfc3339(time, nanoseconds: true)) }
 
     /// Texts by name.
     init(_ values: [String: String]) { self = .object(values.mapValues { .string($0) }) }

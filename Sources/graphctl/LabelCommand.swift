@@ -13,16 +13,30 @@ struct LabelCommand: GraphCommand {
     var layer: String
 
     @Argument(
-        help: ArgumentHelp("Labels; without a value the label is removed.", valueName: "key=value"),
+        help: ArgumentHelp("Labels to set; a value may be empty.", valueName: "key=value"),
         transform: KeyValue.init(parsing:))
-    var labels: [KeyValue]
+    var labels: [KeyValue] = []
+
+    @Option(
+        help: ArgumentHelp("A label to remove; may be repeated.", valueName: "key"))
+    var remove: [String] = []
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var attempt: String { "label \(layer)" }
 
+    func validate() throws {
+        if labels.isEmpty && remove.isEmpty {
+            throw ValidationError("give a label to set, or one to --remove")
+        }
+        if let both = remove.first(where: { key in labels.contains { $0.key == key } }) {
+            throw ValidationError("the label \(both) is to be set and removed")
+        }
+    }
+
     func run(_ session: Session) throws(DriverError) {
-        let changes = labels.dictionary.mapValues { $0.isEmpty ? nil : $0 }
+        var changes = labels.dictionary.mapValues { Optional($0) }
+        for key in remove { changes.updateValue(nil, forKey: key) }
         let changed = try session.store().setLabels(of: layer, changes)
         if global.json { try session.output.print(changed.json) }
     }

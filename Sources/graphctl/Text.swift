@@ -97,8 +97,8 @@ package func humanBytes(_ bytes: UInt64) -> String {
     return "\(tenths / 10).\(tenths % 10) \(unit)"
 }
 
-/// A time as `2026-01-31T23:59:59Z`.
-package func rfc3339(_ time: Timestamp) -> String {
+/// A time as `2026-01-31T23:59:59Z`, or with nanoseconds as `2026-01-31T23:59:59.000000001Z`.
+package func rfc3339(_ time: Timestamp, nanoseconds: Bool = false) -> String {
     let secondsOfDay = 86_400
     var days = Int(time.seconds) / secondsOfDay
     var rest = Int(time.seconds) % secondsOfDay
@@ -119,7 +119,8 @@ package func rfc3339(_ time: Timestamp) -> String {
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
     return "\(padded(year, 4))-\(padded(month))-\(padded(day))"
-        + "T\(padded(rest / 3600)):\(padded(rest / 60 % 60)):\(padded(rest % 60))Z"
+        + "T\(padded(rest / 3600)):\(padded(rest / 60 % 60)):\(padded(rest % 60))"
+        + (nanoseconds ? "." + padded(Int(time.nanoseconds), 9) : "") + "Z"
 }
 
 /// A text as tables show it: no more than its first 80 scalars, of which a character may have any

@@ -45,7 +45,7 @@ import Testing
                 try graphctl.shell("graphctl label box \(most.joined(separator: " "))").status == 0)
             let refused = try graphctl("label", "box", "one=more", "--json")
             #expect(try Self.code(refused) == "invalidArgument")
-            #expect(try graphctl("label", "box", "k0=", "one=more").status == 0)
+            #expect(try graphctl("label", "box", "--remove", "k0", "one=more").status == 0)
             #expect(try graphctl("label", "box", "k7=other").status == 0)
             let all = (0...256).map { "--label k\($0)=v" }.joined(separator: " ")
             #expect(try graphctl.shell("graphctl create \(all)").status == 1)

@@ -98,9 +98,12 @@ import Testing
             _ = try graphctl("create", "--id", "b", "--label", "color=red")
             #expect(try graphctl("ls", "-q", "--filter", "color").lines == ["a", "b"])
             #expect(try graphctl("ls", "-q", "--filter", "color=red").lines == ["b"])
-            #expect(try graphctl("label", "b", "color=", "size=big=huge").status == 0)
+            #expect(try graphctl("label", "b", "--remove", "color", "size=big=huge").status == 0)
             let labels = try graphctl("inspect", "b").object["labels"] as? [String: String]
             #expect(labels == ["size": "big=huge"])
+            #expect(try graphctl("label", "b", "empty=").status == 0)
+            let after = try graphctl("inspect", "b").object["labels"] as? [String: String]
+            #expect(after == ["size": "big=huge", "empty": ""])
         }
     }
 

@@ -27,6 +27,8 @@ import graphctl
         ] as [(Int64, String)])
     func `times are UTC in RFC 3339`(_ seconds: Int64, _ text: String) {
         #expect(rfc3339(Timestamp(seconds: seconds)) == text)
+        let precise = rfc3339(Timestamp(seconds: seconds, nanoseconds: 1_020), nanoseconds: true)
+        #expect(precise == text.dropLast() + ".000001020Z")
     }
 
     @Test(
