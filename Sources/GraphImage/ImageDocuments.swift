@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import Foundation
+import FoundationEssentials
 import GraphArchive
 import GraphCore
 

@@ -37,7 +37,7 @@ import Testing
             let first = try graphctl("import", "app.tar", "--json").object
             let keys = [
                 "created", "existing", "has_configuration", "id", "layer_count", "manifests",
-                "names", "platform", "top_layer", "updated", "usage",
+                "names", "platform", "top_layer", "updated", "usage", "warnings",
             ]
             #expect(first.keys.sorted() == keys)
             #expect(first["existing"] as? Bool == false)

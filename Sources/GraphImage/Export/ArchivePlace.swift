@@ -73,7 +73,7 @@ final class ArchivePlace: ExportPlace {
     func finish(_ entries: [IndexEntry]) throws(DriverError) {
         try put(OCILayout.mark, as: OCILayout.markName)
         try put(
-            try json(OCILayout.index(entries.flatMap(\.descriptors))), as: OCILayout.indexName)
+            try OCILayout.index(entries.flatMap(\.descriptors)).document(), as: OCILayout.indexName)
         try finish()
     }
 

@@ -16,7 +16,7 @@ struct DockerExport {
     }
 
     func write(_ images: [ExportedImage]) throws(DriverError) -> [WrittenImage] {
-        var documents: [[String: Any]] = []
+        var documents: [JSONValue] = []
         var written: [WrittenImage] = []
         var files: Set<String> = []
         for image in images {
@@ -36,12 +36,13 @@ struct DockerExport {
             let name = id.hex + ".json"
             if files.insert(name).inserted { try place.put(image.configuration, as: name) }
             documents.append([
-                "Config": name, "RepoTags": image.names.map(Self.tag), "Layers": names,
+                "Config": .string(name), "RepoTags": JSONValue(image.names.map(Self.tag)),
+                "Layers": JSONValue(names),
             ])
             written.append(
                 WrittenImage(id: id, names: image.names, manifest: nil, replacedManifest: nil))
         }
-        try place.put(try json(documents), as: DockerArchive.manifestName)
+        try place.put(try JSONValue.array(documents).document(), as: DockerArchive.manifestName)
         try place.finish()
         return written
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import Foundation
 public import GraphArchive
 public import GraphCore
 public import GraphStore

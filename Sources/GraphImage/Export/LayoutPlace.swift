@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import Foundation
 import GraphArchive
 import GraphCore
 import GraphSystem
@@ -130,7 +129,7 @@ final class LayoutPlace: ExportPlace {
         }
         if let (parent, name, temporary) = unnamed {
             try put(OCILayout.mark, as: OCILayout.markName)
-            try put(try json(OCILayout.index(descriptors)), as: OCILayout.indexName)
+            try put(try OCILayout.index(descriptors).document(), as: OCILayout.indexName)
             do throws(SyscallError) {
                 try folder.openDirectory("blobs").sync()
                 try folder.sync()
@@ -160,33 +159,29 @@ extension OCILayout {
     static let mark = Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)
 
     /// An index with these entries.
-    static func index(_ descriptors: [[String: Any]]) -> [String: Any] {
+    static func index(_ descriptors: [JSONValue]) -> JSONValue {
         [
             "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": descriptors,
+            "manifests": .array(descriptors),
         ]
     }
 
     /// The index of a layout with entries more, which take their names from others.
     static func index(
-        of folder: Directory, _ path: FilePath, adding descriptors: [[String: Any]]
+        of folder: Directory, _ path: FilePath, adding descriptors: [JSONValue]
     ) throws(DriverError) -> [UInt8] {
         let bytes = try ImageFiles.folder(folder).document(named: indexName)
-        guard let bytes,
-            var index = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any],
-            let old = index["manifests"] as? [[String: Any]]
+        guard let bytes, var index = JSONValue(document: bytes)?.members,
+            let old = index["manifests"]?.elements
         else { throw DriverError(.invalidArchive, "\(path) has no index that can be added to") }
-        func name(_ entry: [String: Any]) -> String? {
-            (entry["annotations"] as? [String: Any])?[nameKey] as? String
-        }
+        func name(_ entry: JSONValue) -> String? { entry["annotations"]?[nameKey]?.text }
         let kept = old.filter { entry in
             !descriptors.contains { new in
                 name(new) == name(entry)
-                    && (name(new) != nil
-                        || new["digest"] as? String == entry["digest"] as? String)
+                    && (name(new) != nil || new["digest"]?.text == entry["digest"]?.text)
             }
         }
-        index["manifests"] = kept + descriptors
-        return try json(index)
+        index["manifests"] = .array(kept + descriptors)
+        return try JSONValue.object(index).document()
     }
 }

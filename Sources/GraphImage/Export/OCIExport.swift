@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import Foundation
 import GraphArchive
 import GraphCore
 import GraphStore
@@ -14,13 +13,16 @@ struct IndexEntry {
     let names: [String]
 
     /// The descriptors of it, one for each name.
-    var descriptors: [[String: Any]] {
-        let plain: [String: Any] = [
-            "mediaType": mediaType, "digest": manifest.digest.description, "size": manifest.bytes,
+    var descriptors: [JSONValue] {
+        let plain: [String: JSONValue] = [
+            "mediaType": .string(mediaType), "digest": .string(manifest.digest.description),
+            "size": JSONValue(manifest.bytes),
         ]
-        if names.isEmpty { return [plain] }
+        if names.isEmpty { return [.object(plain)] }
         return names.map { name in
-            plain.merging(["annotations": [OCILayout.nameKey: name]]) { $1 }
+            var named = plain
+            named["annotations"] = .object([OCILayout.nameKey: .string(name)])
+            return .object(named)
         }
     }
 }
@@ -147,22 +149,21 @@ struct OCIExport {
         if let came, namesConfiguration, layers.allSatisfy(\.isAsItCame) {
             return (came.document, BlobDigest(parsing: came.description.digest), type)
         }
-        var members =
-            came.flatMap {
-                try? JSONSerialization.jsonObject(with: Data($0.document)) as? [String: Any]
-            } ?? [:]
-        let said = (members["layers"] as? [[String: Any]]) ?? []
+        var members = came.flatMap { JSONValue(document: $0.document)?.members } ?? [:]
+        let said = members["layers"]?.elements ?? []
         members["schemaVersion"] = 2
-        members["mediaType"] = type
+        members["mediaType"] = .string(type)
         members["config"] = [
-            "mediaType": Self.configurationType(came?.description),
-            "digest": configuration.digest.description, "size": configuration.bytes,
+            "mediaType": .string(Self.configurationType(came?.description)),
+            "digest": .string(configuration.digest.description),
+            "size": JSONValue(configuration.bytes),
         ]
-        members["layers"] = layers.enumerated().map { index, layer in
-            let own = said.count == layers.count ? said[index] : [:]
-            return layer.isAsItCame ? own : layer.descriptor(of: own, in: type)
-        }
-        return (try json(members), nil, type)
+        members["layers"] = .array(
+            layers.enumerated().map { index, layer in
+                let own = said.count == layers.count ? said[index] : [:]
+                return layer.isAsItCame ? own : layer.descriptor(of: own, in: type)
+            })
+        return (try JSONValue.object(members).document(), nil, type)
     }
 
     private static func configurationType(_ came: StoredManifest?) -> String {
@@ -186,16 +187,16 @@ private struct WrittenLayer {
     let isAsItCame: Bool
 
     /// What a manifest of a type says of it: all that the one said with which it came, but what changed.
-    func descriptor(of came: [String: Any], in manifestType: String) -> [String: Any] {
-        var descriptor = came
+    func descriptor(of came: JSONValue, in manifestType: String) -> JSONValue {
+        var descriptor = came.members ?? [:]
         for key in ["urls", "data"] { descriptor[key] = nil }
         let isDocker = manifestType == MediaType.dockerManifest
         let base = isDocker ? MediaType.dockerLayer : MediaType.ociLayer
-        descriptor["mediaType"] =
-            compression == .none ? base : base + (isDocker ? "." : "+") + compression.rawValue
-        descriptor["digest"] = blob.digest.description
-        descriptor["size"] = blob.bytes
-        return descriptor
+        descriptor["mediaType"] = .string(
+            compression == .none ? base : base + (isDocker ? "." : "+") + compression.rawValue)
+        descriptor["digest"] = .string(blob.digest.description)
+        descriptor["size"] = JSONValue(blob.bytes)
+        return .object(descriptor)
     }
 }
 
