@@ -6,8 +6,8 @@ import SystemPackage
 
 /// What a layer's folder tells of mounts that nobody has a record of.
 ///
-/// `NUMBER/use` is a symbolic link to nothing, kept from the first mount on: to `bind` where the layer was
-/// shown by bind mounts, which have to be looked for, and to a handle where its driver has a better way.
+/// `NUMBER/use` is a symbolic link to nothing, to `bind`, kept from the first mount on where the layer was shown
+/// by bind mounts, which have to be looked for.
 extension LayerFolders {
     package static let use: RawPath = "use"
     private static let bind: RawPath = "bind"

@@ -17,8 +17,8 @@ extension OverlayDriver {
     public func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
-        let mark = try folders.useMark(of: layer)
-        let known = mark.flatMap { InodeHandle(text: $0) }
+        let known = try attempting(
+            "look for users of layer \(layer)", try formerWork(of: layer))
         // The kernel makes that with the first mount.
         let made = OverlayLayout.work.appending(OverlayLayout.work)
         if known == nil, try folders.status(of: layer, made) == nil { return nil }
@@ -46,19 +46,14 @@ extension OverlayDriver {
             switch known.exists(beside: folder) {
             case true?: return true
             case nil: return try isUpperBusy(layer)
-            case false?: try folder.removeFile(LayerFolders.use)
+            case false?: break
             }
         }
         guard let current else { return false }
         if known != current {
             // Before the name is gone, because nothing else tells of the inode then.
-            do throws(SyscallError) {
-                try folder.makeSymbolicLink(LayerFolders.use, to: current.text)
-            } catch  where error.errno == .fileExists {
-                // It says nothing that makes sense.
-                try folder.removeFile(LayerFolders.use)
-                try folder.makeSymbolicLink(LayerFolders.use, to: current.text)
-            }
+            try folder.descriptor.setAttribute(
+                ExtendedAttribute(name: formerWorkName, value: Array(current.text.bytes)))
         }
         do throws(SyscallError) {
             try replaceWork(in: folder)
@@ -69,9 +64,19 @@ extension OverlayDriver {
         switch current.exists(beside: folder) {
         case true?: return true
         case nil: return try isUpperBusy(layer)
-        case false?:
-            try folder.removeFile(LayerFolders.use)
-            return false
+        case false?: return false
+        }
+    }
+
+    /// The attribute of a layer's folder that has the handle of a former work directory.
+    private var formerWorkName: String { namespace.name("former-work") }
+
+    private func formerWork(of layer: LayerNumber) throws(SyscallError) -> InodeHandle? {
+        do throws(SyscallError) {
+            return try folders.openFolder?.attribute(formerWorkName, of: layer.name)
+                .flatMap { InodeHandle(text: RawPath(partOf: $0[...])) }
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return nil
         }
     }
 

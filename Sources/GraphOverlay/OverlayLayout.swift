@@ -11,7 +11,6 @@ import SystemPackage
 /// ROOT/overlay/NUMBER/diff    the layer's changes, recorded as overlayfs records them
 /// ROOT/overlay/NUMBER/work    overlayfs's own, until the layer is sealed
 /// ROOT/overlay/NUMBER/fresh   takes the place of work while that is tried for users
-/// ROOT/overlay/NUMBER/use     a link to nothing: what to look for to find users of the layer
 /// ROOT/overlay/empty          what base layers lie on when they are mounted
 /// ```
 struct OverlayLayout: Hashable, Sendable {

@@ -34,7 +34,7 @@ import Testing
             #expect(whole["children"] as? [String] == ["a"])
             #expect((whole["diff_id"] as? String)?.hasPrefix("sha256:") == true)
             let time = try #require(whole["created"] as? String)
-            #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/) != nil)
+            #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z/) != nil)
             let list = try #require(try graphctl("ls", "--json").json as? [[String: Any]])
             #expect(list.map { Self.keys($0) } == [Self.layerKeys, Self.layerKeys])
 
