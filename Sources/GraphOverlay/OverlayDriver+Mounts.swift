@@ -43,8 +43,7 @@ extension OverlayDriver {
             parents.isEmpty ? ReferenceMark() : try references(of: layer, writable: writable)
         var lowers = parents.map { layout.diff($0) }
         if lowers.isEmpty {
-            // A store that was never written to since there is that directory shows what it has.
-            guard try hasEmptyLower() else {
+            guard try hasEmptyLower(writable: writable) else {
                 return Mount(.bind(layout.diff(layer)), attributes: attributes)
             }
             lowers = [layout.empty]
@@ -58,16 +57,30 @@ extension OverlayDriver {
         return Mount(.overlay(layers), attributes: attributes)
     }
 
-    /// Makes the directory that base layers lie on; false where it is missing in a store that is only read.
-    private func hasEmptyLower() throws(DriverError) -> Bool {
+    /// Whether the directory that base layers lie on is there, or could be made.
+    ///
+    /// It is made with the store; who lost it may look at its layers all the same, on a full disk and where
+    /// the store is only read.
+    private func hasEmptyLower(writable: Bool) throws(DriverError) -> Bool {
         guard let folder = folders.openFolder else { return false }
+        let isThere = try attempting(
+            "look at the folder overlay", try folder.statusIfPresent(of: OverlayLayout.empty))
+        if isThere != nil { return true }
+        if folders.isReadOnly { return false }
+        do throws(DriverError) {
+            try Self.makeEmptyLower(in: folder)
+            return true
+        } catch  where error.code == .noSpace && !writable {
+            return false
+        }
+    }
+
+    /// Makes the directory that base layers lie on.
+    static func makeEmptyLower(in folder: Directory) throws(DriverError) {
         do throws(SyscallError) {
-            if try folder.statusIfPresent(of: OverlayLayout.empty) != nil { return true }
-            if folders.isReadOnly { return false }
             try folder.makeDirectory(OverlayLayout.empty, permissions: 0o755)
-            return true
         } catch  where error.errno == .fileExists {
-            return true
+            return
         } catch {
             throw spaceError(
                 "make the directory that base layers lie on", error, on: folder.descriptor)

@@ -44,6 +44,7 @@ public final class OverlayDriver: Driver {
         } else {
             // The mark is missing where an earlier opening died before it.
             namespace = if let tried { tried } else { try Self.requireAll(root: folders.root) }
+            try Self.makeEmptyLower(in: try folders.writableFolder())
             try Self.record(namespace, in: folders)
         }
         if !self.options.references.isEmpty {

@@ -25,7 +25,9 @@ struct FullDisk {
         try withLoopFilesystem(
             type: type, size: type == .btrfs ? type.sizeMin : 48 << 20,
             options: type == .tmpfs ? inodes.map { ["nr_inodes=\($0)"] } ?? [] : [],
-            makeOptions: type == .ext4 ? ["-m", "0", "-N", "\(inodes ?? 4096)"] : []
+            // Blocks as on disks of a usual size, see docs/recovery.md for smaller ones.
+            makeOptions: type == .ext4
+                ? ["-m", "0", "-b", "4096", "-N", "\(inodes ?? 4096)"] : []
         ) { mountPoint in
             try withScratchRoot { scratch in
                 let store = AttackedStore(
