@@ -30,8 +30,10 @@ struct HeldFiles {
     /// The ids of the mounts that namespaces have.
     let known: Set<UInt64>
     let hasUniqueIDs: Bool
-    /// The filesystem's; files of btrfs have the numbers of their subvolumes, with a major number of 0.
+    /// The filesystem's.
     let device: DeviceNumber
+    /// Whether its files have the numbers of their subvolumes instead, with a major number of 0, as on btrfs.
+    let hasSubvolumes: Bool
     /// Whether a file, given by its link in a folder of `/proc`, is one that is looked for; nil where
     /// that cannot be told.
     let isWanted: (Directory, RawPath) -> Bool?
@@ -98,7 +100,8 @@ struct HeldFiles {
 
     private func holds(_ name: RawPath, in place: Directory, of process: Directory) -> Bool {
         guard let file = try? HeldFile(name, place.raw, isUnique: hasUniqueIDs),
-            !known.contains(file.mountID), file.device == device || file.device.major == 0
+            !known.contains(file.mountID),
+            file.device == device || hasSubvolumes && file.device.major == 0
         else { return false }
         if let answer = isWanted(place, name) { return answer }
         // Where handles tell nothing, a mount that is not even the process's own counts as one.

@@ -24,6 +24,8 @@ public struct TreeUsers {
     private let path: RawPath
     private let root: RawPath
     let device: DeviceNumber
+    /// What files in the tree say that they lie on: on btrfs the number of their subvolume.
+    private let ownDevice: DeviceNumber
 
     /// Finds out where a directory lies on its filesystem.
     public init(of tree: Directory) throws(SyscallError) {
@@ -31,6 +33,7 @@ public struct TreeUsers {
         path = try Directory(opening: "/").readLink(RawPath(tree.descriptor.procPath))
         let mount = try Self.mount(of: tree)
         device = mount.device
+        ownDevice = try tree.status().device
         let base = mount.target == "/" ? RawPath("") : mount.target
         guard path.hasPrefix(base) else {
             throw SyscallError(call: "statmount(\(path))", errno: .noSuchFileOrDirectory)
@@ -75,7 +78,7 @@ public struct TreeUsers {
         guard searchesProcesses else { return nil }
         let search = HeldFiles(
             known: survey.ids, hasUniqueIDs: survey.isWhole, device: device,
-            isWanted: { file, name in holds(file, name) })
+            hasSubvolumes: ownDevice != device, isWanted: { file, name in holds(file, name) })
         return search.firstProcess().map { .process($0) }
     }
 
@@ -83,7 +86,7 @@ public struct TreeUsers {
     public static func process(holding device: DeviceNumber) throws(SyscallError) -> Int? {
         let survey = try MountSurvey(.device(device))
         let search = HeldFiles(
-            known: survey.ids, hasUniqueIDs: survey.isWhole, device: device,
+            known: survey.ids, hasUniqueIDs: survey.isWhole, device: device, hasSubvolumes: false,
             isWanted: { file, name in
                 (try? HeldFile(name, file.raw, isUnique: false).device == device) ?? false
             })
@@ -100,6 +103,11 @@ public struct TreeUsers {
             }
             let file = OwnedDescriptor(owning: opened)
             let identity = try file.status().identity
+            // A pipe, a socket, memory: of those a process has many.
+            if identity.device != device && identity.device != ownDevice {
+                let types = (try file.filesystem().magic, try tree.descriptor.filesystem().magic)
+                if types.0 != types.1 { return false }
+            }
             guard let again = try reopened(file) else { return try contains(identity) }
             guard try again.status().identity == identity else { return false }
             let found = try Directory(opening: "/").readLink(RawPath(again.procPath))

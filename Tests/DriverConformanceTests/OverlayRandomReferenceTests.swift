@@ -171,9 +171,16 @@ private struct ReferenceChains {
         // All that the layer's own readers do not say: any base may be compared with.
         if let base = parents.last, parents.count > 1 {
             let far = try plain.driver.diffSource(of: layer, above: parents, from: base, above: [])
-            let whole = DiffSource(
-                old: LayeredTree(layers: [far.old.layers[0]], encoding: .plain), new: new)
-            if try diff(far) != diff(whole) { return "the diffs from the base differ" }
+            let whole = DiffSource(old: far.old, new: new)
+            if try diff(far) != diff(whole) {
+                // What is only in one of them, which says more than that they differ.
+                let changes = try (treeChanges(far), treeChanges(whole))
+                let (left, right) = (
+                    changes.0.map(\.description), changes.1.map(\.description)
+                )
+                return "the diffs from the base differ: "
+                    + "\(Set(left).symmetricDifference(right).sorted()) of \(left)"
+            }
         }
         // Names that were one file and are now two alike are no change: a diff leaves them as they are.
         let unchanged = Set(shown.map(Self.path(of:))).subtracting(
