@@ -9,11 +9,11 @@ import SystemPackage
 /// `NUMBER/use` is a symbolic link to nothing, to `bind`, kept from the first mount on where the layer was shown
 /// by bind mounts, which have to be looked for.
 extension LayerFolders {
-    package static let use: RawPath = "use"
+    private static let use: RawPath = "use"
     private static let bind: RawPath = "bind"
 
     /// What ``use`` says; nil where the layer was never mounted.
-    package func useMark(of layer: LayerNumber) throws(DriverError) -> RawPath? {
+    private func useMark(of layer: LayerNumber) throws(DriverError) -> RawPath? {
         guard let folder else { return nil }
         do throws(SyscallError) {
             return try folder.readLink(layer.name.appending(Self.use))

@@ -101,17 +101,11 @@ struct ImageQueries {
         }
         return StoredImage(
             id: digest, names: try names(of: id), top: chain?.first?.layer.id,
-            layerCount: chain?.count ?? 0, usage: Self.usage(of: chain ?? []),
+            layerCount: chain?.count ?? 0,
+            usage: (chain ?? []).compactMap(\.layer.usage).reduce(LayerUsage(), +),
             system: try row[1], architecture: try row[2], variant: try row[3],
             manifests: try manifests(of: id), hasConfiguration: try row[4],
             created: Timestamp(record: try row[5]), updated: Timestamp(record: try row[6]))
-    }
-
-    private static func usage(of chain: [LayerRecord]) -> LayerUsage {
-        chain.compactMap(\.layer.usage).reduce(into: LayerUsage()) { sum, usage in
-            sum.bytes += usage.bytes
-            sum.inodes += usage.inodes
-        }
     }
 
     /// The number of an image's topmost layer.

@@ -249,7 +249,7 @@ struct LayerQueries {
     }
 
     private func notFound(_ reference: String) -> DriverError {
-        DriverError(.layerNotFound, "there is no layer \(reference)")
+        DriverError(.layerNotFound, "there is no layer or image \(reference)")
     }
 }
 

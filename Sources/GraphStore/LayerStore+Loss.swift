@@ -97,6 +97,10 @@ extension LayerStore {
                 if found.isEmpty {
                     let queries = LayerQueries(connection)
                     _ = try (queries.visible(), queries.unfinished())
+                    let images = ImageQueries(connection)
+                    if try images.arePresent() {
+                        for id in try images.ids() { _ = try images.image(id) }
+                    }
                 }
                 return found
             }

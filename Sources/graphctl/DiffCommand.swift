@@ -65,7 +65,8 @@ struct DiffCommand: GraphCommand {
         }
         let observer = session.observer
         let how = DiffForm(
-            markedNames: skipsUnrepresentable ? .leftOut : .refused, latest: try Self.latest())
+            markedNames: skipsUnrepresentable ? .leftOut : .refused,
+            latest: try GlobalOptions.sourceDateEpoch())
         let store = try session.store()
         // Before a file is made.
         _ = try store.layer(layer)
@@ -101,17 +102,6 @@ struct DiffCommand: GraphCommand {
             try session.output.print(
                 timings ? report.adding(written.timings.member(DiffCommand.timed)) : report)
         }
-    }
-
-    /// What SOURCE_DATE_EPOCH says (reproducible-builds.org), which asks for a failure where it is no
-    /// number.
-    private static func latest() throws(DriverError) -> Timestamp? {
-        let name = "SOURCE_DATE_EPOCH"
-        guard let value = CurrentProcess.environment(name)?.description else { return nil }
-        guard let seconds = Int64(value) else {
-            throw DriverError(.invalidArgument, "\(name) is no number of seconds: \(value)")
-        }
-        return Timestamp(seconds: seconds)
     }
 
     /// What a diff spends time on: reading files, hashing, and compressing and writing the tar.

@@ -61,7 +61,7 @@ struct ExportCommand: GraphCommand {
         guard let destination = words.last.flatMap({ ImageLocation(parsing: $0) }) else { return }
         let observer = session.observer
         let store = try session.store()
-        let time = try Self.time()
+        let time = try GlobalOptions.sourceDateEpoch()
         var exported: [ExportedImage] = []
         if let layer {
             exported.append(
@@ -88,16 +88,6 @@ struct ExportCommand: GraphCommand {
                 try session.output.print(image.manifest ?? image.id.description)
             }
         }
-    }
-
-    /// The time for what has none of its own: `SOURCE_DATE_EPOCH`, seconds since 1970.
-    private static func time() throws(DriverError) -> Timestamp? {
-        guard let text = try GlobalOptions.text("SOURCE_DATE_EPOCH") else { return nil }
-        guard let seconds = Int64(text), seconds >= 0 else {
-            throw DriverError(
-                .invalidArgument, "SOURCE_DATE_EPOCH is \(text), and no number of seconds")
-        }
-        return Timestamp(seconds: seconds)
     }
 }
 

@@ -93,8 +93,19 @@ struct GlobalOptions: ParsableArguments {
         return try Self.text("GRAPHCTL_DRIVER")
     }
 
+    /// What SOURCE_DATE_EPOCH says (reproducible-builds.org), which asks for a failure where it is no
+    /// number.
+    static func sourceDateEpoch() throws(DriverError) -> Timestamp? {
+        guard let value = try text("SOURCE_DATE_EPOCH") else { return nil }
+        guard let seconds = Int64(value), seconds >= 0 else {
+            throw DriverError(
+                .invalidArgument, "SOURCE_DATE_EPOCH is \(value), and no number of seconds")
+        }
+        return Timestamp(seconds: seconds)
+    }
+
     /// An environment variable that is no path.
-    static func text(_ name: String) throws(DriverError) -> String? {
+    private static func text(_ name: String) throws(DriverError) -> String? {
         guard let value = CurrentProcess.environment(name) else { return nil }
         if let text = String(validating: value.bytes, as: UTF8.self) { return text }
         throw DriverError(.invalidArgument, "\(name) is not UTF-8")

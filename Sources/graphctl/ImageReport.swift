@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import FoundationEssentials
 import GraphArchive
 import GraphCore
+import GraphImage
 import GraphStore
 
 extension StoredImage {
@@ -48,29 +48,20 @@ extension StoredManifest {
     }
 }
 
-extension JSON: Decodable {
-    /// Reads any JSON; a number that is no integer of 64 bits becomes text.
-    init(from decoder: any Decoder) throws {
-        let value = try decoder.singleValueContainer()
-        if value.decodeNil() {
-            self = .null
-        } else if let bool = try? value.decode(Bool.self) {
-            self = .bool(bool)
-        } else if let number = try? value.decode(Int64.self) {
-            self = .number(number)
-        } else if let number = try? value.decode(Double.self) {
-            self = .string(String(number))
-        } else if let text = try? value.decode(String.self) {
-            self = .string(text)
-        } else if let values = try? value.decode([JSON].self) {
-            self = .array(values)
-        } else {
-            self = .object(try value.decode([String: JSON].self))
-        }
-    }
-
+extension JSON {
     /// What a document says; null where it is none.
-    init(document: [UInt8]) {
-        self = (try? JSONDecoder().decode(JSON.self, from: Data(document))) ?? .null
+    init(document: [UInt8]) { self = JSONValue(document: document).map { JSON($0) } ?? .null }
+
+    private init(_ value: JSONValue) {
+        switch value {
+        case .null: self = .null
+        case .bool(let bool): self = .bool(bool)
+        case .integer(let number): self = .number(number)
+        case .unsigned(let number): self = .decimal(Double(number))
+        case .number(let number): self = .decimal(number)
+        case .string(let text): self = .string(text)
+        case .array(let elements): self = .array(elements.map { JSON($0) })
+        case .object(let members): self = .object(members.mapValues { JSON($0) })
+        }
     }
 }

@@ -12,6 +12,8 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
     case null
     case bool(Bool)
     case number(Int64)
+    /// One of others' documents; this command has none.
+    case decimal(Double)
     case string(String)
     case array([JSON])
     case object([String: JSON])
@@ -74,6 +76,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral {
         case .null: try output.write(escaped: "null")
         case .bool(let value): try output.write(escaped: value ? "true" : "false")
         case .number(let value): try output.write(escaped: String(value))
+        case .decimal(let value): try output.write(escaped: String(value))
         case .string(let text): try output.write(escaped: Self.quoted(text))
         case .array(let values):
             try Self.write(values.map { (nil, $0) }, "[", "]", to: output, indentation)

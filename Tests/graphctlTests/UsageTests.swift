@@ -46,12 +46,13 @@ import Testing
             let plain = try graphctl("inspect", "none")
             #expect(plain.status == 1)
             #expect(plain.output.isEmpty)
-            #expect(plain.error == "graphctl: inspect none: there is no layer none\n")
+            #expect(plain.error == "graphctl: inspect none: there is no layer or image none\n")
             let json = try graphctl("--json", "inspect", "none")
             #expect(json.status == 1)
             #expect(json.error == plain.error)
             #expect(try json.object["code"] as? String == "layerNotFound")
-            #expect(try json.object["message"] as? String == "inspect none: there is no layer none")
+            let message = "inspect none: there is no layer or image none"
+            #expect(try json.object["message"] as? String == message)
         }
     }
 

@@ -77,7 +77,9 @@ public struct ExportedImage: Sendable {
             try image.map { (image) throws(DriverError) in try store.configuration(of: image) })
         for layer in added {
             guard let diffID = layer.diffID else {
-                throw DriverError(.storeDamaged, "layer \(layer.id) has no digest")
+                throw DriverError(
+                    .unsupported,
+                    "layer \(layer.id) has names that begin with .wh., which no layer tar can hold")
             }
             new.add(diffID, named: layer.id, at: time ?? layer.updated)
         }

@@ -8,7 +8,7 @@ import GraphCore
 ///
 /// FoundationEssentials has no other way, and Foundation, which has one, brings forty megabytes of what
 /// languages and calendars are like into the command.
-enum JSONValue: Hashable, Sendable {
+package enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -20,7 +20,7 @@ enum JSONValue: Hashable, Sendable {
     case object([String: JSONValue])
 
     /// Reads a document; nil where it is none.
-    init?(document: [UInt8]) {
+    package init?(document: [UInt8]) {
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(document)) else {
             return nil
         }
@@ -57,15 +57,15 @@ enum JSONValue: Hashable, Sendable {
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByDictionaryLiteral
 {
-    init(stringLiteral value: String) { self = .string(value) }
-    init(integerLiteral value: Int64) { self = .integer(value) }
-    init(dictionaryLiteral elements: (String, JSONValue)...) {
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(integerLiteral value: Int64) { self = .integer(value) }
+    package init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(Dictionary(elements) { $1 })
     }
 }
 
 extension JSONValue: Codable {
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let value = try decoder.singleValueContainer()
         if value.decodeNil() {
             self = .null
@@ -86,7 +86,7 @@ extension JSONValue: Codable {
         }
     }
 
-    func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var value = encoder.singleValueContainer()
         switch self {
         case .null: try value.encodeNil()

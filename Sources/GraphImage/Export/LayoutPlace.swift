@@ -14,6 +14,9 @@ final class LayoutPlace: ExportPlace {
     /// Where a new layout is to appear, and what it is called until then.
     private var unnamed: (parent: Directory, name: RawPath, temporary: RawPath)?
     private var added: [(folder: Directory, name: RawPath)] = []
+    /// Held from the first look at a layout that is there: who finds a blob must not lose it to another
+    /// export that fails and takes its own back, and each adds to the index that the last one wrote.
+    private var lock: RangeLock?
     private var folders: [String: Directory] = [:]
     private var count = 0
 
@@ -34,6 +37,7 @@ final class LayoutPlace: ExportPlace {
                     detail: "it holds something else than an OCI layout")
             }
             if !names.isEmpty {
+                lock = try RangeLock(waitingFor: 0, in: path.appending(OCILayout.markName))
                 folder = found
                 return
             }
@@ -141,11 +145,6 @@ final class LayoutPlace: ExportPlace {
             }
             return
         }
-        // Others may add images at the same time, each to what the last one wrote.
-        let lock = try attempting(
-            "lock \(path)",
-            try RangeLock(waitingFor: 0, in: path.appending(OCILayout.markName)))
-        defer { withExtendedLifetime(lock) {} }
         try put(
             try OCILayout.index(of: folder, path, adding: descriptors), as: OCILayout.indexName)
         added = []
