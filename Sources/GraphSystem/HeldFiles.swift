@@ -51,15 +51,27 @@ struct HeldFiles {
         else { return false }
         // The kernel's own threads have nothing open; nor has a process that ended.
         if tasks.count < 2, (try? folder.readLink("exe")) == nil { return false }
+        guard mayLook(into: folder) else { return false }
         if holdsDirectory(folder) || holdsDescriptor(folder) || holdsMapping(folder) { return true }
         return tasks.contains { task in
             guard let id = CInt(task.name.description), Int(id) != process,
-                let own = try? folder.openDirectory(RawPath("task").appending(task.name))
+                let own = try? folder.openDirectory(RawPath("task").appending(task.name)),
+                mayLook(into: own)
             else { return false }
             if cgraph_shares_directories(CInt(process), id) != 1, holdsDirectory(own) {
                 return true
             }
             return cgraph_shares_files(CInt(process), id) != 1 && holdsDescriptor(own)
+        }
+    }
+
+    /// Where one link of a process is refused, all of them are: it may have ten thousand.
+    private func mayLook(into folder: Directory) -> Bool {
+        do throws(SyscallError) {
+            _ = try HeldFile("cwd", folder.raw, isUnique: hasUniqueIDs)
+            return true
+        } catch {
+            return error.errno != .permissionDenied
         }
     }
 
