@@ -15,7 +15,22 @@ enum MediaType {
     static let ociConfiguration = "application/vnd.oci.image.config.v1+json"
     static let ociLayer = "application/vnd.oci.image.layer.v1.tar"
     static let dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
-    static let dockerLayer = "application/vnd.docker.image.rootfs.diff.tar"
+
+    /// What OCI calls the type of a layer; docker's types have one there.
+    static func ociLayer(_ type: String) -> String {
+        let names = [
+            ("application/vnd.docker.image.rootfs.diff.tar", ociLayer),
+            (
+                "application/vnd.docker.image.rootfs.foreign.diff.tar",
+                "application/vnd.oci.image.layer.nondistributable.v1.tar"
+            ),
+        ]
+        for (docker, oci) in names where type.hasPrefix(docker) {
+            let compression = type.dropFirst(docker.count)
+            return oci + (compression.isEmpty ? "" : "+" + compression.dropFirst())
+        }
+        return type
+    }
 
     /// Whether a blob of this type can be the configuration of an image.
     var mayBeConfiguration: Bool {

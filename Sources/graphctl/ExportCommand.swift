@@ -73,14 +73,7 @@ struct ExportCommand: GraphCommand {
             exported, from: store, to: destination,
             ExportOptions(compression: compress?.compression, time: time), observer: observer)
         session.progress?.erase()
-        for image in written {
-            guard compress == nil, let came = image.replacedManifest, let new = image.manifest
-            else { continue }
-            session.warn(
-                "the layers of image \(image.id.hex.prefix(12)) were compressed by another program, "
-                    + "whose bytes cannot be made again: its manifest is \(new) now, and not \(came)"
-            )
-        }
+        for image in written { tell(of: image, session) }
         if global.json {
             try session.output.print(JSON(written, \.json))
         } else {
@@ -88,6 +81,25 @@ struct ExportCommand: GraphCommand {
                 try session.output.print(image.manifest ?? image.id.description)
             }
         }
+    }
+}
+
+extension ExportCommand {
+    /// Warns of a manifest that is not the one that came, unless that was asked for.
+    private func tell(of image: WrittenImage, _ session: Session) {
+        guard let came = image.replacedManifest, let new = image.manifest else { return }
+        let reason: String
+        switch image.manifestChange {
+        case .compression where compress != nil: return
+        case .compression:
+            reason =
+                "its layers were compressed by another program, whose bytes cannot be made again"
+        case .mediaTypes: reason = "it came with docker's, and an OCI layout has OCI's"
+        case .algorithm, nil: reason = "the one that came names the configuration by another digest"
+        }
+        session.warn(
+            "image \(image.id.hex.prefix(12)) has the manifest \(new) now, and not \(came): \(reason)"
+        )
     }
 }
 

@@ -149,6 +149,54 @@ import Testing
         }
     }
 
+    @Test(arguments: DriverUnderTest.usable)
+    func `docker's manifest becomes OCI's in a layout, where others look for no other`(
+        _ subject: DriverUnderTest
+    ) throws {
+        try subject.withFolder { folder in
+            let command = GraphctlCommand(driver: subject.name, folder: folder)
+            let layer = try TestImage.layer("one", "first")
+            var image = TestImage()
+            let configuration = image.add(
+                Array(#"{"rootfs":{"type":"layers","diff_ids":["\#(Digest.of(layer))"]}}"#.utf8),
+                "application/vnd.docker.container.image.v1+json")
+            // Of a foreign program's compression, which is kept.
+            var packed = try TestImage.compress(layer, .gzip)
+            packed[9] ^= 3
+            let blob = image.add(
+                packed, "application/vnd.docker.image.rootfs.diff.tar.gzip")
+            let type = "application/vnd.docker.distribution.manifest.v2+json"
+            let document =
+                #"{"schemaVersion":2,"mediaType":"\#(type)","config":\#(configuration),"layers":[\#(blob)]}"#
+            image.entries = [image.add(Array(document.utf8), type, more: TestImage.named("app:1"))]
+            try folder.appending("layout").makeDirectory()
+            try image.write(to: folder.appending("layout"))
+            let source = folder.appending("layout").string
+            let id = try command.succeed("import", "--keep-blobs", source)
+            let out = folder.appending("out")
+            let result = try command.run(["export", "app:1", "oci:\(out.string):app", "--json"])
+            #expect(result.errors.contains("docker's"), "\(result.errors)")
+            let report = try JSONSerialization.jsonObject(with: Data(result.output))
+            let written = try #require((report as? [[String: Any]])?.first)
+            #expect(
+                written["replaced_manifest"] as? String
+                    == Digest.of(Array(document.utf8)).description)
+            let manifest = try #require(written["manifest"] as? String)
+            let text = try out.appending("blobs").appending("sha256")
+                .appending(String(manifest.dropFirst(7))).readText()
+            for wanted in [
+                TestImage.manifestType, TestImage.layerType + "+gzip",
+                "application/vnd.oci.image.config.v1+json",
+                // The layer's blob and the configuration are those that came.
+                Digest.of(packed).description, id.text,
+            ] {
+                #expect(text.contains(wanted), "\(text)")
+            }
+            #expect(!text.contains("docker"))
+            #expect(try command.succeed("import", "oci:\(out.string):app").text == id.text)
+        }
+    }
+
     @Test(.enabled(if: RealImages.areReadable, "the images cannot be read"))
     func `blobs that were kept come out as they came, and go with their image`() throws {
         let source = try #require(RealImages.folder).appending("busybox")

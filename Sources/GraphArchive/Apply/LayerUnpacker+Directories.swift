@@ -82,6 +82,8 @@ extension LayerUnpacker {
                 current = current.parent ?? root
                 continue
             }
+            // One member may name two thousand directories.
+            try observer.requireGoOnCalls()
             switch try step(into: name, from: current, way) {
             case .directory(let next): current = next
             case .missing: return nil

@@ -40,7 +40,9 @@ struct DockerExport {
                 "Layers": JSONValue(names),
             ])
             written.append(
-                WrittenImage(id: id, names: image.names, manifest: nil, replacedManifest: nil))
+                WrittenImage(
+                    id: id, names: image.names, manifest: nil, replacedManifest: nil,
+                    manifestChange: nil))
         }
         try place.put(try JSONValue.array(documents).document(), as: DockerArchive.manifestName)
         try place.finish()

@@ -29,15 +29,28 @@ public struct WrittenImage: Hashable, Sendable {
     public let names: [String]
     /// Digest of its manifest; nil in a docker-archive, which has none.
     public let manifest: String?
-    /// Digest of the manifest that it came with, where the one written is another: its layers were
-    /// compressed by a program whose output cannot be made again.
+    /// Digest of the manifest that it came with, where the one written is another.
     public let replacedManifest: String?
+    /// Why it is another.
+    public let manifestChange: ManifestChange?
+}
+
+/// Why an image is not written with the manifest that it came with.
+public enum ManifestChange: Sendable {
+    /// Layers are compressed in another way: as asked for, or because a program compressed them whose
+    /// output cannot be made again.
+    case compression
+    /// It was docker's, under which others look for nothing in an OCI layout. What it says is the same.
+    case mediaTypes
+    /// It named the configuration by another algorithm than sha256.
+    case algorithm
 }
 
 /// Writes images of a store, so that others read them.
 ///
 /// The layers have the bytes that were applied, and the configuration those that came, so an image keeps
-/// its id. Where every layer is compressed to the bytes that came, the manifest is the one that came, too.
+/// its id. Where every layer is compressed to the bytes that came, and the manifest was OCI's, it is the one that
+/// came, too.
 ///
 /// The place appears, or changes, as a whole at the end, when everything is on disk.
 ///

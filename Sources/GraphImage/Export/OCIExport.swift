@@ -8,14 +8,14 @@ import GraphSystem
 
 /// An image in the index of a layout.
 struct IndexEntry {
-    let mediaType: String
     let manifest: WrittenBlob
     let names: [String]
 
     /// The descriptors of it, one for each name.
     var descriptors: [JSONValue] {
         let plain: [String: JSONValue] = [
-            "mediaType": .string(mediaType), "digest": .string(manifest.digest.description),
+            "mediaType": .string(MediaType.ociManifest),
+            "digest": .string(manifest.digest.description),
             "size": JSONValue(manifest.bytes),
         ]
         if names.isEmpty { return [.object(plain)] }
@@ -62,14 +62,14 @@ struct OCIExport {
             let configuration = try put(image.configuration)
             let manifest = try self.manifest(of: image, configuration, layers)
             let blob = try put(manifest.bytes, manifest.digest)
-            entries.append(
-                IndexEntry(mediaType: manifest.type, manifest: blob, names: image.names))
-            let came = image.manifest?.description.digest
+            entries.append(IndexEntry(manifest: blob, names: image.names))
             written.append(
                 WrittenImage(
                     id: Digest.of(image.configuration), names: image.names,
                     manifest: blob.digest.description,
-                    replacedManifest: came == blob.digest.description ? nil : came))
+                    replacedManifest: manifest.change == nil
+                        ? nil : image.manifest?.description.digest,
+                    manifestChange: manifest.change))
         }
         try place.finish(entries)
         return written
@@ -138,37 +138,47 @@ struct OCIExport {
     // MARK: The manifest
 
     /// The manifest that came, where it still fits; else one that says what was written.
+    ///
+    /// It is OCI's always: programs look for no name of another one in a layout.
     private func manifest(
         of image: ExportedImage, _ configuration: WrittenBlob, _ layers: [WrittenLayer]
-    ) throws(DriverError) -> (bytes: [UInt8], digest: BlobDigest?, type: String) {
-        let came = image.manifest
-        let type = came?.description.mediaType ?? MediaType.ociManifest
-        // A configuration that the manifest names by sha512 is written by sha256.
-        let text = came.map { String(decoding: $0.document, as: UTF8.self) } ?? ""
-        let namesConfiguration = text.contains(configuration.digest.description)
-        if let came, namesConfiguration, layers.allSatisfy(\.isAsItCame) {
-            return (came.document, BlobDigest(parsing: came.description.digest), type)
+    ) throws(DriverError) -> (bytes: [UInt8], digest: BlobDigest?, change: ManifestChange?) {
+        let change = Self.change(of: image.manifest, configuration, layers)
+        if change == nil, let came = image.manifest {
+            return (came.document, BlobDigest(parsing: came.description.digest), nil)
         }
-        var members = came.flatMap { JSONValue(document: $0.document)?.members } ?? [:]
+        var members = image.manifest.flatMap { JSONValue(document: $0.document)?.members } ?? [:]
         let said = members["layers"]?.elements ?? []
         members["schemaVersion"] = 2
-        members["mediaType"] = .string(type)
+        members["mediaType"] = .string(MediaType.ociManifest)
         members["config"] = [
-            "mediaType": .string(Self.configurationType(came?.description)),
+            "mediaType": .string(Self.configurationType(image.manifest?.description)),
             "digest": .string(configuration.digest.description),
             "size": JSONValue(configuration.bytes),
         ]
         members["layers"] = .array(
             layers.enumerated().map { index, layer in
-                let own = said.count == layers.count ? said[index] : [:]
-                return layer.isAsItCame ? own : layer.descriptor(of: own, in: type)
+                layer.descriptor(of: said.count == layers.count ? said[index] : [:])
             })
-        return (try JSONValue.object(members).document(), nil, type)
+        return (try JSONValue.object(members).document(), nil, change)
+    }
+
+    /// Why the manifest that came is not the one that is written; nil where it is, and where none came.
+    private static func change(
+        of came: (description: StoredManifest, document: [UInt8])?, _ configuration: WrittenBlob,
+        _ layers: [WrittenLayer]
+    ) -> ManifestChange? {
+        guard let came else { return nil }
+        if !layers.allSatisfy(\.isAsItCame) { return .compression }
+        if came.description.mediaType == MediaType.dockerManifest { return .mediaTypes }
+        let text = String(decoding: came.document, as: UTF8.self)
+        return text.contains(configuration.digest.description) ? nil : .algorithm
     }
 
     private static func configurationType(_ came: StoredManifest?) -> String {
         let type = came?.configurationType ?? ""
-        return type.isEmpty ? MediaType.ociConfiguration : type
+        let isOCI = came?.mediaType == MediaType.ociManifest && !type.isEmpty
+        return isOCI ? type : MediaType.ociConfiguration
     }
 }
 
@@ -186,14 +196,16 @@ private struct WrittenLayer {
     let compression: Compression
     let isAsItCame: Bool
 
-    /// What a manifest of a type says of it: all that the one said with which it came, but what changed.
-    func descriptor(of came: JSONValue, in manifestType: String) -> JSONValue {
+    /// What a manifest says of it: all that the one said with which it came, but what changed.
+    func descriptor(of came: JSONValue) -> JSONValue {
         var descriptor = came.members ?? [:]
+        if isAsItCame {
+            descriptor["mediaType"] = .string(MediaType.ociLayer(came["mediaType"]?.text ?? ""))
+            return .object(descriptor)
+        }
         for key in ["urls", "data"] { descriptor[key] = nil }
-        let isDocker = manifestType == MediaType.dockerManifest
-        let base = isDocker ? MediaType.dockerLayer : MediaType.ociLayer
-        descriptor["mediaType"] = .string(
-            compression == .none ? base : base + (isDocker ? "." : "+") + compression.rawValue)
+        let suffix = compression == .none ? "" : "+" + compression.rawValue
+        descriptor["mediaType"] = .string(MediaType.ociLayer + suffix)
         descriptor["digest"] = .string(blob.digest.description)
         descriptor["size"] = JSONValue(blob.bytes)
         return .object(descriptor)
