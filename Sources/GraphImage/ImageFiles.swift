@@ -16,24 +16,38 @@ enum ImageFiles: Sendable {
 
     /// The bytes of a file, or nil when there is no such file.
     ///
-    /// In a folder, links are followed and stay inside it.
+    /// In a folder, links are followed and stay inside it. Those of a layout's blobs may lead out, as build
+    /// tools make them: what a blob is its digest says, wherever it lies.
     func file(named name: String) throws(DriverError) -> FileRange? {
         switch self {
         case .archive(let index): return index.file(named: name)
         case .folder(let directory):
             guard let path = RawPath(validating: name.utf8) else { return nil }
             do throws(SyscallError) {
-                // A FIFO in the folder must not make this wait.
-                let file = try directory.resolve(path, [.readOnly, .nonBlocking])
-                let status = try file.status()
-                guard status.type == .regular else { return nil }
-                return RandomAccessFile(file, size: status.size).range
+                guard let file = try Self.open(path, in: directory) else { return nil }
+                return RandomAccessFile(file, size: try file.status().size).range
             } catch {
                 if error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory {
                     return nil
                 }
                 throw DriverError("open \(name) of the image", error)
             }
+        }
+    }
+
+    private static func open(
+        _ path: RawPath, in directory: Directory
+    ) throws(SyscallError) -> OwnedDescriptor? {
+        do throws(SyscallError) {
+            // A FIFO in the folder must not make this wait.
+            let file = try directory.resolve(path, [.readOnly, .nonBlocking])
+            if try file.status().type != .regular { return nil }
+            return file
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory, path.hasPrefix("blobs/") else {
+                throw error
+            }
+            return try directory.openRegularFile(following: path)
         }
     }
 

@@ -154,7 +154,8 @@ struct LayerQueries {
 
     /// The unfinished, children before parents: a few rows at most, found by their own index.
     func unfinished() throws -> [LayerRecord] {
-        try records("WHERE l.state <> 'ready' ORDER BY l.number DESC", [])
+        // The sign keeps SQLite from walking the whole table in the wanted order instead.
+        try records("WHERE l.state <> 'ready' ORDER BY +l.number DESC", [])
     }
 
     /// All layers that callers see, oldest first.

@@ -70,6 +70,20 @@ public final class Directory: Sendable {
         return OwnedDescriptor(owning: opened)
     }
 
+    /// Opens a regular file, wherever symbolic links on the way lead; what else is there is not opened at all.
+    ///
+    /// - Returns: The file for reading; nil where the path ends at something else.
+    public func openRegularFile(
+        following path: RawPath
+    ) throws(SyscallError) -> OwnedDescriptor? {
+        let found = try checked("openat(\(path))") {
+            path.withCString { cgraph_openat(raw, $0, OpenFlags.path.rawValue | O_CLOEXEC, 0) }
+        }
+        let place = OwnedDescriptor(owning: found)
+        if try place.status().type != .regular { return nil }
+        return try place.reopened(.readOnly)
+    }
+
     /// What is known about a name; `statx(2)`.
     public func status(of name: RawPath) throws(SyscallError) -> FileStatus {
         try statusOf(raw, name)

@@ -29,7 +29,8 @@ package struct Table {
                 return rightColumns.contains(column) ? filling + row[column] : row[column] + filling
             }
             let line = cells.joined(separator: "  ")
-            return String(line.reversed().drop { $0 == " " }.reversed())
+            let end = line.utf8.lastIndex { $0 != UInt8(ascii: " ") }
+            return end.map { String(line[..<line.utf8.index(after: $0)]) } ?? ""
         }
     }
 }

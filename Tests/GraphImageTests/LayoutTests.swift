@@ -33,6 +33,38 @@ import Testing
         }
     }
 
+    @Test func `blobs may be links that lead out of the folder, and are what their digests say`()
+        throws
+    {
+        try ImportFixture.with { fixture in
+            let layout = try fixture.written(Self.image(try Self.twoLayers()))
+            let blobs = layout.appending("blobs/sha256")
+            let outside = fixture.folder.appending("outside")
+            try outside.makeDirectory()
+            for name in try blobs.names {
+                try runCommand(
+                    "mv", [blobs.appending(name).string, outside.appending(name).string])
+                try runCommand(
+                    "ln", ["-s", outside.appending(name).string, blobs.appending(name).string])
+            }
+            #expect(try fixture.importFile(layout).depth == 2)
+            try fixture.store.removeImage("small")
+            // Nothing else than a blob is looked for outside, and no pipe is waited for.
+            let layer = outside.appending(Digest.of(try Self.twoLayers()[0]).hex)
+            try layer.remove()
+            try fixture.expectFailure(.invalidArchive) { try fixture.importFile(layout) }
+            try runCommand("mkfifo", [layer.string])
+            try fixture.expectFailure(.invalidArchive) { try fixture.importFile(layout) }
+            try layer.remove()
+            try layer.write("something else")
+            try fixture.expectFailure(.digestMismatch) { try fixture.importFile(layout) }
+            let index = layout.appending("index.json")
+            try runCommand("mv", [index.string, outside.appending("index.json").string])
+            try runCommand("ln", ["-s", outside.appending("index.json").string, index.string])
+            try fixture.expectFailure(.invalidArchive) { try fixture.importFile(layout) }
+        }
+    }
+
     @Test func `an image is recorded with its name, and its documents byte for byte`() throws {
         try ImportFixture.with { fixture in
             let image = Self.image(try Self.twoLayers())
