@@ -185,14 +185,12 @@ public final class BtrfsDriver: Driver {
         try folders.settleIfMarked(layer)
     }
 
-    /// What is exclusively the layer's, at the cost of two look-ups, where quotas are on; else by a walk.
-    ///
-    /// Quota groups count no inodes, and bytes as of the last commit.
+    /// By a walk, with quotas as well: their groups count blocks of metadata, no inodes, and all as of the
+    /// last commit.
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
-        if let counted = counted(subvolume) { return counted }
         let made = try attempting("look at layer \(layer)", try subvolume.subvolumeStatus()).made
         // Nobody sets the time of an inode's last change; in a tick of the clock both may have happened.
         return try trees.usage(of: layer, above: parents) { $0.changed < made }
@@ -201,16 +199,6 @@ public final class BtrfsDriver: Driver {
     public func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
-        if !parents.isEmpty { return try usage(of: layer, above: parents) }
-        let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
-        return counted(subvolume) ?? LayerUsage(walked)
-    }
-
-    /// What the layer's quota group says, where it can be believed.
-    private func counted(_ subvolume: Directory) -> LayerUsage? {
-        guard quotaState?.isExact == true, let usage = try? subvolume.subvolumeQuotaUsage() else {
-            return nil
-        }
-        return LayerUsage(bytes: usage.exclusiveBytes, inodes: 0)
+        parents.isEmpty ? LayerUsage(walked) : try usage(of: layer, above: parents)
     }
 }

@@ -256,15 +256,17 @@ extension LayerStore {
         }
     }
 
-    /// Digest and size of a layer's canonical tar, made from what is on disk.
+    /// Digest and size of a layer's canonical tar, made from what is on disk, which is about to be sealed:
+    /// its files lose their immutable and append-only flags.
     ///
     /// Where its warnings say that there are names which no layer tar can have, the digest stands for the
     /// content alone.
     func canonicalDiff(
         of number: LayerNumber, above parents: [LayerNumber], _ observer: WorkObserver
     ) throws(DriverError) -> WrittenTar {
-        let source = try driver.diffSource(
+        var source = try driver.diffSource(
             of: number, above: parents, from: parents.first, above: Array(parents.dropFirst()))
+        source.clearsLocks = true
         return try attempting(
             archive: "read layer number \(number)",
             try writeHashedTreeDiff(

@@ -86,37 +86,54 @@ extension LayerStore {
     /// Two layers to be compared, the newer first.
     private struct Diff {
         let records: [LayerRecord]
-        let new: (number: LayerNumber, parents: [LayerNumber])
-        let old: (number: LayerNumber?, parents: [LayerNumber])
+        /// nil for the empty tree.
+        let new: LayerContent?
+        let old: LayerContent?
     }
 
     private func diff(of reference: String, from base: String?) throws(DriverError) -> Diff {
         let (record, parents) = try recordWithParents(reference)
         let new = Self.content(of: record, parents)
         guard let base else {
-            return Diff(
-                records: [record], new: new,
-                old: (parents.first, Array(parents.dropFirst())))
+            return Diff(records: [record], new: new, old: LayerContent(topmostOf: parents))
         }
         let (other, otherParents) = try recordWithParents(base)
-        let old = Self.content(of: other, otherParents)
-        return Diff(records: [record, other], new: new, old: (old.number, old.parents))
+        return Diff(
+            records: [record, other], new: new, old: Self.content(of: other, otherParents))
     }
 
     private func source(of diff: Diff) throws(DriverError) -> DiffSource {
-        try driver.diffSource(
-            of: diff.new.number, above: diff.new.parents, from: diff.old.number,
-            above: diff.old.parents)
+        guard let new = diff.new else {
+            guard let old = diff.old else { return DiffSource(old: .empty, new: .empty) }
+            let all = try driver.diffSource(
+                of: old.number, above: old.parents, from: nil, above: [])
+            return DiffSource(old: all.new, new: .empty)
+        }
+        return try driver.diffSource(
+            of: new.number, above: new.parents, from: diff.old?.number,
+            above: diff.old?.parents ?? [])
     }
 
-    /// The layer that holds the bytes: a view shows its parent's.
-    static func content(
-        of record: LayerRecord, _ parents: [LayerNumber]
-    ) -> (number: LayerNumber, parents: [LayerNumber]) {
-        guard record.layer.kind == .view, let parent = parents.first else {
-            return (record.number, parents)
-        }
-        return (parent, Array(parents.dropFirst()))
+    /// The layer that holds the bytes: a view shows its parent's, and without one nobody's.
+    static func content(of record: LayerRecord, _ parents: [LayerNumber]) -> LayerContent? {
+        if record.layer.kind == .view { return LayerContent(topmostOf: parents) }
+        return LayerContent(number: record.number, parents: parents)
+    }
+}
+
+/// A layer that holds bytes, and those below it, nearest first.
+struct LayerContent {
+    let number: LayerNumber
+    let parents: [LayerNumber]
+
+    init(number: LayerNumber, parents: [LayerNumber]) {
+        (self.number, self.parents) = (number, parents)
+    }
+
+    /// The first of a chain, above the others; nil for an empty one.
+    init?(topmostOf chain: [LayerNumber]) {
+        guard let number = chain.first else { return nil }
+        self.init(number: number, parents: Array(chain.dropFirst()))
     }
 }
 

@@ -111,7 +111,7 @@ extension LayerStore {
                 if layer.depth != below.depth + 1 {
                     report("its depth is not its parent's plus one")
                 }
-            } else if layer.depth != 1 || layer.kind == .view {
+            } else if layer.depth != 1 {
                 report("it has no parent, but should have one")
             }
             if layer.recipeBytes != nil && !withRecipe.contains(record.number),

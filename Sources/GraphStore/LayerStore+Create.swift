@@ -114,11 +114,12 @@ extension LayerStore {
         }
     }
 
-    /// Gives a committed layer a further id, under which it is mounted read-only.
+    /// Gives a committed layer a further id, under which it is mounted read-only; without a parent it is an
+    /// empty tree.
     ///
     /// A view has no bytes of its own: all that is made is a record.
     public func createView(
-        id: String? = nil, parent: String, labels: [String: String] = [:]
+        id: String? = nil, parent: String? = nil, labels: [String: String] = [:]
     ) throws(DriverError) -> Layer {
         let intent = try begin(
             .view, id: id ?? LayerID.random(), parent: NewParent(parent), labels: labels,
@@ -162,9 +163,6 @@ extension LayerStore {
                 throw DriverError(.layerExists, "there is a layer \(id) already")
             }
             let below = try parent.flatMap { try Self.find($0, queries) }
-            if kind == .view, below == nil {
-                throw DriverError(.wrongKind, "an image without layers shows nothing to view")
-            }
             let depth = (below?.layer.depth ?? 0) + 1
             if let depthMax, depth > depthMax {
                 throw DriverError(

@@ -35,7 +35,10 @@ extension LayerStore {
                         + "device")
             }
             let isWritable = layer.kind == .active
-            let (number, _) = Self.content(of: record, parents)
+            guard let number = Self.content(of: record, parents)?.number else {
+                throw DriverError(
+                    .wrongKind, "view \(layer.id) shows nothing, of which there is no device")
+            }
             if isWritable { try driver.reopen(number) }
             var given = MountRecord.device(for: record.number)
             try table.put(given)

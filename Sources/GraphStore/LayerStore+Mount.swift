@@ -170,12 +170,15 @@ extension LayerStore {
                 "layer \(record.layer.id) is mounted at \(hidden.target), with something else over it"
             )
         }
-        let (number, below) = Self.content(of: record, parents)
+        guard let content = Self.content(of: record, parents) else {
+            return [Mount(.empty, attributes: .readOnly)]
+        }
         if isWritable {
             try refuseUnrecordedUse(of: record, before: .mounting, hasLostMount: hasLostMount)
-            try driver.reopen(number)
+            try driver.reopen(content.number)
         }
-        let mounts = try driver.mounts(for: number, above: below, writable: isWritable)
+        let mounts = try driver.mounts(
+            for: content.number, above: content.parents, writable: isWritable)
         if mounts.isEmpty {
             throw DriverError(.system, "driver \(driver.name) gave nothing to mount")
         }

@@ -20,6 +20,8 @@ public struct Mount: Hashable, Sendable {
         case device(FilePath, type: String, options: [MountOption])
         /// A directory of the filesystem on a thin volume, whose device is made when it is mounted.
         case thin(ThinVolume, directory: RawPath)
+        /// An empty directory, which stays so: a tmpfs that is read-only itself.
+        case empty
     }
 
     public let source: Source
@@ -51,7 +53,7 @@ public struct Mount: Hashable, Sendable {
             return Directory(owning: OwnedDescriptor(owning: tree))
         case .overlay(let layers) where !layers.usesOptionString:
             return try layers.configure().directory()
-        case .overlay, .device, .thin:
+        case .overlay, .device, .thin, .empty:
             throw SyscallError(call: "fsmount", errno: .notSupported)
         }
     }
@@ -88,6 +90,11 @@ public struct Mount: Hashable, Sendable {
             try mount.attach(at: target, attributes)
         case .thin(let volume, let directory):
             try volume.attach(directory, at: target, attributes)
+        case .empty:
+            let context = try FilesystemContext("tmpfs")
+            try context.set("mode", string: "0755")
+            try context.set(MountOption("ro"))
+            try context.create().attach(at: target, attributes)
         }
     }
 }

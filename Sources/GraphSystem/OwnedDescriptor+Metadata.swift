@@ -36,6 +36,15 @@ extension OwnedDescriptor {
         try changeFlags { $0 & ~CInt(CGRAPH_FS_IMMUTABLE_FL | CGRAPH_FS_APPEND_FL) }
     }
 
+    /// The same; where a user namespace may not, they stay.
+    public func clearLocksIfAllowed() throws(SyscallError) {
+        do throws(SyscallError) {
+            try clearLocks()
+        } catch  where error.errno == .notPermitted {
+            return
+        }
+    }
+
     /// Has btrfs write this empty file's blocks in place from now on, without checksums;
     /// `FS_IOC_SETFLAGS`.
     public func disableCopyOnWrite() throws(SyscallError) {

@@ -8,12 +8,14 @@ import GraphStore
 struct ViewCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "view",
-        abstract: "Makes a read-only view of a committed layer, and prints its id.")
+        abstract: "Makes a read-only view of a committed layer, or of nothing, and prints its id.")
 
     @Option(
-        help: ArgumentHelp("The committed layer or image that it shows.", valueName: "layer"),
+        help: ArgumentHelp(
+            "The committed layer or image that it shows; default: an empty tree.",
+            valueName: "layer"),
         completion: .layerOrImage)
-    var parent: String
+    var parent: String?
 
     @Option(help: "The view's id; default: a random one.")
     var id: String?
@@ -26,10 +28,10 @@ struct ViewCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    var attempt: String { "view \(parent)" }
+    var attempt: String { "view " + (parent ?? "nothing") }
 
     func run(_ session: Session) throws(DriverError) {
-        let view = try session.store().createView(
+        let view = try session.store(parent == nil ? .any : .existing).createView(
             id: id, parent: parent, labels: labels.dictionary)
         try session.print(id: view)
     }

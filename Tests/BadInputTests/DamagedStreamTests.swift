@@ -133,6 +133,12 @@ import Testing
             for text in texts {
                 try file.write(text)
                 try store.expectRefusal(of: file, "\(text.prefix(8))", saying: "(at byte ")
+                for tool in ["gzip", "zstd", "xz", "bzip2"] {
+                    let packed = store.file("packed")
+                    try runCommand("bash", ["-euc", "\(tool) <$0 >$1", file.string, packed.string])
+                    try store.expectRefusal(
+                        of: packed, "\(tool), \(text.prefix(8))", saying: "(at byte ")
+                }
             }
         }
     }

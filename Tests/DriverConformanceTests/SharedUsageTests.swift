@@ -19,9 +19,23 @@ struct SharedUsageTests {
     @Test(arguments: drivers)
     func `what all layers take is what the filesystem says`(_ driver: String) throws {
         let btrfs = DriverUnderTest.usable.first { $0.name == "btrfs" }
-        let base = try #require(btrfs?.base)
+        try check(driver, below: try #require(btrfs?.base), times: SeededGenerator.isSoak ? 40 : 3)
+    }
+
+    @Test(.enabled(if: !Machine.isInUserNamespace, "needs loop devices"), arguments: drivers)
+    func `what all layers take is what the filesystem says where it counts quotas, too`(
+        _ driver: String
+    ) throws {
+        try withLoopFilesystem(type: .btrfs, size: 1 << 30) { disk in
+            try runCommand("btrfs", ["quota", "enable", disk.string])
+            try runCommand("btrfs", ["quota", "rescan", "-w", disk.string])
+            try check(driver, below: disk, times: SeededGenerator.isSoak ? 10 : 1)
+        }
+    }
+
+    private func check(_ driver: String, below base: FilePath, times: Int) throws {
         var random = SeededGenerator(seed: SeededGenerator.runSeed)
-        for _ in 0..<(SeededGenerator.isSoak ? 40 : 3) {
+        for _ in 0..<times {
             try withScratchRoot(below: base) { folder in
                 let command = GraphctlCommand(driver: driver, folder: folder)
                 defer {

@@ -111,12 +111,10 @@ import Testing
             #expect(try fixture.store.image("empty") == imported.image)
             let box = try fixture.store.create(id: "box", parent: "empty")
             #expect(box.parent == nil)
-            let error = #expect(throws: DriverError.self) {
-                try fixture.store.createView(parent: "empty")
-            }
-            #expect(error?.code == .wrongKind)
+            let view = try fixture.store.createView(id: "view", parent: "empty")
+            #expect(view.parent == nil && view.depth == 1)
             #expect(try fixture.store.removeImage("empty").layers.isEmpty)
-            #expect(try fixture.store.layers().map(\.id) == ["box"])
+            #expect(try fixture.store.layers().map(\.id) == ["box", "view"])
         }
     }
 

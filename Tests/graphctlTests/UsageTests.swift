@@ -13,7 +13,7 @@ import Testing
             ["nonsense"], ["create", "--size", "12Q"], ["create", "--size", "-1"],
             ["create", "--label", "novalue"], ["create", "--label", "=value"],
             ["create", "--storage-opt", "novalue"], ["create", "more"], ["create", "--none"],
-            ["view"], ["commit"], ["apply", "--diff-id", "sha256:12"], ["import"],
+            ["view", "more"], ["commit"], ["apply", "--diff-id", "sha256:12"], ["import"],
             ["import", "--platform", "linux", "x"], ["diff", "a", "--compress", "xz"],
             ["diff", "a", "--json"], ["label", "a"], ["label", "a", "b"], ["rm"], ["mount"],
             ["ls", "--filter", "=x"], ["ls", "--log-level", "loud"], ["completions", "csh"],
@@ -32,7 +32,7 @@ import Testing
 
     @Test func `wrong usage is an object, too, where JSON was asked for`() throws {
         try CommandRunner.with { graphctl in
-            for result in [try graphctl("--json", "nonsense"), try graphctl("view", "--json")] {
+            for result in [try graphctl("--json", "nonsense"), try graphctl("commit", "--json")] {
                 #expect(result.status == 64)
                 #expect(try result.object["code"] as? String == "usage")
                 #expect(try (result.object["message"] as? String)?.isEmpty == false)

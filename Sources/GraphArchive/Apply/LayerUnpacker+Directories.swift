@@ -41,9 +41,6 @@ extension LayerUnpacker {
             return directory
         } catch {
             switch error.errno {
-            case .notDirectory:
-                throw ArchiveError(
-                    .malformed, "/\(path) has members, but \(error.call) is no directory")
             case .tooManySymbolicLinkLevels:
                 throw ArchiveError(.malformed, "too many symbolic links on the way to /\(path)")
             case .fileNameTooLong where error == Self.longWay:
@@ -66,12 +63,16 @@ extension LayerUnpacker {
     /// Symbolic links followed on one way, as the kernel counts them (path_resolution(7)).
     private static let linksMax = 40
 
+    /// Walks a path, which is one of ``NormalWay``; nil where it ends before.
     mutating func resolve(
         _ path: RawPath, _ way: Way
     ) throws(SyscallError) -> UnpackDirectory? {
         var current = root
         // What is still to be walked, with that behind each link before the rest.
         var remaining = [NamesOnWay(path)]
+        // Names behind `current` that are no directories. A link may lead through one and out of it again,
+        // which takes it away as text: containerd and umoci do so, and do not make it.
+        var missing: [RawPath] = []
         var links = 0
         while let last = remaining.indices.last {
             guard let name = remaining[last].next() else {
@@ -79,14 +80,21 @@ extension LayerUnpacker {
                 continue
             }
             if name == ".." {
-                current = current.parent ?? root
+                if missing.popLast() == nil { current = current.parent ?? root }
                 continue
             }
             // One member may name two thousand directories.
             try observer.requireGoOnCalls()
+            if !missing.isEmpty && last > 0 {
+                missing.append(name)
+                continue
+            }
+            // The path itself has no `..`.
+            guard let next = try make(missing, in: current, way) else { return nil }
+            (current, missing) = (next, [])
             switch try step(into: name, from: current, way) {
             case .directory(let next): current = next
-            case .missing: return nil
+            case .missing: missing = [name]
             case .link(let destination):
                 links += 1
                 if links > Self.linksMax {
@@ -97,6 +105,25 @@ extension LayerUnpacker {
                 if destination.bytes.first == UInt8(ascii: "/") { current = root }
                 remaining.append(NamesOnWay(destination))
             }
+        }
+        return try make(missing, in: current, way)
+    }
+
+    /// Makes the rest of a way, in place of what is there and is no directory; nil for a deletion.
+    private mutating func make(
+        _ missing: [RawPath], in directory: UnpackDirectory, _ way: Way
+    ) throws(SyscallError) -> UnpackDirectory? {
+        if missing.isEmpty { return directory }
+        guard case .making(let modified) = way else { return nil }
+        var current = directory
+        for name in missing {
+            let path = current.path.appending(name)
+            if path.count > TarLimits.pathBytes { throw Self.longWay }
+            if let own = try current.handle.statusIfPresent(of: name) {
+                try keep(path, own, name, of: try current.handle)
+                try current.handle.removeFile(name)
+            }
+            current = try make(name, in: current, modified: modified)
         }
         return current
     }
@@ -126,23 +153,16 @@ extension LayerUnpacker {
                 return .missing
             }
             if own.type == .symbolicLink { return .link(try directory.handle.readLink(name)) }
-            if way.isDeletion { return .missing }
-            throw SyscallError(call: "/\(path)", errno: .notDirectory)
+            return .missing
         }
         let below = own == nil ? try directory.lowerEntry(name) : nil
         if let below, below.status.type == .symbolicLink { return .link(try below.readLink()) }
         switch way {
         case .existing:
             return .missing
-        case .makingMerged:
+        case .makingMerged, .making:
             guard let below, below.directory != nil else { return .missing }
             return .directory(try make(name, in: directory, like: below))
-        case .making(let modified):
-            if let below, below.directory != nil {
-                return .directory(try make(name, in: directory, like: below))
-            }
-            if own != nil { try directory.handle.removeFile(name) }
-            return .directory(try make(name, in: directory, modified: modified))
         }
     }
 

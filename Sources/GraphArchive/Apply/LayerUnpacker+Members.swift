@@ -255,7 +255,7 @@ extension LayerUnpacker {
     }
 
     /// Saves the content of a file that is about to be removed, since the recipe refers to it.
-    private func keep(
+    func keep(
         _ path: RawPath, _ status: FileStatus, _ name: RawPath, of directory: Directory
     ) throws(SyscallError) {
         guard let recipe, status.type == .regular, status.size > 0 else { return }

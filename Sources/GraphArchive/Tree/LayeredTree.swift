@@ -98,6 +98,9 @@ public struct DiffSource: Sendable {
     public let note: String?
     /// Files of the new tree that are known to be as in the old one.
     public var copies: CopiedFiles?
+    /// Whether the immutable and append-only flags of what the new tree has alone are taken away as it is
+    /// looked at: no archive has them, and the layers above would inherit them on some drivers.
+    public var clearsLocks = false
 
     /// Describes a diff.
     public init(

@@ -48,6 +48,16 @@ struct MergedEntry {
     }
 }
 
+extension MergedEntry {
+    /// Takes the immutable and append-only flags away; where a user namespace may not, they stay.
+    func clearLocks() throws(SyscallError) {
+        guard status.isLocked, status.type == .regular || status.type == .directory else { return }
+        let place = try part.place(of: name)
+        try place.directory.openBeneath(place.path, [.readOnly, .nonBlocking])
+            .clearLocksIfAllowed()
+    }
+}
+
 /// The data of a file, open for reading.
 struct OpenData: ~Copyable {
     let file: OwnedDescriptor

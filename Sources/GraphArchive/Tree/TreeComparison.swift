@@ -48,6 +48,8 @@ struct TreeComparison {
     var looksAtShared = false
     /// Files that need not be looked at.
     var copies: CopiedFiles?
+    /// See ``DiffSource/clearsLocks``.
+    var clearsLocks = false
     /// Set where only contents count, those of other files than these; ``kept`` has then what differs.
     var keeping: VouchedFiles?
     private(set) var kept = KeptFiles()
@@ -131,6 +133,9 @@ struct TreeComparison {
             let before = try lookup(place, in: levels[last].old)
             let after = try lookup(
                 place, in: levels[last].new, above: levels[last].covers ? .some(before) : nil)
+            if clearsLocks, let after, after.status.identity != before?.status.identity {
+                try attempting("unlock /\(place.path)", try after.clearLocks())
+            }
             let changed = levels[last].changed?[name]
             comparedNames += 1
             if comparedNames.isMultiple(of: 256) { try observer.requireGoOn() }

@@ -44,6 +44,7 @@ struct DiffWalk: Sendable {
     private let new: MergedDirectory?
     private let changed: ChangedPaths?
     private let copies: CopiedFiles?
+    private let clearsLocks: Bool
     private let content: DiffContent
     private let observer: WorkObserver
 
@@ -51,7 +52,7 @@ struct DiffWalk: Sendable {
         self.content = content
         new = MergedDirectory(root: source.new)
         changed = source.changedPaths
-        copies = source.copies
+        (copies, clearsLocks) = (source.copies, source.clearsLocks)
         // A layer that others lie upon changes no more.
         let isLive = !source.new.layers.dropFirst().contains { $0 === source.old.layers.first }
         old = MergedDirectory(root: source.old, isLive: isLive)
@@ -143,7 +144,7 @@ struct DiffWalk: Sendable {
         var comparison = TreeComparison(observer: observer)
         comparison.comparedFiles = content == .outline ? .none : comparedFiles
         comparison.looksAtShared = lookingAtShared
-        comparison.copies = copies
+        (comparison.copies, comparison.clearsLocks) = (copies, clearsLocks)
         return comparison
     }
 

@@ -60,6 +60,9 @@ private struct TreeDiffWriter: ~Copyable {
     mutating func writeRoot(_ source: DiffSource) throws(ArchiveError) {
         guard let top = source.new.layers.first else { return }
         let status = try attempting("look at /", try top.status())
+        if source.clearsLocks && status.isLocked {
+            try attempting("unlock /", try top.descriptor.clearLocksIfAllowed())
+        }
         let attributes = try source.new.encoding.contentAttributes(
             of: ".", in: top, .directory, mayRefer: true)
         if let below = source.old.layers.first {

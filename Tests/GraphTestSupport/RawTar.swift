@@ -2,19 +2,19 @@
 // Part of the graph-storage project.
 
 import Foundation
-import SystemPackage
+public import SystemPackage
 
 /// A tar written block by block to a file, with whatever its headers shall say.
 ///
 /// Not the project's own writer, which refuses to write what readers must refuse.
-final class RawTar {
+public final class RawTar {
     private var buffer: [UInt8] = []
     private let file: FileHandle
     /// Bytes written.
-    private(set) var byteCount: UInt64 = 0
+    public private(set) var byteCount: UInt64 = 0
 
     /// Begins a file.
-    init(_ path: FilePath) throws {
+    public init(_ path: FilePath) throws {
         try Data().write(to: URL(fileURLWithPath: path.string))
         guard let file = FileHandle(forWritingAtPath: path.string) else {
             throw CocoaError(.fileWriteUnknown)
@@ -23,7 +23,7 @@ final class RawTar {
     }
 
     /// Writes a whole archive.
-    static func write(_ path: FilePath, _ body: (RawTar) throws -> Void) throws {
+    public static func write(_ path: FilePath, _ body: (RawTar) throws -> Void) throws {
         let tar = try RawTar(path)
         try body(tar)
         try tar.finish()
@@ -32,7 +32,7 @@ final class RawTar {
     /// Adds a member: its header with a right checksum, and its content, if it has any.
     ///
     /// `size` is what the header says where that is not the size of the content.
-    func add(
+    public func add(
         _ name: String, type: Character = "0", link: String = "", content: [UInt8] = [],
         size: UInt64? = nil, device: (major: Int, minor: Int) = (0, 0), mode: Int = 0o644
     ) throws {
@@ -64,7 +64,8 @@ final class RawTar {
     }
 
     /// Adds an extension header of the PAX format for the member that follows, or with `g` for all.
-    func addRecords(_ records: [(key: String, value: [UInt8])], type: Character = "x") throws {
+    public func addRecords(_ records: [(key: String, value: [UInt8])], type: Character = "x") throws
+    {
         var body: [UInt8] = []
         for (key, value) in records {
             let rest = key.utf8.count + value.count + 3
@@ -76,20 +77,20 @@ final class RawTar {
     }
 
     /// Adds bytes as they are.
-    func add(_ bytes: [UInt8]) throws {
+    public func add(_ bytes: [UInt8]) throws {
         buffer += bytes
         byteCount += UInt64(bytes.count)
         if buffer.count > 1 << 20 { try flush() }
     }
 
     /// Adds the end marker and closes the file.
-    func finish() throws {
+    public func finish() throws {
         try add([UInt8](repeating: 0, count: 1024))
         try close()
     }
 
     /// Closes the file as it is.
-    func close() throws {
+    public func close() throws {
         try flush()
         try file.close()
     }
