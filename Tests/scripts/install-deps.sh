@@ -18,6 +18,7 @@ packages=(
     libisal-dev     # gzip
     libzstd-dev     # zstd
     liblzma-dev libbz2-dev  # xz, bzip2
+    libbtrfsutil-dev libbtrfs-dev  # btrfs: its library, and the headers of the kernel's own numbers
     # To make the test images.
     mmdebstrap      # a Debian root filesystem
     umoci           # OCI layers; the independent unpack that ours is compared with
