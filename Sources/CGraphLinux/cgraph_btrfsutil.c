@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
 #include "cgraph_btrfsutil.h"
 
 #include <dlfcn.h>
@@ -12,4 +13,9 @@ const char *cgraph_btrfsutil_load(struct cgraph_btrfsutil *functions) {
     CGRAPH_BTRFSUTIL_FUNCTIONS(LOAD)
 #undef LOAD
     return NULL;
+}
+
+const char *cgraph_btrfsutil_file(const struct cgraph_btrfsutil *functions) {
+    Dl_info place;
+    return dladdr((const void *)functions->sync_fd, &place) == 0 ? NULL : place.dli_fname;
 }

@@ -20,6 +20,19 @@ public enum BtrfsUtility {
     /// - Throws: `ELIBACC` with the name of its package where it is missing.
     public static func requireLibrary() throws(SyscallError) { _ = try loaded.get() }
 
+    /// The version of the library, such as `1.2.0`: it tells none itself, and its file's name does.
+    ///
+    /// - Throws: `ELIBACC` where it is missing.
+    public static func libraryVersion() throws(SyscallError) -> String {
+        var functions = try loaded.get()
+        guard let path = cgraph_btrfsutil_file(&functions), let file = realpath(path, nil) else {
+            return "unknown"
+        }
+        defer { free(file) }
+        let name = String(cString: file)
+        return name.firstRange(of: ".so.").map { String(name[$0.upperBound...]) } ?? "unknown"
+    }
+
     /// Calls a function of the library, whose failures leave their number in `errno`.
     static func call(
         _ name: @autoclosure () -> String, _ body: (cgraph_btrfsutil) -> btrfs_util_error

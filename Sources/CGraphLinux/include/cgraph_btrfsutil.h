@@ -27,4 +27,7 @@ struct cgraph_btrfsutil {
 /// Loads the library: NULL, or why it cannot be, until this thread's next call of dlopen(3).
 const char *cgraph_btrfsutil_load(struct cgraph_btrfsutil *functions);
 
+/// The path that the library was loaded from, which a link may stand for; NULL for none.
+const char *cgraph_btrfsutil_file(const struct cgraph_btrfsutil *functions);
+
 #endif
