@@ -1,2 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <isa-l.h>  // the version, beside
 #include <isa-l/igzip_lib.h>

@@ -10,6 +10,9 @@ extension BtrfsDriver {
         Trials.run(
             below: root, driver: name, emptying: empty
         ) { trials, scratch, _ in
+            trials.attempt("libbtrfsutil") { () throws(SyscallError) in
+                try BtrfsUtility.requireLibrary()
+            }
             trials.attempt("subvolume") { () throws(SyscallError) in
                 try scratch.makeSubvolume("subvolume")
                 let made = try scratch.openDirectory("subvolume")

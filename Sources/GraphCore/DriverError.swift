@@ -82,6 +82,10 @@ public struct DriverError: Error, Hashable, Sendable, CustomStringConvertible {
             self.init(.storeDamaged, "could not \(action)", cause: cause)
             return
         }
+        if cause.isMissingLibrary {
+            self.init(.unsupported, "could not \(action)", cause: cause)
+            return
+        }
         switch cause.errno {
         case .noSpace:
             self.init(.noSpace, "could not \(action)", cause: cause, resource: .bytes)

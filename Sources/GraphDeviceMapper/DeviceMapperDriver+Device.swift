@@ -39,7 +39,7 @@ extension DeviceMapperDriver {
             if let device = try pool.mapper.status(of: name), device.isActive, !device.isReadOnly {
                 try BlockDevice(device.number).descriptor.sync()
             }
-            try pool.removeUnused(name)
+            try pool.removeUnused(name, awaitingNode: true)
         }
     }
 

@@ -8,12 +8,15 @@ public import SystemPackage
 extension DeviceMapperDriver {
     public static func probe(root: FilePath) -> [Requirement] {
         Trials.run(below: root, driver: name) { trials, directory, _ in
+            trials.attempt("libdevmapper") { () throws(SyscallError) in
+                _ = try DeviceMapper.libraryVersion()
+            }
             trials.attempt("device mapper") { () throws(SyscallError) in _ = try DeviceMapper() }
             for target in ["thin-pool", "thin"] {
                 trials.attempt("target \(target)") { () throws(SyscallError) in
                     if try !DeviceMapper().hasTarget(target) {
                         throw SyscallError(
-                            call: "ioctl(DM_LIST_VERSIONS, \(target))", errno: .notSupported)
+                            call: "dm_task_run(versions, \(target))", errno: .notSupported)
                     }
                 }
             }

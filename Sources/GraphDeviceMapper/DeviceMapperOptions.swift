@@ -45,9 +45,10 @@ struct DeviceMapperOptions: Hashable, Sendable {
     private static let refused = [
         "dm.use_deferred_removal": "devices always go away with their last user",
         "dm.use_deferred_deletion": "removed layers always wait in the trash until they are free",
-        "dm.override_udev_sync_check": "udev is not waited for",
+        "dm.override_udev_sync_check":
+            "udev is waited for where one runs, and DM_DISABLE_UDEV=1 says otherwise",
         "dm.directlvm_device": "pools of LVM are not used: its transaction ids are its own",
-        "dm.libdm_log_level": "libdevmapper is not used",
+        "dm.libdm_log_level": "what libdevmapper says of a failure is in the error",
         "dm.xfs_nospace_max_retries": "xfs waits a minute for room in the pool",
     ]
 

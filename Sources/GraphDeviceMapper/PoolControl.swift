@@ -52,7 +52,7 @@ public struct PoolControl: Sendable {
         try pool.removeIdleDevices()
         guard pool.settings.poolName.hasPrefix(pool.settings.prefix) else { return }
         do throws(SyscallError) {
-            try pool.removeUnused(name)
+            try pool.removeUnused(name, awaitingNode: true)
         } catch  where error.errno == .resourceBusy {
             throw DriverError(.layerInUse, "layers of pool \(name) are mounted", cause: error)
         } catch {
@@ -69,6 +69,7 @@ extension ThinPool {
     func removeIdleDevices() throws(DriverError) {
         let own = "\(settings.prefix)"
         do throws(SyscallError) {
+            try mapper.removeStaleNodes(own)
             for device in try mapper.devices() where device.hasPrefix(own) && device != name {
                 // It stays until it is given back, also while its machine is down.
                 if device.hasPrefix(own + "device-") { continue }

@@ -190,14 +190,14 @@ extension ThinPool {
             _ = try mapper.create(name, uuid: "GRAPH-\(settings.token)-pool")
             do throws(SyscallError) {
                 try mapper.load(name, try parts.table(blockSectors: settings.blockSectors))
-                try mapper.resume(name)
+                try mapper.resume(name, awaitingNode: true)
             } catch {
                 try? mapper.remove(name)
                 throw error
             }
             guard let made = try mapper.status(of: name) else {
                 throw SyscallError(
-                    call: "ioctl(DM_DEV_STATUS, \(name))", errno: .noSuchAddressOrDevice)
+                    call: "dm_task_run(info, \(name))", errno: .noSuchAddressOrDevice)
             }
             return ThinPool(
                 mapper, settings, at: path, folder, made.number,

@@ -244,11 +244,11 @@ final class ThinPool: Sendable {
     /// Takes a device away that nobody uses, and waits a little for who is about to let go.
     ///
     /// - Throws: `EBUSY` when it stays in use, naming by whom where that can be seen.
-    func removeUnused(_ device: String) throws(SyscallError) {
+    func removeUnused(_ device: String, awaitingNode: Bool = false) throws(SyscallError) {
         var tries = 0
         while true {
             do throws(SyscallError) {
-                return try mapper.remove(device)
+                return try mapper.remove(device, awaitingNode: awaitingNode)
             } catch  where error.errno == .resourceBusy {
                 tries += 1
                 if tries < 50 {

@@ -103,6 +103,9 @@ package final class Database {
         sqlite3_close_v2(raw)
     }
 
+    /// The version of SQLite that is in use, such as `3.40.1`.
+    package static var libraryVersion: String { String(cString: sqlite3_libversion()) }
+
     /// The row that was inserted last.
     package var lastInsertedRowID: Int64 { sqlite3_last_insert_rowid(raw) }
 

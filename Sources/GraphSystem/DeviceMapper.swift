@@ -5,110 +5,147 @@ import CGraphLinux
 import Glibc
 import SystemPackage
 
-/// The kernel's device mapper, by the ioctls of `/dev/mapper/control` (`linux/dm-ioctl.h`).
+/// The kernel's device mapper, by libdevmapper.
 ///
-/// udev is told with every change to leave the devices alone, and is not waited for: there is no
-/// cookie, no semaphore and no link in `/dev/mapper`. Devices are opened by their numbers.
+/// Names are as `dmsetup ls` shows them, and nodes in `/dev/mapper` are udev's where a udevd runs, else
+/// the library's. Devices are opened by their numbers all the same: only where a device is there for others
+/// is a node waited for.
 public final class DeviceMapper: Sendable {
-    private let control: OwnedDescriptor
+    private let library: DeviceMapperLibrary
 
-    /// Opens the control device and agrees on a version.
+    /// Makes sure that the kernel has device mapper, and takes back what processes left that died over
+    /// a device.
     ///
-    /// - Throws: `ENOENT` where the kernel has no device mapper, `EACCES` or `EPERM` for users other
-    ///   than root.
+    /// - Throws: `ELIBACC` where libdevmapper is missing, `ENOENT` where the kernel has no device
+    ///   mapper, `EACCES` or `EPERM` for users other than root.
     public init() throws(SyscallError) {
-        control = try OwnedDescriptor.open("/dev/mapper/control", .readWrite)
-        var version: (UInt32, UInt32, UInt32) = (0, 0, 0)
-        let raw = control.rawValue
-        try checked("ioctl(DM_VERSION)") {
-            withUnsafeMutableBytes(of: &version) {
-                cgraph_dm_version(raw, $0.baseAddress?.assumingMemoryBound(to: UInt32.self))
-            }
+        // The library would make a node for what is not there, and remember the refusal for good.
+        _ = try OwnedDescriptor.open("/dev/mapper/control", .readWrite)
+        library = try .load()
+        library.reclaimCookies()
+    }
+
+    /// The version of libdevmapper, such as `1.02.185 (2022-05-18)`.
+    ///
+    /// - Throws: `ELIBACC` where it is missing.
+    public static func libraryVersion() throws(SyscallError) -> String {
+        try DeviceMapperLibrary.load().version
+    }
+
+    private var functions: cgraph_devmapper { library.functions }
+
+    /// Runs a task on the device of a name.
+    private func run(
+        _ task: MapperTask, _ name: String, awaitsNode: Bool = false,
+        _ prepare: (OpaquePointer) -> Bool = { _ in true }
+    ) throws(SyscallError) {
+        try library.run(task, name, awaitsNode: awaitsNode) {
+            functions.task_set_name($0, name) != 0 && prepare($0)
+        } answer: { _ in
         }
     }
 
-    /// Whether the kernel has a kind of target, such as `thin-pool`; `DM_LIST_VERSIONS`.
+    /// Whether the kernel has a kind of target, such as `thin-pool`; `DM_DEVICE_LIST_VERSIONS`.
     public func hasTarget(_ type: String) throws(SyscallError) -> Bool {
-        try checked("ioctl(DM_LIST_VERSIONS)") { cgraph_dm_has_target(control.rawValue, type) } == 1
+        try library.run(.listVersions, type) { _ in
+            true
+        } answer: { task in
+            var next = UnsafePointer(functions.task_get_versions(task))
+            while let target = next {
+                if String(cString: cgraph_devmapper_target(target)) == type { return true }
+                next = Self.advanced(target, by: target.pointee.next)
+            }
+            return false
+        }
     }
 
-    /// Makes a device without a table; `DM_DEV_CREATE`.
+    /// Makes a device without a table; `DM_DEVICE_CREATE`.
     ///
     /// - Throws: `EBUSY` when there is one of this name or UUID.
     public func create(_ name: String, uuid: String) throws(SyscallError) -> MappedDevice {
-        var info = cgraph_dm_info()
-        try checked("ioctl(DM_DEV_CREATE, \(name))") {
-            cgraph_dm_create(control.rawValue, name, uuid, &info)
+        let made = try library.run(.create, name) {
+            functions.task_set_name($0, name) != 0 && functions.task_set_uuid($0, uuid) != 0
+        } answer: {
+            device($0)
         }
-        return MappedDevice(info)
+        guard let made else {
+            throw SyscallError(call: "dm_task_get_info(\(name))", errno: .ioError)
+        }
+        return made
     }
 
-    /// What is known about a device; nil when there is none; `DM_DEV_STATUS`.
+    /// What is known about a device; nil when there is none; `DM_DEVICE_INFO`.
     public func status(of name: String) throws(SyscallError) -> MappedDevice? {
-        try status("DM_DEV_STATUS, \(name)") {
-            cgraph_dm_status(control.rawValue, name, 0, 0, &$0)
+        try library.run(.info, name) {
+            functions.task_set_name($0, name) != 0
+        } answer: {
+            device($0)
         }
     }
 
     /// What is known about the device of a number; nil when there is none.
     public func status(of number: DeviceNumber) throws(SyscallError) -> MappedDevice? {
-        try status("DM_DEV_STATUS, \(number.major):\(number.minor)") {
-            cgraph_dm_status(control.rawValue, nil, number.major, number.minor, &$0)
+        try library.run(.info, "\(number)") {
+            functions.task_set_major($0, CInt(number.major)) != 0
+                && functions.task_set_minor($0, CInt(number.minor)) != 0
+        } answer: {
+            device($0)
         }
     }
 
-    private func status(
-        _ call: String, _ ask: (inout cgraph_dm_info) -> CInt
-    ) throws(SyscallError) -> MappedDevice? {
-        var info = cgraph_dm_info()
-        do throws(SyscallError) {
-            try checked("ioctl(\(call))") { ask(&info) }
-        } catch  where error.errno == .noSuchAddressOrDevice {
-            return nil
-        }
-        return MappedDevice(info)
+    private func device(_ task: OpaquePointer) -> MappedDevice? {
+        var info = dm_info()
+        guard functions.task_get_info(task, &info) != 0, info.exists != 0 else { return nil }
+        return MappedDevice(
+            name: Self.text(functions.task_get_name(task)),
+            uuid: Self.text(functions.task_get_uuid(task)), info)
     }
 
     /// Takes a device away, or with `deferring` lets one in use go away with its last user; does
-    /// nothing when there is none; `DM_DEV_REMOVE`.
+    /// nothing when there is none; `DM_DEVICE_REMOVE`.
+    ///
+    /// `awaitingNode`: its node in `/dev/mapper` is gone as well when this returns, where a udevd removes
+    /// it, unless that gives no answer.
     ///
     /// Throws `EBUSY` when it is in use.
-    public func remove(_ name: String, deferring: Bool = false) throws(SyscallError) {
+    public func remove(
+        _ name: String, deferring: Bool = false, awaitingNode: Bool = false
+    ) throws(SyscallError) {
         do throws(SyscallError) {
-            try checked("ioctl(DM_DEV_REMOVE, \(name))") {
-                cgraph_dm_remove(control.rawValue, name, deferring ? 1 : 0)
+            try run(.remove, name, awaitsNode: awaitingNode) {
+                !deferring || functions.task_deferred_remove($0) != 0
             }
         } catch  where error.errno == .noSuchAddressOrDevice {
             // It is gone, which is what was asked for.
         }
     }
 
-    /// Gives a device a table, which the next ``resume(_:)`` makes live; `DM_TABLE_LOAD`.
+    /// Gives a device a table, which the next ``resume(_:)`` makes live; `DM_DEVICE_RELOAD`.
     public func load(
         _ name: String, _ target: MappedTarget, readOnly: Bool = false
     ) throws(SyscallError) {
-        try checked("ioctl(DM_TABLE_LOAD, \(name): \(target.type) \(target.parameters))") {
-            cgraph_dm_load(
-                control.rawValue, name, target.sectors, target.type, target.parameters,
-                readOnly ? 1 : 0)
+        let subject = "\(name): \(target.type) \(target.parameters)"
+        try library.run(.load, subject) {
+            functions.task_set_name($0, name) != 0
+                && functions.task_add_target($0, 0, target.sectors, target.type, target.parameters)
+                    != 0
+                && (!readOnly || functions.task_set_ro($0) != 0)
+        } answer: { _ in
         }
     }
 
     /// Holds up a device, after what is on its way, with a filesystem mounted from it in a state that
-    /// can be read; `DM_DEV_SUSPEND`.
-    public func suspend(_ name: String) throws(SyscallError) {
-        try checked("ioctl(DM_DEV_SUSPEND, \(name))") {
-            cgraph_dm_suspend(control.rawValue, name, 0)
-        }
-    }
+    /// can be read; `DM_DEVICE_SUSPEND`.
+    public func suspend(_ name: String) throws(SyscallError) { try run(.suspend, name) }
 
     /// Has a device fail whatever is still asked of it, and let go of what it lay on.
     public func abandon(_ name: String) throws(SyscallError) {
         guard let table = try target(of: name), table.type != "error" else { return }
         do throws(SyscallError) {
             try load(name, MappedTarget(type: "error", sectors: table.sectors, parameters: ""))
-            try checked("ioctl(DM_DEV_SUSPEND, \(name))") {
-                cgraph_dm_suspend(control.rawValue, name, 1)
+            // Without waiting for what is on its way, or for a filesystem.
+            try run(.suspend, name) {
+                functions.task_no_flush($0) != 0 && functions.task_skip_lockfs($0) != 0
             }
             try resume(name)
         } catch  where error.errno == .noSuchAddressOrDevice {
@@ -116,54 +153,87 @@ public final class DeviceMapper: Sendable {
         }
     }
 
-    /// Lets a device go on, with the table loaded last.
-    public func resume(_ name: String) throws(SyscallError) {
-        try checked("ioctl(DM_DEV_SUSPEND, resume \(name))") {
-            cgraph_dm_resume(control.rawValue, name)
-        }
+    /// Lets a device go on, with the table loaded last; `DM_DEVICE_RESUME`.
+    ///
+    /// `awaitingNode`: it has its node in `/dev/mapper` when this returns, where a udevd makes it, unless
+    /// that gives no answer.
+    public func resume(_ name: String, awaitingNode: Bool = false) throws(SyscallError) {
+        try run(.resume, name, awaitsNode: awaitingNode)
     }
 
     /// The live table's target, or with `status` how that target fares; nil when there is no table;
-    /// `DM_TABLE_STATUS`.
+    /// `DM_DEVICE_TABLE`, `DM_DEVICE_STATUS`.
     public func target(
         of name: String, status: Bool = false
     ) throws(SyscallError) -> MappedTarget? {
-        var type = [CChar](repeating: 0, count: 16)
-        var text = [CChar](repeating: 0, count: 4_096)
-        var sectors: UInt64 = 0
         do throws(SyscallError) {
-            try checked("ioctl(DM_TABLE_STATUS, \(name))") {
-                cgraph_dm_target(
-                    control.rawValue, name, status ? 0 : 1, &type, &sectors, &text, text.count)
+            return try library.run(status ? .status : .table, name) {
+                functions.task_set_name($0, name) != 0
+            } answer: {
+                firstTarget($0)
             }
-        } catch  where error.errno == .noSuchAddressOrDevice || error.errno == .noData {
+        } catch  where error.errno == .noSuchAddressOrDevice {
             return nil
         }
+    }
+
+    private func firstTarget(_ task: OpaquePointer) -> MappedTarget? {
+        var (start, sectors): (UInt64, UInt64) = (0, 0)
+        var type: UnsafeMutablePointer<CChar>?
+        var parameters: UnsafeMutablePointer<CChar>?
+        _ = functions.get_next_target(task, nil, &start, &sectors, &type, &parameters)
+        guard let type else { return nil }
         return MappedTarget(
-            type: Self.text(type), sectors: sectors, parameters: Self.text(text))
+            type: Self.text(type), sectors: sectors, parameters: Self.text(parameters))
     }
 
-    /// Tells a target something; `DM_TARGET_MSG`.
+    /// Tells a target something; `DM_DEVICE_TARGET_MSG`.
     public func send(_ message: String, to name: String) throws(SyscallError) {
-        try checked("ioctl(DM_TARGET_MSG, \(name): \(message))") {
-            cgraph_dm_message(control.rawValue, name, message)
+        try library.run(.message, "\(name): \(message)") {
+            functions.task_set_name($0, name) != 0 && functions.task_set_sector($0, 0) != 0
+                && functions.task_set_message($0, message) != 0
+        } answer: { _ in
         }
     }
 
-    /// The names of all devices; `DM_LIST_DEVICES`.
+    /// The names of all devices; `DM_DEVICE_LIST`.
     public func devices() throws(SyscallError) -> [String] {
-        var names: UnsafeMutablePointer<CChar>?
-        var size = 0
-        try checked("ioctl(DM_LIST_DEVICES)") {
-            cgraph_dm_list(control.rawValue, &names, &size)
+        try library.run(.list, "") { _ in
+            true
+        } answer: { task in
+            var names: [String] = []
+            var next = UnsafePointer(functions.task_get_names(task))
+            while let device = next, device.pointee.dev != 0 {
+                names.append(String(cString: cgraph_devmapper_name(device)))
+                next = Self.advanced(device, by: device.pointee.next)
+            }
+            return names
         }
-        defer { free(names) }
-        let bytes = UnsafeRawBufferPointer(start: names, count: size)
-        return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    static func text(_ characters: [CChar]) -> String {
-        String(decoding: characters.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    /// Removes the nodes of devices that are gone, of which the names begin with `prefix`: left where no
+    /// udevd runs by processes that died over a device; `DM_DEVICE_MKNODES`.
+    public func removeStaleNodes(_ prefix: String) throws(SyscallError) {
+        let nodes = try Directory(opening: "/dev/mapper").listing().map(\.name.description)
+            .filter { $0.hasPrefix(prefix) }
+        if nodes.isEmpty || library.isUdevRunning { return }
+        let known = Set(try devices())
+        for node in nodes where !known.contains(node) {
+            // Made since, it keeps its node.
+            try run(.makeNodes, node)
+        }
+    }
+
+    /// The structure behind one of a list, which tells how far that is.
+    private static func advanced<Element>(
+        _ element: UnsafePointer<Element>, by bytes: UInt32
+    ) -> UnsafePointer<Element>? {
+        if bytes == 0 { return nil }
+        return (UnsafeRawPointer(element) + Int(bytes)).assumingMemoryBound(to: Element.self)
+    }
+
+    private static func text(_ characters: UnsafePointer<CChar>?) -> String {
+        characters.map { String(cString: $0) } ?? ""
     }
 }
 
@@ -179,19 +249,13 @@ public struct MappedDevice: Hashable, Sendable {
     /// Whether it has a live table.
     public let isActive: Bool
 
-    init(_ info: cgraph_dm_info) {
-        var info = info
-        name = withUnsafeBytes(of: &info.name) { Self.text($0) }
-        uuid = withUnsafeBytes(of: &info.uuid) { Self.text($0) }
+    init(name: String, uuid: String, _ info: dm_info) {
+        (self.name, self.uuid) = (name, uuid)
         number = DeviceNumber(major: info.major, minor: info.minor)
         openCount = Int(info.open_count)
-        isReadOnly = info.flags & CGRAPH_DM_READONLY != 0
-        isSuspended = info.flags & CGRAPH_DM_SUSPENDED != 0
-        isActive = info.flags & CGRAPH_DM_ACTIVE != 0
-    }
-
-    private static func text(_ bytes: UnsafeRawBufferPointer) -> String {
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        isReadOnly = info.read_only != 0
+        isSuspended = info.suspended != 0
+        isActive = info.live_table != 0
     }
 }
 

@@ -16,29 +16,30 @@ public struct NestedSubvolume: Hashable, Sendable {
 ///
 /// On other filesystems every call here fails with `ENOTTY`.
 extension Directory {
-    /// Makes an empty subvolume in this directory; `BTRFS_IOC_SUBVOL_CREATE_V2`.
+    /// Makes an empty subvolume in this directory; `btrfs_util_create_subvolume_fd`.
     ///
     /// Commits a transaction: it is on disk when this returns.
     public func makeSubvolume(_ name: RawPath) throws(SyscallError) {
-        try checked("ioctl(BTRFS_IOC_SUBVOL_CREATE_V2, \(name))") {
-            name.withCString { cgraph_btrfs_create(raw, $0) }
+        try BtrfsUtility.call("btrfs_util_create_subvolume_fd(\(name))") { functions in
+            name.withCString { functions.create_subvolume_fd(raw, $0, 0, nil, nil) }
         }
     }
 
     /// Makes a subvolume in this directory that shares all blocks with `source`, which is one
-    /// itself; `BTRFS_IOC_SNAP_CREATE_V2`.
+    /// itself; `btrfs_util_create_snapshot_fd2`.
     ///
     /// Writes the source's new data, commits a transaction, and costs the same for any size.
     /// Subvolumes in the source are empty directories in the snapshot.
     public func makeSnapshot(
         _ name: RawPath, of source: Directory, isReadOnly: Bool = false
     ) throws(SyscallError) {
-        try checked("ioctl(BTRFS_IOC_SNAP_CREATE_V2, \(name))") {
-            name.withCString { cgraph_btrfs_snapshot(raw, $0, source.raw, isReadOnly ? 1 : 0) }
+        let flags = isReadOnly ? CInt(BTRFS_UTIL_CREATE_SNAPSHOT_READ_ONLY) : 0
+        try BtrfsUtility.call("btrfs_util_create_snapshot_fd2(\(name))") { functions in
+            name.withCString { functions.create_snapshot_fd2(source.raw, raw, $0, flags, nil, nil) }
         }
     }
 
-    /// Frees a subvolume in this directory with all that is in it; `BTRFS_IOC_SNAP_DESTROY_V2`.
+    /// Frees a subvolume in this directory with all that is in it; `btrfs_util_delete_subvolume_fd`.
     ///
     /// Its name is gone at once; the kernel frees the blocks later. What is mounted in it is
     /// unmounted without a question.
@@ -47,30 +48,36 @@ extension Directory {
     ///   a read-only one, `EPERM` without privileges unless the filesystem is mounted with
     ///   `user_subvol_rm_allowed`.
     public func destroySubvolume(_ name: RawPath) throws(SyscallError) {
-        try checked("ioctl(BTRFS_IOC_SNAP_DESTROY_V2, \(name))") {
-            name.withCString { cgraph_btrfs_destroy(raw, $0) }
+        try BtrfsUtility.call("btrfs_util_delete_subvolume_fd(\(name))") { functions in
+            name.withCString { functions.delete_subvolume_fd(raw, $0, 0) }
         }
     }
 
-    /// Whether this subvolume refuses every change; `BTRFS_IOC_SUBVOL_GETFLAGS`.
+    /// Whether this subvolume refuses every change;
+    /// `btrfs_util_get_subvolume_read_only_fd`.
     public func isReadOnlySubvolume() throws(SyscallError) -> Bool {
-        try checked("ioctl(BTRFS_IOC_SUBVOL_GETFLAGS)") { cgraph_btrfs_is_read_only(raw) } == 1
+        var isReadOnly = false
+        try BtrfsUtility.call("btrfs_util_get_subvolume_read_only_fd") {
+            $0.get_subvolume_read_only_fd(raw, &isReadOnly)
+        }
+        return isReadOnly
     }
 
-    /// Makes this subvolume read-only, or writable again; `BTRFS_IOC_SUBVOL_SETFLAGS`.
+    /// Makes this subvolume read-only, or writable again;
+    /// `btrfs_util_set_subvolume_read_only_fd`.
     ///
     /// Commits a transaction, which does not write files' data that is still in memory.
     public func setReadOnlySubvolume(_ isReadOnly: Bool) throws(SyscallError) {
-        try checked("ioctl(BTRFS_IOC_SUBVOL_SETFLAGS)") {
-            cgraph_btrfs_set_read_only(raw, isReadOnly ? 1 : 0)
+        try BtrfsUtility.call("btrfs_util_set_subvolume_read_only_fd") {
+            $0.set_subvolume_read_only_fd(raw, isReadOnly)
         }
     }
 
     /// The id, never used again, of the subvolume that this directory lies in;
-    /// `BTRFS_IOC_INO_LOOKUP`.
+    /// `btrfs_util_subvolume_id_fd`.
     public func subvolumeID() throws(SyscallError) -> UInt64 {
         var id: UInt64 = 0
-        try checked("ioctl(BTRFS_IOC_INO_LOOKUP)") { cgraph_btrfs_subvolume_id(raw, &id) }
+        try BtrfsUtility.call("btrfs_util_subvolume_id_fd") { $0.subvolume_id_fd(raw, &id) }
         return id
     }
 
@@ -82,7 +89,7 @@ extension Directory {
         var path = [CChar](repeating: 0, count: 4_096)
         var name = [CChar](repeating: 0, count: 256)
         let found = try checked("ioctl(BTRFS_IOC_GET_SUBVOL_ROOTREF)") {
-            cgraph_btrfs_first_child(raw, &path, &name)
+            cgraph_btrfs_child(raw, &path, &name)
         }
         guard found == 1 else { return nil }
         let directory = RawPath(joining: Self.path(path).components)
@@ -94,20 +101,33 @@ extension Directory {
     }
 
     /// Commits what has changed on this btrfs and wakes the threads that free dropped subvolumes;
-    /// `BTRFS_IOC_SYNC`.
+    /// `btrfs_util_sync_fd`.
     public func commitSubvolumes() throws(SyscallError) {
-        try checked("ioctl(BTRFS_IOC_SYNC)") { cgraph_btrfs_sync(raw) }
+        try BtrfsUtility.call("btrfs_util_sync_fd") { $0.sync_fd(raw) }
     }
 
     /// How many subvolumes of this filesystem were destroyed whose blocks are still to be freed;
-    /// `BTRFS_IOC_TREE_SEARCH_V2`, which needs privileges.
+    /// `btrfs_util_deleted_subvolumes_fd`, which needs privileges.
     public func deadSubvolumeCount() throws(SyscallError) -> Int {
-        Int(try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") { cgraph_btrfs_dead_roots(raw) })
+        var ids: UnsafeMutablePointer<UInt64>?
+        var count = 0
+        try BtrfsUtility.call("btrfs_util_deleted_subvolumes_fd") {
+            $0.deleted_subvolumes_fd(raw, &ids, &count)
+        }
+        free(ids)
+        return count
     }
 
     /// Whether blocks of a subvolume, perhaps destroyed, are still to be freed;
-    /// `BTRFS_IOC_TREE_SEARCH_V2`, which needs privileges.
+    /// `btrfs_util_subvolume_info_fd`, which needs privileges.
     public func hasSubvolume(id: UInt64) throws(SyscallError) -> Bool {
-        try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") { cgraph_btrfs_has_root(raw, id) } == 1
+        do throws(SyscallError) {
+            try BtrfsUtility.call("btrfs_util_subvolume_info_fd") {
+                $0.subvolume_info_fd(raw, id, nil)
+            }
+            return true
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return false
+        }
     }
 }

@@ -22,8 +22,12 @@ public struct SubvolumeItemKey: Hashable, Comparable, Sendable {
         (left.object, left.type, left.offset) < (right.object, right.type, right.offset)
     }
 
+    fileprivate var raw: cgraph_btrfs_key {
+        cgraph_btrfs_key(object: object, type: UInt32(type), offset: offset)
+    }
+
     /// The next key that there can be; nil behind the last.
-    fileprivate var next: SubvolumeItemKey? {
+    var next: SubvolumeItemKey? {
         if offset < .max { return SubvolumeItemKey(object: object, type: type, offset: offset + 1) }
         if type < .max { return SubvolumeItemKey(object: object, type: type + 1, offset: 0) }
         return object < .max ? SubvolumeItemKey(object: object + 1, type: 0, offset: 0) : nil
@@ -81,13 +85,22 @@ extension Directory {
         from position: SubvolumeItemKey, through object: UInt64, _ transaction: UInt64,
         countMax: UInt32, _ buffer: inout [UInt8]
     ) throws(SyscallError) -> Int {
-        var key = cgraph_btrfs_key(
-            object: position.object, type: UInt32(position.type), offset: position.offset)
-        let count = try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") {
-            cgraph_btrfs_items(
-                raw, &key, object, transaction, countMax, &buffer, UInt32(buffer.count))
-        }
-        return Int(count)
+        try searchSubvolume(
+            from: position, through: SubvolumeItemKey(object: object, type: .max, offset: .max),
+            writtenSince: transaction, countMax: countMax, &buffer)
+    }
+
+    /// Fills a buffer with items, which begin at `CGRAPH_BTRFS_ITEMS_START`: how many.
+    func searchSubvolume(
+        from first: SubvolumeItemKey, through last: SubvolumeItemKey,
+        writtenSince transaction: UInt64 = 0, countMax: UInt32 = .max, _ buffer: inout [UInt8]
+    ) throws(SyscallError) -> Int {
+        var (from, through) = (first.raw, last.raw)
+        return Int(
+            try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") {
+                cgraph_btrfs_search(
+                    raw, 0, &from, &through, transaction, countMax, &buffer, UInt32(buffer.count))
+            })
     }
 
     /// The numbers that inodes can have; that of a subvolume's root is the first
@@ -98,7 +111,7 @@ extension Directory {
     ///
     /// The kernel touches each page for each block that it reads: a larger one slows a search down, as
     /// does one that the allocator gets from the kernel each time.
-    private static let itemsBytes = 96 << 10
+    static let itemsBytes = 96 << 10
 }
 
 extension Span<UInt8> {

@@ -51,6 +51,7 @@ extension Directory {
     ///
     /// Snapshots do not count the ones that lay in their source, which are empty directories now.
     public func hasNestedSubvolumes() throws(SyscallError) -> Bool {
-        try checked("ioctl(BTRFS_IOC_GET_SUBVOL_ROOTREF)") { cgraph_btrfs_has_child(raw) } == 1
+        try checked("ioctl(BTRFS_IOC_GET_SUBVOL_ROOTREF)") { cgraph_btrfs_child(raw, nil, nil) }
+            == 1
     }
 }

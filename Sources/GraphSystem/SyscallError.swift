@@ -33,6 +33,20 @@ public struct SyscallError: Error, Hashable, Sendable, CustomStringConvertible {
         SyscallError(call: place, errno: damageNumber, detail: detail)
     }
 
+    /// The number for a library that is not there.
+    private static let libraryNumber = Errno(rawValue: ELIBACC)
+
+    /// Describes a library that cannot be loaded, by dlopen(3)'s reason and the Debian package that
+    /// brings it (`ELIBACC`).
+    static func missingLibrary(_ name: String, package: String, _ reason: String) -> SyscallError {
+        SyscallError(
+            call: "dlopen(\(name))", errno: libraryNumber,
+            detail: "\(reason); Debian's package \(package) brings it")
+    }
+
+    /// Whether a library could not be loaded.
+    public var isMissingLibrary: Bool { errno == Self.libraryNumber }
+
     /// Whether what is on disk makes no sense.
     public var isDamage: Bool { errno == Self.damageNumber }
 }

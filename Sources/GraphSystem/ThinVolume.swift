@@ -8,7 +8,7 @@ public import SystemPackage
 /// A volume of a thin pool with a filesystem on it, as a value: nothing of it need be active.
 ///
 /// The device is made when it is opened and goes away by itself with its last user
-/// (`DM_DEFERRED_REMOVE`), so that a mount needs nothing but being unmounted. Any number of processes
+/// (`dm_task_deferred_remove`), so that a mount needs nothing but being unmounted. Any number of processes
 /// may open a volume at once: making a device that is there is no error, and one that goes away in
 /// between is made again.
 public struct ThinVolume: Hashable, Sendable {
@@ -91,7 +91,7 @@ public struct ThinVolume: Hashable, Sendable {
     public func makeDevice(_ mapper: DeviceMapper) throws(SyscallError) -> FilePath {
         let lock = try waitForLock()
         defer { withExtendedLifetime(lock) {} }
-        let made = try activate(mapper, after: Self.triesMax)
+        let made = try activate(mapper, after: Self.triesMax, awaitingNode: true)
         if let node = try BlockDevice.node(of: made.number) { return node }
         try? mapper.remove(name)
         throw SyscallError(
@@ -109,7 +109,7 @@ public struct ThinVolume: Hashable, Sendable {
     }
 
     private func activate(
-        _ mapper: DeviceMapper, after tries: Int
+        _ mapper: DeviceMapper, after tries: Int, awaitingNode: Bool = false
     ) throws(SyscallError) -> MappedDevice {
         let device = try mapper.status(of: name)
         if let device, device.isActive, !device.isSuspended {
@@ -133,7 +133,7 @@ public struct ThinVolume: Hashable, Sendable {
             let target = MappedTarget(
                 type: "thin", sectors: sectors, parameters: "\(pool.major):\(pool.minor) \(id)")
             try mapper.load(name, target, readOnly: isReadOnly)
-            try mapper.resume(name)
+            try mapper.resume(name, awaitingNode: awaitingNode)
         } catch {
             // Without a table it would stay.
             if let made = try? mapper.status(of: name), !made.isActive { try? mapper.remove(name) }
@@ -184,7 +184,7 @@ public struct ThinVolume: Hashable, Sendable {
         let words = status?.parameters.split(separator: " ") ?? []
         guard status?.type == "thin", let sectors = words.first.flatMap({ UInt64($0) }) else {
             throw SyscallError(
-                call: "ioctl(DM_TABLE_STATUS, \(name))", errno: .ioError,
+                call: "dm_task_run(status, \(name))", errno: .ioError,
                 detail: status?.parameters)
         }
         return sectors

@@ -38,6 +38,7 @@ struct InfoCommand: GraphCommand {
             ("mounted layers", String(info.mountedLayers)),
         ]
         if let bed = info.bed { facts += bed.facts }
+        facts += LibraryVersions.all().map { ("library \($0.name)", $0.version ?? "not installed") }
         facts += info.warnings.map { ("warning", $0) }
         for (key, value) in facts { try session.output.print("\(key): \(value)") }
     }
@@ -47,6 +48,9 @@ struct InfoCommand: GraphCommand {
     private static func json(_ info: StoreInfo) -> JSON {
         let capabilities = info.capabilities
         let details = capabilities.details.map { ($0.key, JSON.string($0.value)) }
+        let libraries = LibraryVersions.all().map { library in
+            (library.name, library.version.map { JSON.string($0) } ?? .null)
+        }
         return [
             "store_id": .string(info.storeID), "root": .string(info.root.string),
             "run_root": .string(info.runRoot.string),
@@ -65,6 +69,7 @@ struct InfoCommand: GraphCommand {
                 "view": JSON(info.views), "mounted": JSON(info.mountedLayers),
             ],
             "bed": info.bed?.json ?? .null,
+            "libraries": .object(Dictionary(libraries, uniquingKeysWith: { $1 })),
             "warnings": JSON(info.warnings) { .string($0) },
         ]
     }

@@ -46,6 +46,18 @@ enum SmallPool {
         return try DeviceMapper().devices().filter { $0.hasPrefix(prefix) }
     }
 
+    /// The nodes in `/dev/mapper` of a store's devices, of which none is mounted: udev removes those of
+    /// volumes that are gone when it comes to it.
+    static func settledNodes(_ store: TestStore) throws -> [String] {
+        let prefix = try control(store).name.replacing("pool", with: "")
+        func nodes() throws -> [String] {
+            try Directory(opening: "/dev/mapper").listing().map(\.name.description)
+                .filter { $0.hasPrefix(prefix) }
+        }
+        for _ in 0..<200 where try nodes() != devices(store) { Pause.milliseconds(50) }
+        return try nodes()
+    }
+
     /// The sizes of the kernel's tables that a leak would fill.
     static func semaphores() throws -> String {
         String(

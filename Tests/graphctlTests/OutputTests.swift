@@ -50,8 +50,18 @@ import Testing
             #expect(
                 Self.keys(try graphctl("info", "--json").object) == [
                     "bed", "capabilities", "driver", "durability", "filesystem", "format_version",
-                    "layers", "read_only", "root", "run_root", "store_id", "warnings",
+                    "layers", "libraries", "read_only", "root", "run_root", "store_id", "warnings",
                 ])
+            let libraries = try #require(
+                try graphctl("info", "--json").object["libraries"] as? [String: Any])
+            #expect(
+                libraries.keys.sorted() == [
+                    "bzip2", "isa-l", "libbtrfsutil", "libdevmapper", "liblzma", "sqlite", "zstd",
+                ])
+            for (name, version) in libraries {
+                #expect(
+                    (version as? String)?.firstMatch(of: /^\d+\.\d+/) != nil, "\(name): \(version)")
+            }
             #expect(Self.keys(try graphctl("check", "--json").object) == ["findings"])
             #expect(try graphctl("rm", "a", "--json").object["removed"] as? [String] == ["a"])
         }
@@ -148,6 +158,29 @@ import Testing
             #expect(try graphctl("probe", "--driver", "none").status == 1)
             let one = try graphctl("probe", "--driver", "vfs")
             #expect(one.lines.contains("vfs: usable") && !one.output.contains("\noverlay"))
+        }
+    }
+
+    @Test func `a library that is missing is named with its package, and hinders no other driver`()
+        throws
+    {
+        try CommandRunner.with { graphctl in
+            let packages = ["btrfs": "libbtrfsutil1", "devicemapper": "libdevmapper1.02.1"]
+            for (driver, package) in packages {
+                let library = driver == "btrfs" ? "libbtrfsutil.so.1" : "libdevmapper.so.1.02.1"
+                // Where the linker looks there is an empty file instead, in this namespace alone.
+                let result = try graphctl.shell(
+                    """
+                    path=$(/sbin/ldconfig -p | awk '$1 == "\(library)" { print $NF; exit }')
+                    unshare --mount --propagation private sh -ec \
+                        'mount --bind /dev/null "$1"; shift; exec "$@"' sh "$path" graphctl probe --json
+                    """)
+                #expect(result.status == 0, "\(result.error)")
+                let drivers = try #require(try result.object["drivers"] as? [[String: Any]])
+                let refused = try #require(drivers.first { $0["name"] as? String == driver })
+                #expect("\(refused)".contains("package \(package) brings it"))
+                #expect(try result.object["automatic_choice"] as? String == "overlay")
+            }
         }
     }
 }

@@ -18,6 +18,8 @@ packages=(
     libisal-dev     # gzip
     libzstd-dev     # zstd
     liblzma-dev libbz2-dev  # xz, bzip2
+    libdevmapper-dev  # thin pools
+    libbtrfsutil-dev libbtrfs-dev  # btrfs: its library, and the headers of the kernel's own numbers
     # To make the test images.
     mmdebstrap      # a Debian root filesystem
     umoci           # OCI layers; the independent unpack that ours is compared with
@@ -30,6 +32,7 @@ packages=(
     e2fsprogs xfsprogs btrfs-progs  # file systems on loop devices
     dmsetup thin-provisioning-tools lvm2  # independent looks at thin pools, and pools of others
     util-linux      # unshare, nsenter, losetup, setpriv
+    udev            # the other way to make device nodes
     user-mode-linux kmod  # other kernels: old ones, and one with device mapper
     uidmap          # maps of user namespaces for users other than root
     jq python3      # read what graphctl --json prints

@@ -41,7 +41,7 @@ mkdir -p $work
 tar -C docs -cf $work/layer.tar drivers
 line=("$GRAPHCTL" --root $root --run-root $run --driver devicemapper --storage-opt "dm.fs=$filesystem"
     --storage-opt dm.basesize=320M --storage-opt dm.loopdatasize=400M --storage-opt dm.loopmetadatasize=8M)
-calls=ioctl,fsync,syncfs,renameat,unlinkat,move_mount,fsconfig,umount2,ftruncate,exit_group
+calls=ioctl,fsync,syncfs,renameat,unlinkat,move_mount,fsconfig,umount2,ftruncate,semget,semctl,exit_group
 point=
 fail() {
     echo "uml-kills.sh: GRAPH_KILL_ONLY='$point' on $filesystem, GRAPH_TEST_SEED=${GRAPH_TEST_SEED-}: $*" >&2
@@ -65,7 +65,7 @@ volumes() {
 
 # Nothing is there that no layer owns, in the store, the pool or the kernel; what is mounted may be.
 require_sound() {
-    local found owned inPool devices loops
+    local found owned inPool devices loops nodes
     graph gc >/dev/null
     found=$(graph check --deep)
     [ -z "$found" ] || fail "check: $found"
@@ -78,7 +78,10 @@ require_sound() {
     loops=$(losetup -nal | wc -l)
     [ "$loops" = 2 ] || fail "loop devices: $(losetup -al)"
     [ -z "$(dmsetup info -c --noheadings -o suspended | grep -i suspended || true)" ] || fail 'suspended'
-    [ "$(grep -c . /proc/sysvipc/sem)" = 1 ] || fail 'a semaphore is left'
+    [ "$(grep -c . /proc/sysvipc/sem)" = 1 ] || fail "a semaphore is left: $(cat /proc/sysvipc/sem)"
+    [ ! -e /run/udev/control ] || udevadm settle
+    nodes=$(comm -23 <(find /dev/mapper -mindepth 1 ! -name control -printf '%f\n' | sort) <(dmsetup ls | cut -f 1 | sort))
+    [ -z "$nodes" ] || fail "nodes of no device: $nodes"
 }
 
 release() { while "${line[@]}" unmount box >/dev/null 2>&1; do :; done; }

@@ -9,7 +9,8 @@
 # The status is the command's; 124 timed out; 137 the guest was killed, as by a power cut: kill -9 of
 # the process group whose number is in $UML_PIDFILE; 125 it ended without a status. In the guest /run,
 # /mnt and /dev/shm are empty, UML=1, TMPDIR is /run/tmp or with UML_DISK=1 on the first disk; of the
-# environment it has what listed-env.sh lists. Whatever else is written is this machine's.
+# environment it has what listed-env.sh lists. Device nodes are the kernel's and libdevmapper's, with UML_UDEV=1
+# those of a udevd. Whatever else is written is this machine's.
 set -uo pipefail
 
 memory=1G limit=300 verbose='' disks=()
@@ -19,11 +20,11 @@ while getopts m:t:d:v option; do
     t) limit=$OPTARG ;;
     d) disks+=("$(realpath -- "$OPTARG")") ;;
     v) verbose=1 ;;
-    *) sed -n '5,13s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
+    *) sed -n '5,14s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
     esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || { sed -n '5,13s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+[ $# -gt 0 ] || { sed -n '5,14s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 kernel=$(command -v linux.uml) || { echo 'uml-run.sh: no linux.uml: install-deps.sh installs it' >&2; exit 125; }
 
 work=$(mktemp -d "${UML_TMP:-/tmp}/graph-uml.XXXXXX")
@@ -65,7 +66,11 @@ mkdir -p /run/tmp /run/lock
 echo $work/modprobe >/proc/sys/kernel/modprobe
 for module in loop dm-mod dm-thin-pool overlay; do $work/modprobe \$module; done
 ip link set lo up 2>/dev/null
-export TMPDIR=/run/tmp UML=1 DM_DISABLE_UDEV=1 # dmsetup makes nodes itself
+export TMPDIR=/run/tmp UML=1
+if [ -n "${UML_UDEV-}" ]; then
+    mkdir /run/udev
+    /lib/systemd/systemd-udevd --daemon
+fi
 if [ -n "${UML_DISK-}" ]; then # names with attributes, and more room than in memory
     mkfs.ext4 -q -F /dev/ubda
     mkdir /mnt/work
@@ -73,7 +78,7 @@ if [ -n "${UML_DISK-}" ]; then # names with attributes, and more room than in me
     export TMPDIR=/mnt/work
 fi
 # The kernel gives its own arguments to init as variables.
-env -i PATH=\$PATH HOME=\$HOME LANG=\$LANG TMPDIR=\$TMPDIR UML=\$UML DM_DISABLE_UDEV=\$DM_DISABLE_UDEV TERM=dumb \
+env -i PATH=\$PATH HOME=\$HOME LANG=\$LANG TMPDIR=\$TMPDIR UML=\$UML TERM=dumb \
     bash $work/command </dev/null >$work/out 2>$work/err
 echo \$? >$work/status.new
 mv $work/status.new $work/status

@@ -9,13 +9,14 @@
 #   main-job    the main job on the Debian image
 #   kills       commands killed before calls that change something
 #   power-cuts  the power cut while a store works
+#   udev        the driver's own, and commands killed, where a udevd makes the nodes in /dev
 # Without arguments it runs them all on both; `uml-tests.sh --parts` prints these, the longest first. Uses the
 # test bundle that was built for release, or the one that BUNDLE names, and the command that GRAPHCTL names.
 # The last line sums up. GRAPH_SOAK=1 kills at each point and cuts the power 50 times on each.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 parts=('promises ext4' 'promises xfs' 'main-job ext4' 'main-job xfs' 'power-cuts ext4' 'power-cuts xfs'
-    'records ext4' 'kills ext4' 'kills xfs')
+    'records ext4' 'kills ext4' 'kills xfs' 'udev ext4')
 if [ "${1-}" = --parts ]; then
     printf '%s\n' "${parts[@]}"
     exit
@@ -99,5 +100,14 @@ records)
     ;;
 kills) Tests/scripts/uml-kills.sh "$kill_seconds" "$filesystem" ;;
 power-cuts) Tests/scripts/uml-power-cuts.sh "$cuts" "$filesystem" ;;
-*) sed -n '5,13s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
+udev)
+    export UML_UDEV=1
+    if [ -n "${GRAPH_SOAK-}" ]; then
+        run_suite --filter '^(DriverConformanceTests|DeviceMapperTests)[.]' --skip "$others"
+    else
+        GRAPH_TEST_CYCLES=50 run_suite --filter '^DeviceMapperTests[.]'
+    fi
+    Tests/scripts/uml-kills.sh "$kill_seconds" "$filesystem"
+    ;;
+*) sed -n '5,14s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
 esac

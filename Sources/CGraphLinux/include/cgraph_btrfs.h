@@ -1,31 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// btrfs: subvolumes, snapshots and quota groups, by the kernel's ioctls alone (linux/btrfs.h).
+// btrfs: what libbtrfsutil does not offer, or only with more privileges or at a higher price. Numbers and
+// structures are those of libbtrfs-dev's headers, none of whose code is used.
 #ifndef CGRAPH_BTRFS_H
 #define CGRAPH_BTRFS_H
 
 // Only what Swift's Glibc module includes the same way: feature macros stay in the .c files.
 #include <stdint.h>
 
-/// BTRFS_IOC_SUBVOL_CREATE_V2 and BTRFS_IOC_SNAP_CREATE_V2: a subvolume named `name` in `directory`.
-int cgraph_btrfs_create(int directory, const char *name);
-int cgraph_btrfs_snapshot(int directory, const char *name, int source, int read_only);
-/// BTRFS_IOC_SNAP_DESTROY_V2: frees a subvolume that holds no other one, whatever its content.
-int cgraph_btrfs_destroy(int directory, const char *name);
-
-/// BTRFS_IOC_SUBVOL_GETFLAGS and SETFLAGS. The first gives 1 or 0, the second commits a transaction.
-int cgraph_btrfs_is_read_only(int subvolume);
-int cgraph_btrfs_set_read_only(int subvolume, int read_only);
-
-/// BTRFS_IOC_INO_LOOKUP: the id of the subvolume that a file lies in.
-int cgraph_btrfs_subvolume_id(int file, uint64_t *id);
-
-/// BTRFS_IOC_GET_SUBVOL_ROOTREF and BTRFS_IOC_INO_LOOKUP_USER: 1 with one of the subvolumes that
-/// lie in this one, 0 when there are none, -1 on error. `path` (4096 bytes) is of the directory
-/// that holds it, relative, with a slash at its end unless it is empty; `name` has 256 bytes.
-int cgraph_btrfs_first_child(int subvolume, char *path, char *name);
-
-/// BTRFS_IOC_GET_SUBVOL_ROOTREF: whether other subvolumes lie in this one: 1, 0, or -1 on error.
-int cgraph_btrfs_has_child(int subvolume);
+/// BTRFS_IOC_GET_SUBVOL_ROOTREF: whether other subvolumes lie in this one: 1, 0, or -1 on error. With `path`
+/// (4096 bytes) also where one of them does, by BTRFS_IOC_INO_LOOKUP_USER: the directory that holds it,
+/// relative, with a slash at its end unless it is empty, and its `name` (256 bytes).
+int cgraph_btrfs_child(int subvolume, char *path, char *name);
 
 struct cgraph_btrfs_subvolume {
     uint64_t id;
@@ -53,53 +38,33 @@ int cgraph_btrfs_send(int subvolume, int output, uint64_t parent);
 /// there is nothing to write that takes some microseconds. Only root may call it.
 int cgraph_btrfs_settle(int subvolume, uint64_t parent);
 
-/// Where in a subvolume's tree an item lies.
+/// Where in a tree an item lies.
 struct cgraph_btrfs_key {
     uint64_t object;
     uint32_t type;
     uint64_t offset;
 };
 
-/// How many bytes of a buffer for cgraph_btrfs_items lie before the first item.
+/// How many bytes of a buffer for cgraph_btrfs_search lie before the first item.
 extern const uint32_t CGRAPH_BTRFS_ITEMS_START;
 
-/// Items of the subvolume that `file` lies in from a key on to the last of an object, in the order of their
-/// keys, of all blocks that were written in the transaction `since` or later, no more than `count_max`:
-/// how many, 0 behind the last, -1 on error.
-/// Each is a struct btrfs_ioctl_search_header with what it holds behind it. BTRFS_IOC_TREE_SEARCH_V2,
-/// which only root may call.
-int64_t cgraph_btrfs_items(int file, const struct cgraph_btrfs_key *from, uint64_t object_max,
-    uint64_t since, uint32_t count_max, uint8_t *buffer, uint32_t size);
+/// Items of a tree from one key to another, in their order, of all blocks that were written in the
+/// transaction `since` or later, no more than `count_max`: how many, 0 behind the last, -1 on error.
+/// `tree` 0 is that of the subvolume that `file` lies in. Each item is a struct btrfs_ioctl_search_header
+/// with what it holds behind it. BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
+int64_t cgraph_btrfs_search(int file, uint64_t tree, const struct cgraph_btrfs_key *from,
+    const struct cgraph_btrfs_key *through, uint64_t since, uint32_t count_max, uint8_t *buffer,
+    uint32_t size);
 
 /// No inode has a higher number: items of the kernel's own have those behind it.
 extern const uint64_t CGRAPH_BTRFS_INODE_MAX;
-
-/// Where to go on looking for the names of an inode; zeros to begin with.
-struct cgraph_btrfs_cursor {
-    uint32_t type;
-    uint64_t offset;
-};
-
-/// Some of the names of an inode in the subvolume that `file` lies in: how many bytes of `names`
-/// (128 KiB) were filled, 0 behind the last, -1 on error. Each name is the inode number of its
-/// directory (8 bytes), its length (2 bytes), both as this processor keeps them, and its bytes.
-/// BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
-int cgraph_btrfs_names(int file, uint64_t inode, struct cgraph_btrfs_cursor *cursor, uint8_t *names);
+/// The types of the items that hold an inode's names; all between are theirs.
+extern const uint8_t CGRAPH_BTRFS_NAMES_FIRST;
+extern const uint8_t CGRAPH_BTRFS_NAMES_LAST;
 
 /// BTRFS_IOC_INO_LOOKUP: the path (4096 bytes) of a directory in the subvolume that `file` lies in,
 /// with a slash at its end unless it is empty. Only root may call it.
 int cgraph_btrfs_directory_path(int file, uint64_t inode, char *path);
-
-/// BTRFS_IOC_SYNC: commits, and wakes the kernel's threads that free dropped subvolumes.
-int cgraph_btrfs_sync(int file);
-
-/// Whether the root tree still holds a subvolume, dropped or not: 1, 0, or -1 on error.
-/// BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
-int cgraph_btrfs_has_root(int file, uint64_t id);
-
-/// How many subvolumes were destroyed whose blocks are still to be freed, or -1 on error.
-/// BTRFS_IOC_TREE_SEARCH_V2, which only root may call.
-int64_t cgraph_btrfs_dead_roots(int file);
 
 extern const uint64_t CGRAPH_BTRFS_QUOTA_ON;
 extern const uint64_t CGRAPH_BTRFS_QUOTA_RESCAN;

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import CGraphLinux
+import Glibc
+import SystemPackage
+
+/// libbtrfsutil, loaded when something of it is first called.
+public enum BtrfsUtility {
+    private static let loaded: Result<cgraph_btrfsutil, SyscallError> = {
+        var functions = cgraph_btrfsutil()
+        guard let reason = cgraph_btrfsutil_load(&functions) else { return .success(functions) }
+        return .failure(
+            .missingLibrary(
+                "libbtrfsutil.so.1", package: "libbtrfsutil1", String(cString: reason)))
+    }()
+
+    /// Loads the library.
+    ///
+    /// - Throws: `ELIBACC` with the name of its package where it is missing.
+    public static func requireLibrary() throws(SyscallError) { _ = try loaded.get() }
+
+    /// The version of the library, such as `1.2.0`: it tells none itself, and its file's name does.
+    ///
+    /// - Throws: `ELIBACC` where it is missing.
+    public static func libraryVersion() throws(SyscallError) -> String {
+        var functions = try loaded.get()
+        guard let path = cgraph_btrfsutil_file(&functions), let file = realpath(path, nil) else {
+            return "unknown"
+        }
+        defer { free(file) }
+        let name = String(cString: file)
+        return name.firstRange(of: ".so.").map { String(name[$0.upperBound...]) } ?? "unknown"
+    }
+
+    /// Calls a function of the library, whose failures leave their number in `errno`.
+    static func call(
+        _ name: @autoclosure () -> String, _ body: (cgraph_btrfsutil) -> btrfs_util_error
+    ) throws(SyscallError) {
+        let functions = try loaded.get()
+        try checked(name()) { body(functions) == BTRFS_UTIL_OK ? 0 : -1 }
+    }
+}
