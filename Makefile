@@ -5,16 +5,16 @@
 
 GRAPHCTL := .build/static/release/graphctl
 
-.PHONY: demo test soak bench build lint install-deps clean
+.PHONY: demo test soak bench build lint install-deps install-all clean
 
 demo: install-deps ## the main job on a real Debian image, each step shown
 	@$(MAKE) --no-print-directory build
 	@GRAPHCTL=$(GRAPHCTL) Tests/scripts/demo.sh
 
-test: install-deps ## every test; long campaigns as a seeded sample
+test: install-all ## every test; long campaigns as a seeded sample
 	@Tests/scripts/run-tests.sh
 
-soak: install-deps ## every test, long campaigns whole
+soak: install-all ## every test, long campaigns whole
 	@Tests/scripts/run-tests.sh --soak
 
 bench: install-deps ## what layers cost here, quickly; writes .build/bench/report.html
@@ -35,6 +35,9 @@ lint:
 
 install-deps: ## the Debian packages that are missing
 	@Tests/scripts/install-deps.sh
+
+install-all: ## those of the tests as well
+	@Tests/scripts/install-deps.sh --all
 
 clean: ## what was built here; the test images stay in the user's cache
 	rm -rf .build

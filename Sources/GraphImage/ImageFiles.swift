@@ -25,7 +25,8 @@ enum ImageFiles: Sendable {
             guard let path = RawPath(validating: name.utf8) else { return nil }
             do throws(SyscallError) {
                 guard let file = try Self.open(path, in: directory) else { return nil }
-                return RandomAccessFile(file, size: try file.status().size).range
+                let size = try file.status().size
+                return RandomAccessFile(file, size: size).range
             } catch {
                 if error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory {
                     return nil

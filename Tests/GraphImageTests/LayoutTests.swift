@@ -6,6 +6,7 @@ import GraphCore
 import GraphImage
 import GraphStore
 import GraphTestSupport
+import SystemPackage
 import Testing
 
 /// What is promised of OCI layouts, as folders and as archives.

