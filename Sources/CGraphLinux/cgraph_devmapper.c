@@ -60,6 +60,8 @@ int cgraph_devmapper_cookie(uint32_t *cookie) {
         }
         unsigned short values[SEMAPHORES] = {1, 1};
         if (semctl(set, 0, SETALL, values) == -1) {
+            // Taken back by another process, which held this one for dead.
+            if (errno == EINVAL || errno == EIDRM) continue;
             int error = errno;
             semctl(set, 0, IPC_RMID);
             errno = error;
@@ -83,9 +85,12 @@ void cgraph_devmapper_reclaim(time_t age_max) {
         int id = semctl(index, 0, SEM_STAT, &set);
         if (id == -1 || (uint32_t)set.sem_perm.__key >> 16 != DM_COOKIE_MAGIC) continue;
         if (set.sem_nsems != SEMAPHORES) continue;
-        // 0 for one that died before it had set the semaphores, or lives where its number means nothing here.
+        time_t age = time(NULL) - set.sem_ctime;
+        // 0 for one that lives where its number means nothing here.
         int maker = semctl(id, MAKER, GETPID);
         int is_dead = maker > 0 && kill(maker, 0) == -1 && errno == ESRCH;
-        if (is_dead || time(NULL) - set.sem_ctime > age_max) semctl(id, 0, IPC_RMID);
+        // Between making the set and filling it there are microseconds.
+        if (age > 1 && semctl(id, MAKER, GETVAL) == 0) is_dead = 1;
+        if (is_dead || age > age_max) semctl(id, 0, IPC_RMID);
     }
 }
