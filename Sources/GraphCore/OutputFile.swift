@@ -42,12 +42,11 @@ package final class OutputFile: ByteSink {
             descriptor = try attempting(
                 "open \(path)", try OwnedDescriptor.open(path, .writeOnly))
         } else {
-            let temporary = RawPath(".\(last.string.prefix(200)).\(CurrentProcess.id).partial")
-            descriptor = try attempting(
+            let partial = try attempting(
                 "make \(path)",
-                try directory.open(
-                    temporary, [.writeOnly, .create, .truncate], permissions: 0o666))
-            temporaryName = temporary
+                try directory.makePartialFile(of: RawPath(last), permissions: 0o666))
+            temporaryName = partial.name
+            descriptor = partial.file()
         }
     }
 

@@ -18,7 +18,6 @@ final class LayoutPlace: ExportPlace {
     /// export that fails and takes its own back, and each adds to the index that the last one wrote.
     private var lock: RangeLock?
     private var folders: [String: Directory] = [:]
-    private var count = 0
 
     init(_ path: FilePath) throws(DriverError) {
         self.path = path
@@ -48,17 +47,11 @@ final class LayoutPlace: ExportPlace {
                 ? DriverError(.invalidArgument, "\(path) is no OCI layout", cause: error)
                 : DriverError("open \(path)", error)
         }
-        let temporary = RawPath(".\(last.string.prefix(200)).\(CurrentProcess.id).partial")
-        do throws(SyscallError) {
-            // What a killed process of the same number left is in nobody's way.
-            if try parent.statusIfPresent(of: temporary) != nil {
-                try parent.removeTree(temporary)
-            }
-            folder = try parent.makeOrOpenDirectory(temporary, permissions: 0o755)
-        } catch {
-            throw DriverError("make \(path)", error)
-        }
-        unnamed = (parent, RawPath(last), temporary)
+        let partial = try attempting(
+            "make \(path)",
+            try parent.makePartialDirectory(of: RawPath(last), permissions: 0o755))
+        unnamed = (parent, RawPath(last), partial.name)
+        folder = partial.directory()
     }
 
     deinit {
@@ -71,7 +64,8 @@ final class LayoutPlace: ExportPlace {
         try attempting(
             "write \(path)",
             try { () throws(SyscallError) in
-                let temporary = RawPath(".\(name).\(CurrentProcess.id).partial")
+                // Nobody else writes here, so what is there was left by a killed process.
+                let temporary = RawPath(".\(name).partial")
                 let file = try folder.open(
                     temporary, [.writeOnly, .create, .truncate], permissions: 0o644)
                 try file.write(bytes.span)
@@ -84,8 +78,7 @@ final class LayoutPlace: ExportPlace {
         blob write: (any ByteSink) throws(DriverError) -> Void, expecting: BlobDigest?
     ) throws(DriverError) -> WrittenBlob {
         let blobs = try blobFolder((expecting?.algorithm ?? .sha256).rawValue)
-        count += 1
-        let temporary = RawPath(".\(CurrentProcess.id)-\(count).partial")
+        let temporary: RawPath = ".blob.partial"
         let file = try attempting(
             "write \(path)",
             try blobs.open(
