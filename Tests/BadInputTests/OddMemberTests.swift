@@ -14,12 +14,18 @@ import Testing
     ) throws {
         try BadInputStore.with(subject) { store in
             let base = store.file("base.tar")
-            try RawTar.write(base) { try $0.add("gone", content: [1]) }
+            try RawTar.write(base) { tar in
+                try tar.add("gone", content: [1])
+                try tar.add("linked", content: [1])
+            }
             let tar = store.file("device.tar")
             try RawTar.write(tar) { tar in
                 try tar.add("gone", type: "3")
                 try tar.add("new", type: "3")
                 try tar.add("kept")
+                // Other names of the devices are as they are, and again names of those names.
+                try tar.add("linked", type: "1", link: "gone")
+                try tar.add("again", type: "1", link: "linked")
             }
             try store.withLayer(of: base) { base in
                 let isOverlay = subject.name == "overlay"
@@ -28,9 +34,14 @@ import Testing
                 #expect(result.errors.contains("0:0") == isOverlay)
                 try store.command.withView(of: result.text) { (place: FilePath) throws in
                     let tree = try TreeSnapshot(of: place)
-                    #expect(tree.paths == (isOverlay ? ["kept"] : ["gone", "kept", "new"]))
                     #expect(
-                        tree.entries["gone"]?.status.isWhiteoutDevice == (isOverlay ? nil : true))
+                        tree.paths
+                            == (isOverlay ? ["kept"] : ["again", "gone", "kept", "linked", "new"]))
+                    for name in ["gone", "linked", "again"] as [RawPath] {
+                        #expect(
+                            tree.entries[name]?.status.isWhiteoutDevice
+                                == (isOverlay ? nil : true))
+                    }
                 }
                 try store.command.succeed("rm", result.text)
             }

@@ -84,9 +84,9 @@ struct FileFlagTests {
                         var changes = try RandomChanges(below: place, random: random)
                         if layer == "base" { try changes.fill(count: 25) }
                         random = try changes.change(times: 15)
-                        let made = try TreeSnapshot(of: place)
-                        try setFlags(made, place, &random)
-                        return made
+                        try setFlags(try TreeSnapshot(of: place), place, &random)
+                        // An overlay copies a file for its flags, which then is one with no other name.
+                        return try TreeSnapshot(of: place)
                     }
                     try command.succeed("commit", layer)
                     try expectNoFlags(layer, command)
@@ -117,10 +117,13 @@ struct FileFlagTests {
     private func setFlags(
         _ tree: TreeSnapshot, _ place: FilePath, _ random: inout SeededGenerator
     ) throws {
-        // From the bottom up: what is in an immutable directory can be changed still.
+        // From the bottom up: what is in an immutable directory can be changed still. A file once, whatever
+        // its names are: the other flags of an immutable one stay as they are.
+        var flagged: Set<FileIdentity> = []
         for path in tree.entries.keys.sorted().reversed() {
-            guard let type = tree.entries[path]?.status.type, random.chance(40),
-                type == .regular || type == .directory
+            guard let status = tree.entries[path]?.status, random.chance(40),
+                status.type == .regular || status.type == .directory,
+                flagged.insert(status.identity).inserted
             else { continue }
             let flag = random.chance(70) ? "+i" : "+a"
             try runCommand("chattr", [flag, place.pushing(FilePath(path.description)).string])

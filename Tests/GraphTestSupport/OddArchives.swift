@@ -88,7 +88,11 @@ public struct OddArchives {
         case 82..<88: return .characterDevice(.zero)
         default:
             let files = members.filter {
-                if case .file = $0.entry.kind { $0.content != [] } else { false }
+                switch $0.entry.kind {
+                case .file: $0.content != []
+                case .characterDevice(let device): device == .zero
+                default: false
+                }
             }
             guard let target = files.randomElement(using: &random)?.entry.path else { return .fifo }
             return .hardLink(target: target)

@@ -17,7 +17,7 @@ extension LayerUnpacker {
         case .directory:
             try placeDirectory(entry, name, in: directory)
         case .hardLink(let target):
-            try placeHardLink(to: target, name, in: directory)
+            try placeHardLink(entry, to: target, name, in: directory)
         case .symbolicLink(let target):
             try placeNode(entry, name, in: directory) { (handle) throws(SyscallError) in
                 try handle.makeSymbolicLink(name, to: target)
@@ -42,7 +42,7 @@ extension LayerUnpacker {
     private mutating func leaveOutWhiteout(
         _ entry: ArchiveEntry, _ name: RawPath, in directory: UnpackDirectory
     ) throws(ArchiveError) {
-        warnings.add(.whiteoutDevice, entry.shownPath)
+        leaveOut(entry, name, in: directory, .whiteoutDevice)
         try clear(name, in: directory)
         try attempting("delete /\(directory.path.appending(name))", try hide(name, in: directory))
     }
@@ -134,9 +134,10 @@ extension LayerUnpacker {
     /// Gives a file of the layer, or of its parents, one more name.
     ///
     /// A file that only the parents have is copied into the layer first, with all it has, as
-    /// overlayfs does: a link cannot reach from one layer into another.
+    /// overlayfs does: a link cannot reach from one layer into another. One to a device that was left out is
+    /// left out, too.
     private mutating func placeHardLink(
-        to linked: RawPath, _ name: RawPath, in directory: UnpackDirectory
+        _ entry: ArchiveEntry, to linked: RawPath, _ name: RawPath, in directory: UnpackDirectory
     ) throws(ArchiveError) {
         let way = NormalWay(linked)
         let last = way.lastName
@@ -151,6 +152,13 @@ extension LayerUnpacker {
         if source.path == path || source.path.hasPrefix(path.appending("")) {
             throw ArchiveError(
                 .malformed, "the hard link /\(path) names \(linked), which it would replace")
+        }
+        let kind = try attempting(
+            "reach \(linked)", try whyLeftOut(source.path.appending(last), last, in: source))
+        switch kind {
+        case .whiteoutDevice: return try leaveOutWhiteout(entry, name, in: directory)
+        case .some(let kind): return leaveOut(entry, name, in: directory, kind)
+        case nil: break
         }
         let missing = ArchiveError(
             .malformed, "the hard link /\(path) names \(linked), which is no file before it")
@@ -176,6 +184,15 @@ extension LayerUnpacker {
             try directory.handle.makeHardLink(name, to: last, in: source.handle))
     }
 
+    /// Why a device of the archive is not there; nil where there was none, or something else by now.
+    private func whyLeftOut(
+        _ path: RawPath, _ name: RawPath, in directory: UnpackDirectory
+    ) throws(SyscallError) -> LayerWarning.Kind? {
+        guard let kind = leftOut.kind(of: path) else { return nil }
+        guard let own = try directory.handle.statusIfPresent(of: name) else { return kind }
+        return try target.marks.isWhiteout(own, name, in: directory.handle) ? kind : nil
+    }
+
     private var missingError: SyscallError {
         SyscallError(call: "link", errno: .noSuchFileOrDirectory)
     }
@@ -192,8 +209,16 @@ extension LayerUnpacker {
             // In a user namespace nobody may make device nodes; a runtime binds the few it needs.
             let isRefused = error.cause?.errno == .notPermitted
             guard isRefused && target.namespace == .user else { throw error }
-            warnings.add(.refusedDevice, entry.shownPath)
+            leaveOut(entry, name, in: directory, .refusedDevice)
         }
+    }
+
+    private mutating func leaveOut(
+        _ entry: ArchiveEntry, _ name: RawPath, in directory: UnpackDirectory,
+        _ kind: LayerWarning.Kind
+    ) {
+        warnings.add(kind, entry.shownPath)
+        leftOut.add(directory.path.appending(name), kind)
     }
 
     /// Makes a member that has no content, and gives it its attributes.

@@ -85,6 +85,7 @@ struct LayerUnpacker {
     var cache = UnpackDirectoryCache()
     var summary = UnpackSummary()
     var warnings = LayerWarnings()
+    var leftOut = LeftOutDevices()
     var times = HeldTimes()
     let unnamed = UnnamedContents()
     private let deferred: DeferredDeletions
