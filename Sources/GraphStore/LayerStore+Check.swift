@@ -178,7 +178,7 @@ extension LayerStore {
                         .foreignFile, item.location, "driver \(driver.name) makes no such thing"))
             }
         }
-        for orphan in try orphans() where present.contains(orphan.number) {
+        for orphan in try orphans() {
             let usage = try? driver.usage(of: orphan.number, above: [])
             findings.append(
                 Finding(

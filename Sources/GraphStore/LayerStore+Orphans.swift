@@ -17,7 +17,8 @@ struct Orphan: Sendable {
 /// What lies on disk without a record.
 ///
 /// The disk is listed first and the records second: a record is made before its bytes are, and goes
-/// after them. So what has no record then either has no owner, or is gone already.
+/// after them. So what has no record then either has no owner, or is gone already, as another look at the
+/// disk tells.
 ///
 /// Records are always those of some moment, whatever a power cut took. So a number that was given out
 /// and has no record had one, which was deleted on purpose; and a higher one is that of a layer being
@@ -25,28 +26,35 @@ struct Orphan: Sendable {
 extension LayerStore {
     /// Layers on disk that no record owns.
     func orphans() throws(DriverError) -> [Orphan] {
-        var found: [(LayerNumber, String)] = []
-        for item in try driver.inventory() {
-            if case .layer(let number) = item.kind { found.append((number, item.location)) }
+        try orphans { () throws(DriverError) in
+            try driver.inventory().compactMap { item in
+                if case .layer(let number) = item.kind { (number, item.location) } else { nil }
+            }
         }
-        return try orphans(among: found)
     }
 
     /// Recipes that no record owns.
     func unownedRecipes() throws(DriverError) -> [Orphan] {
-        try orphans(among: recipes.inventory().numbers.sorted().map { ($0, "recipes/\($0)") })
+        try orphans { () throws(DriverError) in
+            try recipes.inventory().numbers.sorted().map { ($0, "recipes/\($0)") }
+        }
     }
 
     private func orphans(
-        among found: [(number: LayerNumber, location: String)]
+        _ list: () throws(DriverError) -> [(number: LayerNumber, location: String)]
     ) throws(DriverError) -> [Orphan] {
+        let found = try list()
         if found.isEmpty { return [] }
-        let (unowned, last) = try database.consistent("compare the disk with the records") {
+        var (unowned, last) = try database.consistent("compare the disk with the records") {
             let queries = LayerQueries($0)
             return (
                 try found.filter { try !queries.isRecorded($0.number) }, try queries.lastNumber()
             )
         }
+        if unowned.isEmpty { return [] }
+        // What was removed since it was listed is gone.
+        let remaining = Set(try list().map(\.number))
+        unowned.removeAll { !remaining.contains($0.number) }
         var orphans: [Orphan] = []
         for (number, location) in unowned {
             var isProvable = UInt64(number.rawValue) <= last

@@ -16,12 +16,13 @@ import Testing
 
     @Test(.enabled(if: !Machine.isInUserNamespace, "umoci unpacks as root"))
     func `odd archives are unpacked as umoci does, but for what the policy says`() throws {
+        var names = 0
         for index in 0..<Self.archives {
             let seed = SeededGenerator.runSeed &* 1_000_003 &+ UInt64(index)
             var archives = OddArchives(seed: seed)
             let tars = try (0..<2).map { _ in try LayerTar.bytes(of: archives.next()) }
             let judged = try withScratchRoot { try Self.unpackByUmoci(tars, in: $0) }
-            try #require(judged.entries.count > 1, "seed \(seed)")
+            names += judged.entries.count - 1
             for subject in DriverUnderTest.usable {
                 let wanted = judged.underPolicy(ofOverlay: subject.name == "overlay")
                 var found = try Self.unpack(tars, on: subject)
@@ -31,6 +32,7 @@ import Testing
                 #expect(lines.isEmpty, "\(subject), seed \(seed): \(lines.joined(separator: "\n"))")
             }
         }
+        #expect(names > Self.archives)
     }
 
     private static func unpack(
@@ -96,16 +98,19 @@ import Testing
         for index in 0..<Self.histories {
             let seed = SeededGenerator.runSeed &* 7_000_003 &+ UInt64(index)
             for writer in DriverUnderTest.usable {
-                let (tars, made) = try Self.write(seed, on: writer)
+                let (tars, made, hasWhiteouts) = try Self.write(seed, on: writer)
                 for reader in DriverUnderTest.usable {
-                    try Self.check(tars, made, on: reader, "\(writer) to \(reader), seed \(seed)")
+                    try Self.check(
+                        tars, made, hasWhiteouts, on: reader,
+                        "\(writer) to \(reader), seed \(seed)")
                 }
             }
         }
     }
 
     private static func check(
-        _ tars: [[UInt8]], _ made: TreeSnapshot, on reader: DriverUnderTest, _ what: String
+        _ tars: [[UInt8]], _ made: TreeSnapshot, _ hasWhiteouts: Bool, on reader: DriverUnderTest,
+        _ what: String
     ) throws {
         try reader.withDriver { store in
             try apply(tars, to: store)
@@ -122,7 +127,8 @@ import Testing
                     .owners, .permissions, .fileTimes, .directoryTimes, .attributes, .links,
                 ])
             #expect(lines.isEmpty, "\(what): \(lines.joined(separator: "\n"))")
-            if wanted.entries.count < made.entries.count { return }
+            // Nor is what an overlay left out in its diffs, or the end of it above.
+            if reader.name == "overlay" && hasWhiteouts { return }
             for layer in [1, 2] as [LayerNumber] {
                 let again = try diff(layer, of: store)
                 #expect(Digest.of(again) == Digest.of(tars[Int(layer.rawValue) - 1]), "\(what)")
@@ -139,10 +145,10 @@ import Testing
         return sink.bytes
     }
 
-    /// Two layers that programs have made, and what they show.
+    /// Two layers that programs have made, what they show, and whether a device 0:0 is in one of them.
     private static func write(
         _ seed: UInt64, on subject: DriverUnderTest
-    ) throws -> (tars: [[UInt8]], made: TreeSnapshot) {
+    ) throws -> (tars: [[UInt8]], made: TreeSnapshot, hasWhiteouts: Bool) {
         try subject.withDriver { store in
             var random = SeededGenerator(seed: seed)
             for layer in [1, 2] as [LayerNumber] {
@@ -156,7 +162,12 @@ import Testing
             var made = try store.snapshot(of: 2, above: [1])
             made.entries["."]?.status.modified = Timestamp(seconds: 0)
             made.entries = made.entries.filter { $0.value.status.type != .socket }
-            return (try [1, 2].map { try diff(LayerNumber(rawValue: $0), of: store) }, made)
+            let trees = [try store.snapshot(of: 1, above: []), made]
+            let hasWhiteouts = trees.contains {
+                $0.entries.values.contains(where: \.status.isWhiteoutDevice)
+            }
+            let tars = try [1, 2].map { try diff(LayerNumber(rawValue: $0), of: store) }
+            return (tars, made, hasWhiteouts)
         }
     }
 

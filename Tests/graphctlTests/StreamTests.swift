@@ -82,8 +82,10 @@ import Testing
 
     @Test func `a reader that goes away ends the command quietly`() throws {
         try CommandRunner.with { graphctl in
-            let label = "long=" + String(repeating: "x", count: 100_000)
-            for id in ["a", "b"] { _ = try graphctl("create", "--id", id, "--label", label) }
+            // More than a pipe takes.
+            let labels = "for n in {1..40}; do printf -- '--label %s=%04000d ' $n 0; done"
+            let created = try graphctl.shell("graphctl create --id a $(\(labels))")
+            #expect(created.status == 0)
             let result = try graphctl.shell("{ graphctl ls --json; echo $? >status; } | true")
             #expect(result.error.isEmpty)
             #expect(try graphctl.folder.appending("status").readText() == "1\n")
