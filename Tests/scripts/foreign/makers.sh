@@ -137,6 +137,9 @@ images_of_podman() {
     podman_there rmi --all --force >/dev/null
 }
 
+# The Debian image of make-image.sh, as large as images are.
+image_of_mmdebstrap() { list mmdebstrap "oci:${GRAPH_TEST_IMAGE:-$("$scripts/make-image.sh")}:debian"; }
+
 images_of_umoci() {
     local layout=$images/umoci
     umoci init --layout "$layout"
