@@ -104,8 +104,7 @@ public final class DeviceMapper: Sendable {
     /// Takes a device away, or with `deferring` lets one in use go away with its last user; does
     /// nothing when there is none; `DM_DEVICE_REMOVE`.
     ///
-    /// `awaitingNode`: its node in `/dev/mapper` is gone as well when this returns, where a udevd removes
-    /// it, unless that gives no answer.
+    /// `awaitingNode`: its node in `/dev/mapper` is gone as well when this returns.
     ///
     /// Throws `EBUSY` when it is in use.
     public func remove(
@@ -118,6 +117,7 @@ public final class DeviceMapper: Sendable {
         } catch  where error.errno == .noSuchAddressOrDevice {
             // It is gone, which is what was asked for.
         }
+        if awaitingNode, library.isUdevRunning { try removeLink(of: name) }
     }
 
     /// Gives a device a table, which the next ``resume(_:)`` makes live; `DM_DEVICE_RELOAD`.
@@ -155,10 +155,10 @@ public final class DeviceMapper: Sendable {
 
     /// Lets a device go on, with the table loaded last; `DM_DEVICE_RESUME`.
     ///
-    /// `awaitingNode`: it has its node in `/dev/mapper` when this returns, where a udevd makes it, unless
-    /// that gives no answer.
+    /// `awaitingNode`: it has its node in `/dev/mapper` when this returns.
     public func resume(_ name: String, awaitingNode: Bool = false) throws(SyscallError) {
         try run(.resume, name, awaitsNode: awaitingNode)
+        if awaitingNode { try ensureNode(of: name) }
     }
 
     /// The live table's target, or with `status` how that target fares; nil when there is no table;
@@ -211,10 +211,49 @@ public final class DeviceMapper: Sendable {
         }
     }
 
+    /// Makes sure that a device has a node in `/dev/mapper`: whoever was to see to it may have died, and
+    /// a udevd may give no answer.
+    func ensureNode(of name: String) throws(SyscallError) {
+        if !library.isUdevRunning { return try run(.makeNodes, name) }
+        let (link, device) = try link(of: name)
+        guard let device else { return }
+        do throws(SyscallError) {
+            // As udev makes it, which then takes it for its own.
+            try Directory(opening: Self.nodes).makeSymbolicLink(
+                link, to: RawPath("../dm-\(device.number.minor)"))
+        } catch  where error.errno == .fileExists {
+            // udev has made it.
+        }
+    }
+
+    /// Removes the link of a device that is gone, when udev has left it.
+    private func removeLink(of name: String) throws(SyscallError) {
+        let (link, device) = try link(of: name)
+        if device != nil { return }
+        do throws(SyscallError) {
+            try Directory(opening: Self.nodes).removeFile(link)
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            // udev has removed it.
+        }
+    }
+
+    /// What udev's link in `/dev/mapper` is called, in which some characters are encoded, and its device.
+    private func link(of name: String) throws(SyscallError) -> (RawPath, MappedDevice?) {
+        try library.run(.info, name) {
+            functions.task_set_name($0, name) != 0
+        } answer: { task in
+            let encoded = functions.task_get_name_mangled(task)
+            defer { free(encoded) }
+            return (RawPath(encoded.map { String(cString: $0) } ?? name), device(task))
+        }
+    }
+
+    private static let nodes: FilePath = "/dev/mapper"
+
     /// Removes the nodes of devices that are gone, of which the names begin with `prefix`: left where no
     /// udevd runs by processes that died over a device; `DM_DEVICE_MKNODES`.
     public func removeStaleNodes(_ prefix: String) throws(SyscallError) {
-        let nodes = try Directory(opening: "/dev/mapper").listing().map(\.name.description)
+        let nodes = try Directory(opening: Self.nodes).listing().map(\.name.description)
             .filter { $0.hasPrefix(prefix) }
         if nodes.isEmpty || library.isUdevRunning { return }
         let known = Set(try devices())

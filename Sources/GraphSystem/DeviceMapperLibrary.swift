@@ -13,6 +13,8 @@ import SystemPackage
 final class DeviceMapperLibrary: Sendable {
     let functions: cgraph_devmapper
     private let busy = Mutex(())
+    /// Whether udev has left a cookie unanswered, and is waited for no more.
+    private let isUdevSilent = Atomic(false)
 
     private init(_ functions: cgraph_devmapper) { self.functions = functions }
 
@@ -122,7 +124,7 @@ final class DeviceMapperLibrary: Sendable {
         try? withoutMask { _ in functions.task_update_nodes() }
     }
 
-    /// Whether a udevd makes the nodes: one that did not answer does not.
+    /// Whether a udevd makes the nodes.
     var isUdevRunning: Bool { busy.withLock { _ in isUdevActive } }
     /// The same for who holds the lock.
     private var isUdevActive: Bool { functions.udev_get_sync_support() != 0 }
@@ -138,16 +140,25 @@ final class DeviceMapperLibrary: Sendable {
     /// Waits until udev has made or removed the nodes, and takes the cookie away.
     ///
     /// Not in the library's own call, which waits for ever: one whose udevd lives in another IPC
-    /// namespace would hold up everybody.
+    /// namespace would hold up everybody. One that has much to do is waited for.
     private func waitForUdev(_ cookie: UInt32) {
-        for round in 0..<Self.roundsMax {
-            if takeAway(cookie) { return }
-            Pause.milliseconds(round < 50 ? 1 : 10)
+        let start = ContinuousClock.now
+        var busy = start
+        while !takeAway(cookie) {
+            let now = ContinuousClock.now
+            if isUdevBusy { busy = now }
+            if isUdevSilent.load(ordering: .relaxed) || now - busy >= Self.idleMax
+                || now - start >= Self.waitMax
+            {
+                cgraph_devmapper_remove(cookie)
+                return isUdevSilent.store(true, ordering: .relaxed)
+            }
+            Pause.milliseconds(now - start < .milliseconds(50) ? 1 : 10)
         }
-        cgraph_devmapper_remove(cookie)
-        // The library makes the nodes from now on.
-        busy.withLock { _ in functions.udev_set_sync_support(0) }
     }
+
+    /// Whether udevd has events that it has not dealt with.
+    private var isUdevBusy: Bool { access("/run/udev/queue", F_OK) == 0 }
 
     private func takeAway(_ cookie: UInt32) -> Bool {
         busy.withLock { _ in
@@ -156,9 +167,11 @@ final class DeviceMapperLibrary: Sendable {
         }
     }
 
-    /// Ten seconds.
-    private static let roundsMax = 1_000
-    private static let cookieSeconds = 60
+    /// A udevd that has nothing else to do answers by then, or never.
+    private static let idleMax = Duration.seconds(5)
+    /// What udevd itself gives an event.
+    private static let waitMax = Duration.seconds(180)
+    private static let cookieSeconds = 240
 
     /// Takes away what processes left that died while they waited for udev.
     func reclaimCookies() {

@@ -92,8 +92,9 @@ public struct ThinVolume: Hashable, Sendable {
         let lock = try waitForLock()
         defer { withExtendedLifetime(lock) {} }
         let made = try activate(mapper, after: Self.triesMax, awaitingNode: true)
+        try mapper.ensureNode(of: name)
         if let node = try BlockDevice.node(of: made.number) { return node }
-        try? mapper.remove(name)
+        try? mapper.remove(name, awaitingNode: true)
         throw SyscallError(
             call: "open(/dev/dm-\(made.number.minor))", errno: .noSuchFileOrDirectory)
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import Glibc
 import GraphSystem
 import GraphTestSupport
 import SystemPackage
@@ -68,6 +69,35 @@ import Testing
             #expect(try !node.exists)
             // What is left by a process that died is taken away once its device is gone.
             try mapper.removeStaleNodes("graph-test-")
+        }
+    }
+
+    @Test func `a node comes and goes while a udevd gives no answer`() throws {
+        let nodes = { Set(try Directory(opening: "/dev/mapper").listing().map(\.name)) }
+        try withName("graph test: ü ") { mapper, name in
+            // Where there is none the nodes are the library's.
+            let hasUdevd = access("/run/udev/control", F_OK) == 0
+            // One that has something to do is waited for longer.
+            if hasUdevd { _ = try runCommand("udevadm", ["settle"]) }
+            let before = try nodes()
+            let tell = { (signal: String) in
+                _ = try runCommand("pkill", ["-\(signal)", "-x", "systemd-udevd"])
+            }
+            if hasUdevd { try tell("STOP") }
+            defer { if hasUdevd { try? tell("CONT") } }
+            let device = try make(name, mapper)
+            let made = try nodes().subtracting(before)
+            #expect(made.count == 1, "\(made)")
+            let node = FilePath("/dev/mapper/\(try #require(made.first))")
+            #expect(try OwnedDescriptor.open(node, .readOnly).status().special == device.number)
+            try mapper.remove(name, awaitingNode: true)
+            #expect(try nodes() == before)
+            if hasUdevd {
+                // What it had not yet dealt with makes no node of a device that is gone.
+                try tell("CONT")
+                _ = try runCommand("udevadm", ["settle"])
+                #expect(try nodes() == before)
+            }
         }
     }
 }

@@ -102,10 +102,12 @@ kills) Tests/scripts/uml-kills.sh "$kill_seconds" "$filesystem" ;;
 power-cuts) Tests/scripts/uml-power-cuts.sh "$cuts" "$filesystem" ;;
 udev)
     export UML_UDEV=1
+    # Thousands of volumes until a pool is full are as many events, for which udevd takes minutes here.
+    flood='FullPoolTests'
     if [ -n "${GRAPH_SOAK-}" ]; then
-        run_suite --filter '^(DriverConformanceTests|DeviceMapperTests)[.]' --skip "$others"
+        run_suite --filter '^(DriverConformanceTests|DeviceMapperTests)[.]' --skip "$others|$flood"
     else
-        GRAPH_TEST_CYCLES=50 run_suite --filter '^DeviceMapperTests[.]'
+        GRAPH_TEST_CYCLES=50 run_suite --filter '^DeviceMapperTests[.]' --skip "$flood"
     fi
     Tests/scripts/uml-kills.sh "$kill_seconds" "$filesystem"
     ;;

@@ -19,6 +19,7 @@
     each(task_get_errno)                 \
     each(task_get_info)                  \
     each(task_get_name)                  \
+    each(task_get_name_mangled)          \
     each(task_get_names)                 \
     each(task_get_uuid)                  \
     each(task_get_versions)              \
