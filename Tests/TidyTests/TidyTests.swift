@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 import Foundation
+import GraphTestSupport
 import Testing
 
 /// What the sources look like: the rules that a reader relies on, kept by a test.
@@ -32,6 +33,27 @@ import Testing
             let lines = text.split(separator: "\n", omittingEmptySubsequences: false).count
             #expect(lines <= 400, "\(path) has \(lines) lines")
         }
+    }
+
+    @Test func `a folder is a concern, of at most sixteen files`() throws {
+        let arguments = ["-C", Self.root.path, "ls-files", "-co", "--exclude-standard"]
+        let folders = try runCommand("git", arguments).components(separatedBy: "\n")
+            .map { ($0 as NSString).deletingLastPathComponent }
+        let counts = Dictionary(grouping: folders) { $0 }.mapValues(\.count)
+        #expect(counts.count > 50)
+        for (folder, count) in counts where !folder.hasPrefix("Tests/Fuzz/corpus") {
+            #expect(count <= 16, "\(folder) has \(count) files")
+        }
+    }
+
+    @Test func `the top of the tree is what the design names`() throws {
+        let names = try FileManager.default.contentsOfDirectory(atPath: Self.root.path)
+            .filter { !$0.hasPrefix(".") && $0 != "Package.resolved" }
+        #expect(
+            Set(names) == [
+                "CONTRIBUTING.md", "LICENSE", "Makefile", "Package.swift", "README.md", "Sources",
+                "Tests", "benchmarks", "docs",
+            ])
     }
 
     @Test func `a function fits on a screen`() throws {

@@ -38,7 +38,7 @@ packages=(
     jq python3      # read what graphctl --json prints
 )
 
-# What other programs make of images, and read of ours: foreign-images.sh. The package that Debian calls as a
+# What other programs make of images, and read of ours: foreign/images.sh. The package that Debian calls as a
 # registry is called is written so that a search for registries' host names finds none.
 if [ "${1-}" = --all ]; then packages+=(podman buildah docker".io"); fi
 

@@ -68,7 +68,7 @@ run_bundle() {
     # What is about device mapper runs under a kernel that has it, and nowhere else.
     step 'tests' run_suite --skip '^DeviceMapperTests[.]'
     step 'skipped' compare_skipped Tests/skipped.txt
-    step 'images of others' Tests/scripts/isolated.sh Tests/scripts/foreign-images.sh
+    step 'images of others' Tests/scripts/isolated.sh Tests/scripts/foreign/images.sh
     local cuts=20
     [ -z "${GRAPH_SOAK-}" ] || cuts=500
     step 'power cuts' Tests/scripts/isolated.sh Tests/scripts/power-cuts.sh $cuts

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The graphctl authors
 #
-# Sourced by ../foreign-images.sh: how the programs of others make images below $images, and which they are:
+# Sourced by images.sh: how the programs of others make images below $images, and which they are:
 # each maker lists NAME and LOCATION, as skopeo(1) writes locations. Their stores lie below $stores and $short.
 # shellcheck shell=bash disable=SC2154 # the folders are those of who sources this
 
@@ -138,7 +138,7 @@ images_of_podman() {
 }
 
 # The Debian image of make-image.sh, as large as images are.
-image_of_mmdebstrap() { list mmdebstrap "oci:${GRAPH_TEST_IMAGE:-$("$scripts/make-image.sh")}:debian"; }
+image_of_mmdebstrap() { list mmdebstrap "oci:${GRAPH_TEST_IMAGE:-$("$scripts/../make-image.sh")}:debian"; }
 
 images_of_umoci() {
     local layout=$images/umoci

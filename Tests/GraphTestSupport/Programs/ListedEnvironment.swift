@@ -8,5 +8,6 @@ public import SystemPackage
 public enum ListedEnvironment {
     /// The script that runs a command with what it lists, and nothing else.
     public static let script = FilePath(#filePath)
-        .removingLastComponent().removingLastComponent().appending("scripts/listed-env.sh")
+        .removingLastComponent().removingLastComponent().removingLastComponent()
+        .appending("scripts/listed-env.sh")
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The graphctl authors
 #
-# foreign-images.sh [DRIVER…]: images that other programs made here come in and go out again. For each image of
-# foreign/makers.sh (docker, buildah, podman, umoci, skopeo, mmdebstrap) and foreign/as-others.py (as Bazel, ko, jib, Nix and
+# images.sh [DRIVER…]: images that other programs made here come in and go out again. For each image of
+# makers.sh (docker, buildah, podman, umoci, skopeo, mmdebstrap) and as-others.py (as Bazel, ko, jib, Nix and
 # kaniko write them): it is imported on each driver under the digest of its configuration, its tree is what umoci
 # unpacks of it, and it is exported as a layout, an oci-archive and a docker-archive, with the manifest that it
 # came with where it had one. All drivers write the same bytes. skopeo, podman and docker read those, with the
@@ -25,8 +25,8 @@ mkdir "$images" "$stores" "$content"
 [ $# -gt 0 ] || set -- overlay vfs btrfs
 started=$SECONDS name=
 
-# shellcheck source=foreign/makers.sh
-. "$scripts/foreign/makers.sh"
+# shellcheck source=makers.sh
+. "$scripts/makers.sh"
 
 # shellcheck disable=SC2317 # called by the trap
 finish() {
@@ -37,11 +37,11 @@ finish() {
         btrfs subvolume delete "$driver" >/dev/null 2>&1 || :
     done
     rm -rf --one-file-system "$work" "$short" ${GRAPH_TEST_BTRFS:+"$GRAPH_TEST_BTRFS/foreign"}
-    [ "$status" = 0 ] || echo "foreign-images.sh: failed${name:+ with $name}" >&2
+    [ "$status" = 0 ] || echo "images.sh: failed${name:+ with $name}" >&2
 }
 trap finish EXIT
 fail() {
-    echo "foreign-images.sh: $name: $*" >&2
+    echo "images.sh: $name: $*" >&2
     exit 1
 }
 
@@ -122,7 +122,7 @@ read_back() { # SKOPEO-LOCATION OUT
     docker_there rmi --force "$found" >/dev/null
 }
 
-echo 'foreign-images.sh: making images'
+echo 'images.sh: making images'
 make_content
 configure_podman
 start_docker
@@ -132,10 +132,10 @@ images_of_podman >/dev/null
 images_of_umoci >/dev/null 2>&1
 images_of_skopeo
 image_of_mmdebstrap
-python3 "$scripts/foreign/as-others.py" "$images/others" >"$work/others"
+python3 "$scripts/as-others.py" "$images/others" >"$work/others"
 while read -r name location; do list "$name" "$location"; done <"$work/others"
 docker_there rmi --force foreign/app:1 foreign/app:2 foreign/base:1 >/dev/null
-echo "foreign-images.sh: $(wc -l <"$work/list") images made in $((SECONDS - started)) seconds"
+echo "images.sh: $(wc -l <"$work/list") images made in $((SECONDS - started)) seconds"
 
 while read -r name location readable <&3; do
     expect "$readable"
@@ -149,5 +149,5 @@ while read -r name location readable <&3; do
     read_back "$readable" "$short/out-$1"
 done 3<"$work/list"
 name=
-echo "foreign-images.sh: $(wc -l <"$work/list") images by docker, buildah, podman, umoci, skopeo and as Bazel, ko, jib," \
+echo "images.sh: $(wc -l <"$work/list") images by docker, buildah, podman, umoci, skopeo and as Bazel, ko, jib," \
     "Nix and kaniko write them passed through $* in $((SECONDS - started)) seconds"

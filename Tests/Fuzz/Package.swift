@@ -5,7 +5,7 @@ import PackageDescription
 
 let package = Package(
     name: "graph-fuzz",
-    dependencies: [.package(name: "graph-storage", path: "..")],
+    dependencies: [.package(name: "graph-storage", path: "../..")],
     targets: [
         .executableTarget(
             name: "fuzz",

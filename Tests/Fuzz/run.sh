@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: The graphctl authors
 #
 # run.sh [RUNS]: feeds the parsers of untrusted bytes with RUNS inputs each (default 10,000,000), starting
-# from fuzz/corpus and adding to it what reaches new code. A finding is a file crash-*, and the status 1.
+# from Tests/Fuzz/corpus and adding to it what reaches new code. A finding is a file crash-*, and the status 1.
 set -euo pipefail
 cd "$(dirname "$0")"
 runs=${1-10000000}
