@@ -51,7 +51,7 @@ public struct LayerWarning: Hashable, Sendable {
             case .hostAttribute: "attributes left out that are this host's to give"
             case .overlayAttribute: "attributes of overlayfs left out"
             case .unknownAttribute: "attributes left out that the filesystem has no place for"
-            case .misplacedAttribute: "attributes user.* left out of what is no file or directory"
+            case .misplacedAttribute: "attributes user.* left out of links, devices and the like"
             case .refusedAttribute: "attributes left out that a user namespace may not set"
             case .refusedDevice: "devices left out that a user namespace may not make"
             case .whiteoutDevice:

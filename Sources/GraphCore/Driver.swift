@@ -23,7 +23,7 @@ public import SystemPackage
 /// ## The life of a layer
 /// An active layer: `create`, `mounts` (writable) while a container runs, then either `seal`, which
 /// makes it a possible parent, or `remove`. A layer from a tar: `create`, `applyTarget`, the tar is
-/// written there, `finishApply`, `seal`. `tree` and `mounts` (read-only) show it from then on.
+/// written there, `finishApply`, `seal`. `diffSource` and `mounts` (read-only) show it from then on.
 ///
 /// The conformance suite states each promise below as a test; a new driver runs it unchanged.
 public protocol Driver: Sendable {

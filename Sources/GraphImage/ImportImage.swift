@@ -83,7 +83,7 @@ private struct ImageImport {
         }
         let top = applied.last?.layer ?? found
         do throws(DriverError) {
-            let (stored, wasPresent) = try store.record(newImage(), over: top?.id)
+            let (stored, wasPresent) = try store.images.record(newImage(), over: top?.id)
             if keepsBlobs { try keepBlobs(stored, wasPresent: wasPresent) }
             return ImportedImage(
                 image: stored, top: top, wasPresent: wasPresent && missing == 0,
@@ -105,7 +105,7 @@ private struct ImageImport {
                     try layer.compression(in: files) != Compression.none
                 else { continue }
                 let range = try layer.range(in: files)
-                try store.keepBlob(digest.description) { (sink) throws(DriverError) in
+                try store.images.keepBlob(digest.description) { (sink) throws(DriverError) in
                     try attempting(
                         archive: "keep the blob \(digest)",
                         try copy(BlobSource(range, expected: digest) { _ in }, to: sink))
@@ -113,8 +113,8 @@ private struct ImageImport {
             }
         } catch {
             if !wasPresent {
-                for name in stored.names.dropFirst() { _ = try? store.untag(name) }
-                _ = try? store.removeImage(stored.id.hex)
+                for name in stored.names.dropFirst() { _ = try? store.images.untag(name) }
+                _ = try? store.images.remove(stored.id.hex)
             }
             throw error
         }

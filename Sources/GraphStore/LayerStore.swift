@@ -4,7 +4,6 @@
 public import GraphCore
 import GraphSystem
 public import Logging
-import Synchronization
 public import SystemPackage
 
 /// Layers by id, with their parents, kinds and history, over the bytes that a driver keeps.
@@ -56,24 +55,24 @@ public final class LayerStore: Sendable {
 
     /// The driver that keeps this store's bytes.
     public let driver: any Driver
-    let configuration: Configuration
-    let paths: StorePaths
+    /// The images.
+    public let images: ImageRecords
     /// What the store lies on, if it brought that along; held, so that it stays mounted.
-    let bed: Bed?
-    let storeID: String
-    let isReadOnly: Bool
-    let database: StoreDatabase
-    let recipes: RecipeFolder
-    private let ownerIfAny = Mutex<Owner?>(nil)
-    private let mountsIfOpen = Mutex(OpenMountTable())
-    let mountPointsIfKnown = Mutex<FilePath?>(nil)
-    /// Whether RUN-ROOT says that mounts before this start of the machine are forgotten.
-    let isBootMarked = Mutex(false)
-    private let depthMaxIfAsked = Mutex<Int??>(nil)
-    let evidence: RecordEvidence
-    let lossIfAny = Mutex<String?>(nil)
-    /// Numbers that were given out and under which somebody's bytes lie.
-    let occupied = Mutex<Set<LayerNumber>>([])
+    private let bed: Bed?
+    let access: WriteAccess
+    let space: FreeSpaceGuard
+    let catalog: Catalog
+    let content: LayerContent
+    let usages: UsageReport
+    let registry: MountRegistry
+    let mounting: Mounting
+    let creation: CreateOperation
+    let applying: ApplyOperation
+    let chaining: ChainOperation
+    let committing: CommitOperation
+    let removal: RemoveOperation
+    let checking: StoreCheck
+    let collection: GarbageCollection
 
     /// Opens a store, and makes it when there is none.
     ///
@@ -94,166 +93,68 @@ public final class LayerStore: Sendable {
     ) throws(DriverError) {
         var opening = StoreOpening(configuration, drivers)
         try opening.run(chooseDriver)
-        (driver, storeID, database, paths, bed, isReadOnly, evidence) = try opening.result()
-        self.configuration = configuration
-        recipes = RecipeFolder(path: paths.recipes)
-        recoverOnOpening()
-    }
-
-    /// Tells of something that could not be cleared and stops nobody.
-    func warn(_ message: String, _ number: LayerNumber?, _ error: DriverError) {
-        configuration.logger.warning(
-            "\(message)",
-            metadata: [
-                "root": "\(paths.root)", "number": "\(number?.description ?? "-")",
-                "error": "\(error)",
-            ])
-    }
-
-    /// Tells that what a dead process left was cleared.
-    func tellCleared(_ record: LayerRecord) {
-        configuration.logger.info(
-            "cleared an interrupted operation",
-            metadata: ["number": "\(record.number)", "was": "\(record.state.rawValue)"])
-    }
-
-    /// Refuses what changes the store when it is open for reading.
-    func checkWritable(_ action: @autoclosure () -> String) throws(DriverError) {
-        if isReadOnly {
-            throw DriverError(.storeReadOnly, "could not \(action()): the store is read-only")
-        }
-        try refuseLoss(action())
-        try driver.requireChangeable()
-    }
-
-    /// This object's owner number; its lock is taken when the first intent needs it.
-    func owner() throws(DriverError) -> Int64 {
-        do {
-            return try ownerIfAny.withLock { owner throws(SyscallError) in
-                if let owner { return owner.number }
-                let new = try Owner(in: paths.owners)
-                owner = new
-                // Before the disk is full: when this process begins to change the store.
-                Reserve(paths.reserve).fill()
-                bed?.reserve.fill()
-                return new.number
-            }
-        } catch {
-            throw DriverError("lock \(paths.owners)", error)
-        }
-    }
-
-    /// The longest chain that the driver mounts; nil for no limit.
-    func depthMax() -> Int? {
-        depthMaxIfAsked.withLock { known in
-            if let known { return known }
-            let depth = driver.capabilities.depthMax
-            known = .some(depth)
-            return depth
-        }
-    }
-
-    /// Whether somebody still works on an intent.
-    func isAlive(_ owner: Int64?) throws(DriverError) -> Bool {
-        guard let owner else { return false }
-        return try attempting(
-            "ask for the owner of an operation", try Owner.isAlive(owner, in: paths.owners))
-    }
-
-    /// The records of mounts, opened when the first operation needs them, and made where there are
-    /// none.
-    func mountTable() throws(DriverError) -> MountTable {
-        // Others would take what is recorded now for mounts before the machine's start.
-        try requireBootMark()
-        return try mountsIfOpen.withLock { table throws(DriverError) in
-            if let known = table.table { return known }
-            try paths.makeRunRoot()
-            let new = try MountTable(paths.mounts, lock: paths.layerLocks, store: storeID)
-            table.keep(new)
-            return new
-        }
-    }
-
-    /// The records of mounts, unless nothing was ever mounted or they are not ours to see.
-    func mountTableIfAny() throws(DriverError) -> MountTable? {
-        try mountsIfOpen.withLock { table throws(DriverError) in
-            if let known = table.table { return known }
-            do throws(SyscallError) {
-                if try MountTable.isMissing(paths.mounts) { return nil }
-            } catch
-                where error.errno == .noSuchFileOrDirectory
-                || error.errno == .permissionDenied
-            {
-                return nil
-            } catch {
-                throw DriverError("look at \(paths.runRoot)", error)
-            }
-            let found = try MountTable(opening: paths.mounts, storeID)
-            table.keep(found)
-            return found
-        }
-    }
-
-    /// Keeps all others from mounting, unmounting, committing and removing a layer.
-    ///
-    /// A lock in ROOT and no transaction: it costs three system calls, dies with its process, and holds
-    /// up nobody who works on another layer.
-    func withLock<Value>(
-        on number: LayerNumber, _ body: () throws(DriverError) -> Value
-    ) throws(DriverError) -> Value {
-        let lock = try LayerLock(on: number, paths, isReadOnly: isReadOnly)
-        defer { withExtendedLifetime(lock) {} }
-        return try body()
-    }
-}
-
-/// The files of a store, as paths.
-struct StorePaths: Sendable {
-    let root: FilePath
-    let runRoot: FilePath
-
-    /// The records.
-    var database: FilePath { root.appending("graph.db") }
-    /// Locked bytes tell which intents have a living owner, and which layers are being mounted, unmounted,
-    /// committed or removed.
-    var owners: FilePath { root.appending("owners.lock") }
-    /// How applied tars are put together again.
-    var recipes: FilePath { root.appending("recipes") }
-    /// Space that a full disk leaves for removing layers.
-    var reserve: FilePath { root.appending("reserve") }
-    /// The records of mounts.
-    var mounts: FilePath { runRoot.appending("mounts.db") }
-    /// A locked byte tells that the records of mounts are being made; others, which layers of a store
-    /// that is only read are being mounted or unmounted.
-    var layerLocks: FilePath { runRoot.appending("mounts.lock") }
-    /// Mount points that the store makes.
-    var mountPoints: FilePath { runRoot.appending("mnt") }
-
-    /// Says for which boot of the machine a store's mounts were recorded.
-    func boot(_ storeID: String) -> FilePath { runRoot.appending("boot-" + storeID) }
-
-    /// What the store opens at the root by name, and what it is.
-    static let rootNames: [(name: RawPath, type: GraphSystem.FileType?)] = [
-        ("graph.db", .regular), ("graph.db-wal", .regular), ("graph.db-shm", .regular),
-        ("owners.lock", .regular), ("recipes", .directory), ("trash", .directory),
-        ("blobs", .directory),
-        // The first stores had a file.
-        ("reserve", nil),
-    ]
-    /// The same of the run root.
-    static let runRootNames: [(name: RawPath, type: GraphSystem.FileType?)] = [
-        ("mounts.db", .regular), ("mounts.db-wal", .regular), ("mounts.db-shm", .regular),
-        ("mounts.lock", .regular), ("mnt", .directory),
-    ]
-
-    /// Makes the folder for what a reboot ends, readable by its owner alone.
-    ///
-    /// What is there already is looked at once more: it may have been made since the store was
-    /// opened, in a directory such as `/tmp`.
-    func makeRunRoot() throws(DriverError) {
-        if let status = try? FileStatus(of: runRoot) {
-            return try Trust.require(status, .directory, at: runRoot)
-        }
-        _ = try TrustedDirectory(runRoot).make()
+        let (driver, storeID, database, paths, bed, isReadOnly, evidence) = try opening.result()
+        let durability = configuration.durability
+        let log = StoreLog(logger: configuration.logger, root: paths.root)
+        let access = WriteAccess(isReadOnly: isReadOnly, driver, database: paths.database, log)
+        let space = FreeSpaceGuard(paths, database, bed, driver, access)
+        let owner = OperationOwner(
+            paths.owners, filling: [Reserve(paths.reserve)] + (bed.map { [$0.reserve] } ?? []))
+        let locks = LayerLocks(paths: paths, isReadOnly: isReadOnly)
+        let catalog = Catalog(database, durability)
+        let recipes = RecipeFolder(path: paths.recipes)
+        let content = LayerContent(catalog: catalog, driver: driver, recipes: recipes)
+        let blobs = KeptBlobs(
+            folder: BlobFolder(path: paths.blobs), catalog: catalog, owner: owner, access: access,
+            space: space)
+        let registry = MountRegistry(paths, storeID, driver, locks)
+        let use = LayerUseGuard(registry: registry, catalog: catalog, driver: driver)
+        let orphans = OrphanSearch(catalog: catalog, driver: driver, recipes: recipes)
+        let pending = PendingLayers(catalog, driver, recipes, owner, access, space, log)
+        let recovery = Recovery(
+            catalog: catalog, pending: pending, driver: driver, recipes: recipes,
+            registry: registry, orphans: orphans,
+            loss: RecordLoss(
+                evidence: evidence, catalog: catalog, orphans: orphans, access: access),
+            locks: locks, owner: owner, access: access, space: space, log: log, paths: paths)
+        (self.driver, self.bed, self.access, self.space) = (driver, bed, access, space)
+        (self.catalog, self.content, self.registry) = (catalog, content, registry)
+        usages = UsageReport(
+            catalog: catalog, driver: driver, registry: registry, bed: bed, paths: paths,
+            root: configuration.root, storeID: storeID, isReadOnly: isReadOnly,
+            durability: durability)
+        mounting = Mounting(
+            registry: registry, use: use, catalog: catalog, driver: driver, isOnBed: bed != nil,
+            recovery: recovery, locks: locks, access: access, space: space)
+        creation = CreateOperation(
+            pending: pending, recovery: recovery, driver: driver, space: space, log: log)
+        applying = ApplyOperation(
+            pending: pending, recovery: recovery, catalog: catalog, content: content,
+            driver: driver, recipes: recipes, durability: durability, access: access,
+            space: space)
+        committing = CommitOperation(
+            catalog: catalog, content: content, driver: driver, durability: durability, use: use,
+            recovery: recovery, locks: locks, owner: owner, access: access, space: space, log: log)
+        removal = RemoveOperation(
+            catalog: catalog, pending: pending, driver: driver, recipes: recipes, use: use,
+            recovery: recovery, locks: locks, owner: owner, access: access, space: space, log: log)
+        chaining = ChainOperation(
+            operation: applying, removal: removal, catalog: catalog, access: access, space: space)
+        let imageRemoval = RemoveImageOperation(
+            layers: removal, blobs: blobs, catalog: catalog, pending: pending, driver: driver,
+            use: use, locks: locks, owner: owner, access: access, space: space, log: log)
+        images = ImageRecords(
+            catalog: catalog, blobs: blobs, removal: imageRemoval, access: access, space: space)
+        checking = StoreCheck(
+            catalog: catalog, database: paths.database, driver: driver, recipes: recipes,
+            orphans: orphans,
+            content: ContentCheck(
+                catalog: catalog, layers: content, driver: driver, recipes: recipes),
+            blobs: blobs, registry: registry, owner: owner, access: access, bed: bed)
+        collection = GarbageCollection(
+            check: checking, recovery: recovery, catalog: catalog, orphans: orphans, blobs: blobs,
+            registry: registry, driver: driver, recipes: recipes, evidence: evidence,
+            access: access, space: space, bed: bed)
+        recovery.runOnOpening()
     }
 }

@@ -190,7 +190,7 @@ struct StoreOpening {
                 "the store at \(paths.root) belongs to driver \(facts.driver ?? "?"), not to \(name);"
                     + " leave the driver out, or use another root")
         }
-        driver = try make(try type(named: facts.driver ?? ""))
+        driver = try openDriver(try type(named: facts.driver ?? "", recorded: true))
         return true
     }
 
@@ -282,7 +282,7 @@ struct StoreOpening {
                 try chooseDriver(paths.root)
             }
         try checkBed(type)
-        let driver = try make(type)
+        let driver = try openDriver(type)
         try RecipeFolder(path: paths.recipes).make()
         Reserve(paths.reserve).fill()
         let storeID = LayerID.random(digits: 32)
@@ -303,16 +303,20 @@ struct StoreOpening {
         }
     }
 
-    private func type(named name: String) throws(DriverError) -> any Driver.Type {
+    /// The driver of a name: one that a caller names, or that the records of a store name, which another
+    /// build made.
+    private func type(
+        named name: String, recorded isRecorded: Bool = false
+    ) throws(DriverError) -> any Driver.Type {
         if let type = drivers.first(where: { $0.name == name }) { return type }
         let known = drivers.map { $0.name }.joined(separator: ", ")
         throw DriverError(
-            .unsupported,
+            isRecorded ? .unsupported : .invalidArgument,
             "this build has no driver \(name); it has \(known.isEmpty ? "none" : known)")
     }
 
     /// Opens the driver with the options that are meant for it.
-    private func make(_ type: any Driver.Type) throws(DriverError) -> any Driver {
+    private func openDriver(_ type: any Driver.Type) throws(DriverError) -> any Driver {
         let others = Set(drivers.map { $0.name }).subtracting([type.name])
         var values: [String: String] = [:]
         for (key, value) in configuration.options {

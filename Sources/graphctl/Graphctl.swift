@@ -8,7 +8,7 @@ import GraphSystem
 @main struct Graphctl: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "graphctl",
-        abstract: "Keeps the layers of container images, and copy-on-write layers above them.",
+        abstract: "Manages container image layers and copy-on-write layers on top of them.",
         discussion: """
             Layers are named by their id or by the start of it that no other layer has; the name or id \
             of an image stands for its topmost layer. Options of all commands may stand before or \
@@ -35,13 +35,13 @@ import GraphSystem
                     MountCommand.self, UnmountCommand.self, ChangesCommand.self, DiffCommand.self,
                 ]),
             CommandGroup(
-                name: "Looking:",
+                name: "Inspection:",
                 subcommands: [
                     ListCommand.self, TreeCommand.self, InspectCommand.self, UsageCommand.self,
                     DiskUsageCommand.self, InfoCommand.self, ProbeCommand.self,
                 ]),
             CommandGroup(
-                name: "Upkeep:",
+                name: "Maintenance:",
                 subcommands: [
                     InitCommand.self, CheckCommand.self, CollectCommand.self, BedCommand.self,
                     PoolCommand.self, CompletionsCommand.self,

@@ -169,16 +169,16 @@ extension BreakoutCase {
     private static let deletions: [BreakoutCase] = [
         BreakoutCase(
             "a deletion of what is above the root", above: accountBelow, [".wh..."],
-            refused: "deletes no possible name"),
+            refused: "is not a valid whiteout: it names no file"),
         BreakoutCase(
             "a deletion of what is above a directory", above: accountBelow, ["etc/.wh..."],
-            refused: "deletes no possible name"),
+            refused: "is not a valid whiteout: it names no file"),
         BreakoutCase(
             "a deletion of the root", above: accountBelow, [".wh.."],
-            refused: "deletes no possible name"),
+            refused: "is not a valid whiteout: it names no file"),
         BreakoutCase(
             "a deletion of the directory that it is in", above: accountBelow, ["etc/.wh.."],
-            refused: "deletes no possible name"),
+            refused: "is not a valid whiteout: it names no file"),
         BreakoutCase(
             "a deletion of a link", above: usersBelow + ["localetc -> /etc"], [".wh.localetc"],
             gives: ["etc/passwd = all users"]),

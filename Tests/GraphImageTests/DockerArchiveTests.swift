@@ -37,10 +37,12 @@ import Testing
             let top = try fixture.importArchive(try TestImage.archive(files))
             #expect(top.diffID == Digest.of(tars[1]))
             #expect(top.labels.isEmpty)
-            let image = try #require(try fixture.store.images(over: top).first)
+            let image = try #require(try fixture.store.images.over(top).first)
             #expect(image.names == ["example:1"])
             #expect(image.manifests.isEmpty)
-            #expect(files[image.id.hex + ".json"] == (try fixture.store.configuration(of: image)))
+            #expect(
+                files[image.id.hex + ".json"] == (try fixture.store.images.configuration(of: image))
+            )
         }
     }
 

@@ -68,8 +68,8 @@ import Testing
             }
             let top = try fixture.importLayout(image)
             #expect(try fixture.names(over: top) == ["app:1.2", "app:latest"])
-            try fixture.store.removeImage("app:1.2")
-            try fixture.store.removeImage("app:latest")
+            try fixture.store.images.remove("app:1.2")
+            try fixture.store.images.remove("app:latest")
             let named = try fixture.importLayout(image, name: "app:latest")
             #expect(try fixture.names(over: named) == ["app:latest"])
         }
@@ -103,7 +103,7 @@ import Testing
                 try fixture.expectFailure(.digestMismatch) { try fixture.importLayout(damaged) }
                 let top = try fixture.importLayout(image)
                 #expect(try fixture.files(of: top) == ["one": "first"])
-                let stored = try #require(try fixture.store.images(over: top).first)
+                let stored = try #require(try fixture.store.images.over(top).first)
                 let manifest = try #require(stored.manifests.first)
                 #expect(manifest.digest.hasPrefix("sha512:"))
                 #expect(manifest.layers.map { $0.digest.hasPrefix("sha512:") } == [true])
@@ -163,7 +163,7 @@ import Testing
             let top = try fixture.importFile(folder, name: "app:1")
             #expect(try fixture.names(over: top) == ["app:1"])
             #expect(try fixture.files(of: top) == ["one": "first"])
-            try fixture.store.removeImage("app:1")
+            try fixture.store.images.remove("app:1")
             let layer = Digest.of(try Self.layer()).hex
             files.files[layer]?[600] ^= 1
             let other = fixture.folder.appending("damaged")

@@ -67,11 +67,11 @@ import Testing
                 try Self.compare(store, model, "step \(step), \(subject.name)")
             }
             for id in model.boxes.keys { try store.remove(id) }
-            for image in try store.images() {
-                for name in image.names.dropFirst() { try store.untag(name) }
-                try store.removeImage(image.id.hex)
+            for image in try store.images.all() {
+                for name in image.names.dropFirst() { try store.images.untag(name) }
+                try store.images.remove(image.id.hex)
             }
-            #expect(try store.images().isEmpty)
+            #expect(try store.images.all().isEmpty)
             #expect(try store.check(deep: true).isEmpty)
         }
     }
@@ -102,7 +102,7 @@ import Testing
         case 4..<6:
             if let id = model.names[other] {
                 model.names[name] = id
-                try store.tag(other, as: name)
+                try store.images.tag(other, as: name)
             }
         case 6:
             if let id = model.names[name], let chain = model.chains[id] {
@@ -116,17 +116,17 @@ import Testing
             }
         default:
             if model.names[name] == nil {
-                let error = #expect(throws: DriverError.self) { try store.removeImage(name) }
+                let error = #expect(throws: DriverError.self) { try store.images.remove(name) }
                 #expect(error?.code == .imageNotFound)
             } else {
                 model.remove(name)
-                try store.removeImage(name)
+                try store.images.remove(name)
             }
         }
     }
 
     private static func compare(_ store: LayerStore, _ model: Model, _ place: String) throws {
-        let images = try store.images()
+        let images = try store.images.all()
         #expect(Set(images.map(\.id.hex)) == Set(model.chains.keys), "\(place)")
         for image in images {
             let names = model.names.filter { $0.value == image.id.hex }.keys.sorted()

@@ -56,7 +56,7 @@ import Testing
                             continue
                         }
                         do throws(DriverError) {
-                            try store.removeImage(["a", "b"][which])
+                            try store.images.remove(["a", "b"][which])
                         } catch  where error.code == .imageNotFound {
                             continue
                         }
@@ -67,9 +67,9 @@ import Testing
             }
             #expect(failures.withLock { $0 } == [])
             let store = try open()
-            for image in try store.images() {
+            for image in try store.images.all() {
                 #expect(image.layerCount == (image.names == ["a"] ? 2 : 1))
-                try store.removeImage(image.id.hex)
+                try store.images.remove(image.id.hex)
             }
             #expect(try store.layers().isEmpty)
             #expect(try store.check(deep: true).filter(\.isDamage).isEmpty)

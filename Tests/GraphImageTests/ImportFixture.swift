@@ -58,7 +58,7 @@ struct ImportFixture {
 
     /// What the images are called whose topmost layer a layer is.
     func names(over top: Layer) throws -> [String] {
-        try store.images(over: top).flatMap(\.names)
+        try store.images.over(top).flatMap(\.names)
     }
 
     /// The names and contents of the files that a layer adds.

@@ -49,7 +49,7 @@ import Testing
                     "ln", ["-s", outside.appending(name).string, blobs.appending(name).string])
             }
             #expect(try fixture.importFile(layout).depth == 2)
-            try fixture.store.removeImage("small")
+            try fixture.store.images.remove("small")
             // Nothing else than a blob is looked for outside, and no pipe is waited for.
             let layer = outside.appending(Digest.of(try Self.twoLayers()[0]).hex)
             try layer.remove()
@@ -74,7 +74,7 @@ import Testing
                 opening: try fixture.written(image), spoolingTo: fixture.folder)
             let read = try source.image()
             #expect(source.format == .ociLayout)
-            let stored = try #require(try fixture.store.images(over: top).first)
+            let stored = try #require(try fixture.store.images.over(top).first)
             #expect(stored.names == ["small"])
             #expect(stored.id.description == read.configurationDigest.description)
             let manifest = try #require(stored.manifests.first)
@@ -82,10 +82,10 @@ import Testing
             #expect(manifest.layers.map(\.diffID) == read.layers.map(\.diffID))
             #expect(manifest.layers.map(\.compression) == [Compression.none, Compression.none])
             for (digest, bytes) in [
-                (stored.id.description, try fixture.store.configuration(of: stored)),
+                (stored.id.description, try fixture.store.images.configuration(of: stored)),
                 (
                     manifest.digest,
-                    try #require(try fixture.store.manifestDocument(manifest.digest))
+                    try #require(try fixture.store.images.manifestDocument(manifest.digest))
                 ),
             ] {
                 #expect(image.files["blobs/sha256/" + digest.dropFirst(7)] == bytes)

@@ -40,20 +40,20 @@ import Testing
             let top = try fixture.importLayout(Self.image(layers, called: ["a:1"], saying: "a"))
             let again = try fixture.importLayout(Self.image(layers, called: ["b:1"], saying: "b"))
             #expect(again == top)
-            let images = try store.images(over: top)
+            let images = try store.images.over(top)
             #expect(images.flatMap(\.names) == ["a:1", "b:1"])
             for (image, text) in zip(images, ["a", "b"]) {
                 let configuration = String(
-                    decoding: try store.configuration(of: image), as: UTF8.self)
+                    decoding: try store.images.configuration(of: image), as: UTF8.self)
                 #expect(configuration.contains(#""author":"\#(text)""#))
                 #expect(
                     [image.system, image.architecture, image.variant] == ["linux", "arm", "v7"])
                 #expect(image.layerCount == 2)
             }
-            #expect(try store.removeImage("a:1").layers.isEmpty)
-            #expect(try store.images().flatMap(\.names) == ["b:1"])
+            #expect(try store.images.remove("a:1").layers.isEmpty)
+            #expect(try store.images.all().flatMap(\.names) == ["b:1"])
             #expect(try store.layers().count == 2)
-            let removed = try store.removeImage("b:1")
+            let removed = try store.images.remove("b:1")
             #expect(removed.layers.map(\.id) == [top.id, top.parent])
             #expect(try store.layers().isEmpty)
             #expect(try store.check().isEmpty)
@@ -76,7 +76,7 @@ import Testing
             let named = try load("other")
             #expect(named.wasPresent)
             #expect(named.image.names == ["app:1", "other"])
-            #expect(try fixture.store.images() == [named.image])
+            #expect(try fixture.store.images.all() == [named.image])
             #expect(try fixture.store.layers() == before)
         }
     }
@@ -88,16 +88,17 @@ import Testing
             let two = Self.image([try TestImage.layer("two", "2")], called: ["app"], saying: "2")
             let first = try fixture.importLayout(one)
             let second = try fixture.importLayout(two)
-            #expect(try store.image("app").top == second.id)
-            let old = try #require(try store.images(over: first).first)
+            #expect(try store.images.find("app").top == second.id)
+            let old = try #require(try store.images.over(first).first)
             #expect(old.names.isEmpty)
-            try store.tag(String(old.id.hex.prefix(12)), as: "registry.example/lib/old:latest")
-            #expect(try store.image("old").id == old.id)
+            try store.images.tag(
+                String(old.id.hex.prefix(12)), as: "registry.example/lib/old:latest")
+            #expect(try store.images.find("old").id == old.id)
             #expect(try store.layer("old") == first)
-            #expect(try store.untag("old").names.isEmpty)
-            #expect(throws: DriverError.self) { try store.image("old") }
-            #expect(try store.removeImage(old.id.description).layers == [first])
-            #expect(try store.images().flatMap(\.names) == ["app"])
+            #expect(try store.images.untag("old").names.isEmpty)
+            #expect(throws: DriverError.self) { try store.images.find("old") }
+            #expect(try store.images.remove(old.id.description).layers == [first])
+            #expect(try store.images.all().flatMap(\.names) == ["app"])
         }
     }
 
@@ -108,12 +109,12 @@ import Testing
                 opening: try fixture.written(image), spoolingTo: fixture.folder)
             let imported = try importImage(source, into: fixture.store)
             #expect(imported.top == nil)
-            #expect(try fixture.store.image("empty") == imported.image)
+            #expect(try fixture.store.images.find("empty") == imported.image)
             let box = try fixture.store.create(id: "box", parent: "empty")
             #expect(box.parent == nil)
             let view = try fixture.store.createView(id: "view", parent: "empty")
             #expect(view.parent == nil && view.depth == 1)
-            #expect(try fixture.store.removeImage("empty").layers.isEmpty)
+            #expect(try fixture.store.images.remove("empty").layers.isEmpty)
             #expect(try fixture.store.layers().map(\.id) == ["box", "view"])
         }
     }
@@ -131,12 +132,12 @@ import Testing
             // A container's layer keeps the chain below it.
             let box = try store.create(id: "box", parent: "top")
             #expect(box.parent == top.id)
-            #expect(try store.removeImage("top").layers.isEmpty)
+            #expect(try store.images.remove("top").layers.isEmpty)
             try store.remove("box")
             try store.remove(top.id)
             // A layer with a name of its own is its owner's.
             let mine = try store.apply(MemorySource(layers[1]), id: "mine", parent: "base").layer
-            #expect(try store.removeImage("base").layers.isEmpty)
+            #expect(try store.images.remove("base").layers.isEmpty)
             #expect(Set(try store.layers().map(\.id)) == [base.id, mine.id])
         }
     }
@@ -146,15 +147,15 @@ import Testing
             let store = fixture.store
             let top = try fixture.importLayout(
                 Self.image(try Self.layers(), called: ["app:1", "app:latest"], saying: "app"))
-            let id = try #require(try store.images(over: top).first?.id.hex)
-            let error = #expect(throws: DriverError.self) { try store.removeImage(id) }
+            let id = try #require(try store.images.over(top).first?.id.hex)
+            let error = #expect(throws: DriverError.self) { try store.images.remove(id) }
             #expect(error?.code == .layerInUse)
             // `app` is `app:latest`.
-            let removed = try store.removeImage("app")
+            let removed = try store.images.remove("app")
             #expect(removed.untagged == "app:latest")
             #expect(removed.layers.isEmpty)
-            #expect(try store.image(id).names == ["app:1"])
-            #expect(try store.removeImage(id).layers.count == 2)
+            #expect(try store.images.find(id).names == ["app:1"])
+            #expect(try store.images.remove(id).layers.count == 2)
         }
     }
 
@@ -168,7 +169,7 @@ import Testing
             let own = try store.create(id: "app", parent: "app")
             #expect(try store.layer("app") == own)
             #expect(try store.referent("app") == .layer(own))
-            #expect(try store.image("app").top == top.id)
+            #expect(try store.images.find("app").top == top.id)
         }
     }
 }

@@ -43,14 +43,14 @@ import Testing
             for _ in 0..<2 {
                 let store = try fixture.open()
                 #expect(try store.info().formatVersion == 2)
-                let image = try #require(try store.images().first)
+                let image = try #require(try store.images.all().first)
                 #expect(image.id.hex == Self.configuration)
                 #expect(image.names == ["app:1"])
                 #expect(image.top == top.id)
                 #expect(image.manifests.map(\.digest) == [Self.manifest])
                 #expect(!image.hasConfiguration)
                 let error = #expect(throws: DriverError.self) {
-                    try store.configuration(of: image)
+                    try store.images.configuration(of: image)
                 }
                 #expect(error?.message.contains("import it again") == true)
                 // Other labels are their owner's.
@@ -72,12 +72,12 @@ import Testing
             let store = try fixture.open(readOnly: true)
             #expect(try store.info().formatVersion == 1)
             #expect(try store.layer(top.id).labels.count == 4)
-            #expect(try store.images(over: top).isEmpty)
+            #expect(try store.images.over(top).isEmpty)
             #expect(try store.check().isEmpty)
-            let error = #expect(throws: DriverError.self) { try store.images() }
+            let error = #expect(throws: DriverError.self) { try store.images.all() }
             #expect(error?.code == .unsupported)
             #expect(error?.message.contains("use it once where it can be written") == true)
-            #expect(throws: DriverError.self) { try store.image("app:1") }
+            #expect(throws: DriverError.self) { try store.images.find("app:1") }
         }
     }
 

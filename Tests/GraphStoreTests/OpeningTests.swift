@@ -22,7 +22,7 @@ import Testing
         #expect(error?.message.contains("folder") == true)
         #expect(error?.message.contains("other") == true)
         #expect(try fixture.open(driver: "folder").info().driver == "folder")
-        expect(.unsupported) { () throws(DriverError) in try fixture.open(driver: "nonesuch") }
+        expect(.invalidArgument) { () throws(DriverError) in try fixture.open(driver: "nonesuch") }
     }
 
     @Test func `a driver hears its own options and nobody else's`() throws {

@@ -47,7 +47,8 @@ enum EntryName {
         } else {
             let target = name.dropFirst(Self.marker.count)
             if target.isEmpty || target == "." || target == ".." {
-                throw ArchiveError(.malformed, "the member \(path) deletes no possible name")
+                throw ArchiveError(
+                    .malformed, "the member \(path) is not a valid whiteout: it names no file")
             }
             self = .whiteout(parent: parent, name: target)
         }

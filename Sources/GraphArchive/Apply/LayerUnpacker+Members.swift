@@ -161,7 +161,7 @@ extension LayerUnpacker {
         case nil: break
         }
         let missing = ArchiveError(
-            .malformed, "the hard link /\(path) names \(linked), which is no file before it")
+            .malformed, "the hard link /\(path) names \(linked), which is not a file before it")
         do throws(SyscallError) {
             if let own = try source.handle.statusIfPresent(of: last) {
                 let isGone = try target.marks.isWhiteout(own, last, in: source.handle)

@@ -205,7 +205,7 @@ struct LayerUnpacker {
             }
             return true
         } catch {
-            throw ArchiveError(.system, "could not carry out /\(path)", cause: error)
+            throw ArchiveError(.system, "could not apply the whiteout /\(path)", cause: error)
         }
     }
 

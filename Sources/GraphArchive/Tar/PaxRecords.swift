@@ -146,7 +146,7 @@ struct PaxRecords {
             let isOffset = sparse.numbers.count.isMultiple(of: 2)
             guard isOffset == (key == "offset"), let number = Decimal.parse(value) else {
                 throw ArchiveError(
-                    .malformed, "a sparse file's map is no list of pairs", offset: place)
+                    .malformed, "a sparse file's map is not a list of pairs", offset: place)
             }
             sparse.numbers.append(number)
         case "map":
@@ -156,7 +156,7 @@ struct PaxRecords {
             {
                 guard let number = Decimal.parse(part) else {
                     throw ArchiveError(
-                        .malformed, "a sparse file's map is no list of numbers", offset: place)
+                        .malformed, "a sparse file's map is not a list of numbers", offset: place)
                 }
                 sparse.numbers.append(number)
             }
@@ -205,7 +205,7 @@ struct PaxRecords {
     ) throws(ArchiveError) -> UInt64? {
         if value.isEmpty { return nil }
         guard let number = Decimal.parse(value) else {
-            throw ArchiveError(.malformed, "the record \(key) is no number", offset: place)
+            throw ArchiveError(.malformed, "the record \(key) is not a number", offset: place)
         }
         return number
     }
@@ -215,7 +215,7 @@ struct PaxRecords {
     ) throws(ArchiveError) -> Timestamp? {
         if value.isEmpty { return nil }
         guard let time = Decimal.parseTime(value) else {
-            throw ArchiveError(.malformed, "the record mtime is no time", offset: place)
+            throw ArchiveError(.malformed, "the record mtime is not a time", offset: place)
         }
         return time
     }

@@ -158,7 +158,7 @@ extension SparseMap {
     }
 
     private static func badMap(at offset: UInt64) -> ArchiveError {
-        ArchiveError(.malformed, "a sparse file's map is no list of numbers", offset: offset)
+        ArchiveError(.malformed, "a sparse file's map is not a list of numbers", offset: offset)
     }
 }
 

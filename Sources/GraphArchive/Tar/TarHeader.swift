@@ -102,7 +102,7 @@ extension TarHeader {
     func number(_ field: TarField, at offset: UInt64) throws(ArchiveError) -> Int64 {
         guard let value = parseNumber(field) else {
             throw ArchiveError(
-                .malformed, "the header's field \(field.label) is no number", offset: offset)
+                .malformed, "the header's field \(field.label) is not a number", offset: offset)
         }
         return value
     }

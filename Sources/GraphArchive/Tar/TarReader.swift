@@ -121,7 +121,7 @@ public struct TarReader: ~Copyable {
                 .truncated, "the archive ends between an extension header and its member",
                 offset: place)
             : ArchiveError(
-                .malformed, "an extension header has no member behind it", offset: place)
+                .malformed, "an extension header has no member after it", offset: place)
     }
 
     /// Takes in a header that describes other members; false for one that is a member itself.

@@ -97,7 +97,7 @@ extension BtrfsDriver {
             guard parent.status.isReadOnly, child.status.isSnapshot(ofUnchanged: parent.status)
             else {
                 throw Refusal(
-                    "a layer is no snapshot of its parent as that is now", isFinal: true)
+                    "a layer is not a snapshot of its parent as that is now", isFinal: true)
             }
         }
         return Line(

@@ -46,7 +46,7 @@ public struct SendStreamReader {
             if command.kind == .end { state = .ended }
             try body(command)
         }
-        if state == .ended && position < pending.count { throw malformed("bytes behind its end") }
+        if state == .ended && position < pending.count { throw malformed("bytes after its end") }
     }
 
     /// Makes sure that the stream was complete.

@@ -63,7 +63,7 @@ extension DeviceMapperDriver {
         guard let device, device.isActive else { return }
         throw DriverError(
             .layerInUse,
-            "layer \(layer) is given out as block device dm-\(device.number.minor), and what has it "
+            "layer \(layer) is attached as block device dm-\(device.number.minor), and what has it "
                 + "mounted may be writing")
     }
 

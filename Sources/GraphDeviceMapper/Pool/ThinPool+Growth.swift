@@ -87,7 +87,7 @@ extension ThinPool {
         if case .existing(let name) = settings.kind {
             throw DriverError(
                 .unsupported,
-                "pool \(name) was made outside of this store, and is grown by whoever made it")
+                "pool \(name) was not made by this store; grow it with the tool that made it")
         }
         do throws(SyscallError) {
             for (file, bytes) in [

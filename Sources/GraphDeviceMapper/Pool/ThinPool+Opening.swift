@@ -215,7 +215,7 @@ extension ThinPool {
         let table = try attempting("ask pool \(device.name)", try mapper.target(of: device.name))
         let words = (table?.parameters ?? "").split(separator: " ")
         guard table?.type == "thin-pool", words.count > 2, let block = UInt64(words[2]) else {
-            throw DriverError(.invalidArgument, "\(device.name) is no thin pool")
+            throw DriverError(.invalidArgument, "\(device.name) is not a thin pool")
         }
         if device.uuid.hasPrefix("LVM-") {
             throw DriverError(

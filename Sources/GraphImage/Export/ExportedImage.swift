@@ -25,10 +25,10 @@ public struct ExportedImage: Sendable {
     /// - Throws: ``DriverError/Code/imageNotFound``; ``DriverError/Code/unsupported`` for an image from
     ///   before images were recorded.
     public init(_ reference: String, of store: LayerStore) throws(DriverError) {
-        let image = try store.image(reference)
+        let image = try store.images.find(reference)
         let named = image.names.filter { ImageSource.matches($0, reference) }
         names = named.contains(reference) ? [reference] : named.isEmpty ? image.names : named
-        configuration = try store.configuration(of: image)
+        configuration = try store.images.configuration(of: image)
         layers = if let top = image.top { try store.chain(of: top).reversed() } else { [] }
         let content = try ConfigurationContent(configuration, named: image.id.description)
         guard content.diffIDs == layers.compactMap(\.diffID) else {
@@ -36,8 +36,8 @@ public struct ExportedImage: Sendable {
                 .storeDamaged, "the layers of image \(reference) are not those of its configuration"
             )
         }
-        if let found = try store.manifest(of: image, as: names.first ?? reference),
-            let document = try store.manifestDocument(found.digest)
+        if let found = try store.images.manifest(of: image, as: names.first ?? reference),
+            let document = try store.images.manifestDocument(found.digest)
         {
             manifest = (found, document)
         } else {
@@ -67,14 +67,15 @@ public struct ExportedImage: Sendable {
         }
         let chain = try store.chain(of: layer.id)
         let image: StoredImage? =
-            if let base { try store.image(base) } else { try Self.nearestImage(chain, store) }
+            if let base { try store.images.find(base) } else { try Self.nearestImage(chain, store) }
         let added = chain.prefix { $0.id != image?.top }.reversed()
         if let image, let top = image.top, added.count == chain.count {
             throw DriverError(
                 .invalidArgument, "layer \(layer.id) is not over layer \(top), that of the image")
         }
         var new = ContainerConfiguration(
-            try image.map { (image) throws(DriverError) in try store.configuration(of: image) })
+            try image.map { (image) throws(DriverError) in try store.images.configuration(of: image)
+            })
         for layer in added {
             guard let diffID = layer.diffID else {
                 throw DriverError(
@@ -94,7 +95,7 @@ public struct ExportedImage: Sendable {
         _ chain: [Layer], _ store: LayerStore
     ) throws(DriverError) -> StoredImage? {
         for layer in chain {
-            let images = try store.images(over: layer)
+            let images = try store.images.over(layer)
             if images.isEmpty { continue }
             guard images.count == 1 else {
                 throw ImageSource.choiceError(

@@ -44,7 +44,7 @@ final class LayoutPlace: ExportPlace {
             // A new one.
         } catch {
             throw error.errno == .fileExists || error.errno == .notDirectory
-                ? DriverError(.invalidArgument, "\(path) is no OCI layout", cause: error)
+                ? DriverError(.invalidArgument, "\(path) is not an OCI layout", cause: error)
                 : DriverError("open \(path)", error)
         }
         let partial = try attempting(

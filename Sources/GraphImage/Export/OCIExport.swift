@@ -85,7 +85,7 @@ struct OCIExport {
         _ layer: Layer, _ key: WrittenLayer.Key, _ came: StoredBlob?
     ) throws(DriverError) -> WrittenLayer {
         if let came, (options.compression ?? came.compression) == came.compression,
-            let kept = try store.keptBlob(came.digest)
+            let kept = try store.images.keptBlob(came.digest)
         {
             let blob = try put(kept, came)
             return WrittenLayer(blob: blob, compression: key.compression, isAsItCame: true)

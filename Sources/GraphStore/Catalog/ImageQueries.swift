@@ -36,7 +36,7 @@ struct ImageQueries {
         if Set(found.map(\.id)).count > 1 {
             throw DriverError(
                 .invalidArgument,
-                "\(name) may be any of several images: " + LayerStore.list(found.map(\.name)))
+                "\(name) may be any of several images: " + listed(found.map(\.name)))
         }
         return found.first?.id
     }
@@ -57,7 +57,7 @@ struct ImageQueries {
         if found.count > 1 {
             throw DriverError(
                 .invalidArgument,
-                "\(text) is the start of several images' ids: " + LayerStore.list(found))
+                "\(text) is the start of several images' ids: " + listed(found))
         }
         return found.first
     }

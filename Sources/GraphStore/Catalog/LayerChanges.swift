@@ -51,7 +51,7 @@ struct LayerChanges {
                 layer.created.record, layer.created.record,
             ])
         guard let number = UInt32(exactly: database.lastInsertedRowID) else {
-            throw DriverError(.unsupported, "the store has given out all its layer numbers")
+            throw DriverError(.unsupported, "all layer numbers are used (2^32)")
         }
         for (key, value) in layer.labels {
             try setLabel(key, value, of: LayerNumber(rawValue: number))

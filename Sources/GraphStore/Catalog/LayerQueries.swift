@@ -125,7 +125,7 @@ struct LayerQueries {
         for (child, parent) in zip(chain, chain.dropFirst()) where parent >= child {
             throw DriverError(
                 .storeDamaged,
-                "layer number \(child) has number \(parent) as parent, which is no older")
+                "layer number \(child) has number \(parent) as parent, which is not older")
         }
     }
 
@@ -274,7 +274,8 @@ enum LayerID {
         else {
             throw DriverError(
                 .invalidArgument,
-                "\"\(id)\" is no id: 1 to 255 letters, digits or _.:- with a letter or digit first")
+                "\"\(id)\" is not a valid id: 1 to 255 letters, digits or _.:- with a letter or digit first"
+            )
         }
     }
 

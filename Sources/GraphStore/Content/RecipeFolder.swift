@@ -95,8 +95,9 @@ struct RecipeFolder: Sendable {
                 let name = entry.name.description
                 let digits = name.prefix { $0.isASCII && $0.isNumber }
                 let suffix = String(name.dropFirst(digits.count))
-                if let number = UInt32(digits), PendingRecipe.suffixes.contains(suffix) {
-                    numbers.insert(LayerNumber(rawValue: number))
+                if let number = LayerNumber(String(digits)), PendingRecipe.suffixes.contains(suffix)
+                {
+                    numbers.insert(number)
                 } else {
                     foreign.append(name)
                 }

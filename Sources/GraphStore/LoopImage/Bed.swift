@@ -206,7 +206,8 @@ final class Bed: Sendable {
                     + "time",
                 cause: error)
         case .invalidArgument:
-            return DriverError(.storeDamaged, "\(text): the image is no xfs", cause: error)
+            return DriverError(
+                .storeDamaged, "\(text): the image is not an XFS filesystem", cause: error)
         default:
             return DriverError(action, error)
         }

@@ -131,7 +131,7 @@ public struct BedControl: Sendable {
             others.isEmpty
             ? ""
             : "; it is mounted in the mount namespaces of processes "
-                + LayerStore.list(others.map(String.init))
+                + listed(others.map(String.init))
         return DriverError(
             .layerInUse,
             "the bed at \(root) is in use: layers are mounted, or a process has the store open"

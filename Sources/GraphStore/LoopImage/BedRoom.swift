@@ -100,33 +100,3 @@ extension Bed {
         while (try? reserve.release()) == true {}
     }
 }
-
-extension LayerStore {
-    /// Does work that writes much; on a bed, only as long as the filesystem below has room.
-    func withRoom<Value>(
-        _ observer: WorkObserver,
-        _ body: (WorkObserver) throws(DriverError) -> Value
-    ) throws(DriverError) -> Value {
-        guard let bed else { return try body(observer) }
-        let room: BedRoom
-        do throws(DriverError) {
-            room = try BedRoom(bed)
-        } catch {
-            // What was removed may not be freed yet.
-            _ = try? reclaim()
-            room = try BedRoom(bed)
-        }
-        let watching = WorkObserver(
-            isCancelled: { observer.isCancelled || room.isShort },
-            progressed: { observer.pass($0) })
-        do throws(DriverError) {
-            return try body(watching)
-        } catch  where error.code == .cancelled && room.isShort && !observer.isCancelled {
-            _ = try? reclaim()
-            throw bed.hostIsFull(cause: nil)
-        } catch  where error.cause?.errno == .ioError && (try? bed.status())?.isShort == true {
-            _ = try? reclaim()
-            throw bed.hostIsFull(cause: error.cause)
-        }
-    }
-}

@@ -26,7 +26,7 @@ final class ChainApply: Sendable {
         var completeCount: Int { areUnpacked.prefix(while: \.self).count }
     }
 
-    private let store: LayerStore
+    private let operation: ApplyOperation
     private let layers: [ChainLayer]
     private let top: Layer?
     private let room: DecoderRoom
@@ -46,14 +46,14 @@ final class ChainApply: Sendable {
     private static let aheadMax = 5
 
     init(
-        _ store: LayerStore, _ layers: [ChainLayer], above top: Layer?, _ room: DecoderRoom,
+        _ operation: ApplyOperation, _ layers: [ChainLayer], above top: Layer?, _ room: DecoderRoom,
         _ observer: WorkObserver
     ) {
-        (self.store, self.layers, self.top) = (store, layers, top)
+        (self.operation, self.layers, self.top) = (operation, layers, top)
         (self.room, self.observer) = (room, observer)
         chainIDs = Self.chainIDs(of: layers, above: top)
         ids = chainIDs.map { $0?.hex ?? LayerID.random() }
-        isParallel = store.driver.capabilities.appliesIndependently
+        isParallel = operation.driver.capabilities.appliesIndependently
         state = Monitor(
             State(
                 tars: layers.map { _ in nil }, areUnpacked: layers.map { _ in false }))
@@ -77,7 +77,7 @@ final class ChainApply: Sendable {
             stop()
             for thread in threads { thread.join() }
             // The topmost first: a record goes after those that refer to it.
-            for intent in intents.reversed() { store.abandon(intent, after: failure) }
+            for intent in intents.reversed() { operation.pending.rollBack(intent, after: failure) }
         }
         do throws(DriverError) {
             try begin(&intents)
@@ -119,7 +119,7 @@ final class ChainApply: Sendable {
     private func begin(_ intents: inout [LayerIntent]) throws(DriverError) {
         var parent = top.map { NewParent.layer($0.id) }
         for (layer, id) in zip(layers, ids) {
-            let intent = try store.begin(
+            let intent = try operation.pending.begin(
                 .committed, id: nil, parent: parent, labels: layer.labels, limits: .none)
             intents.append(intent)
             parent = .intent(intent, id: id)
@@ -128,7 +128,7 @@ final class ChainApply: Sendable {
     }
 
     private func create(_ intent: LayerIntent) throws(DriverError) {
-        try store.make(intent, observer)
+        try operation.pending.make(intent, observer)
     }
 
     // MARK: The unpacking threads
@@ -167,7 +167,7 @@ final class ChainApply: Sendable {
         _ index: Int, _ intent: LayerIntent, _ observer: WorkObserver
     ) throws(DriverError) -> UnpackedTar {
         if !isParallel { try create(intent) }
-        let tar = try store.unpack(
+        let tar = try operation.unpack(
             try layers[index].open(), intent, parents: isParallel ? parents(of: index) : nil,
             room: room, observer)
         try tar.require(layers[index].diffID)
@@ -206,8 +206,8 @@ final class ChainApply: Sendable {
         _ intent: LayerIntent, _ tar: UnpackedTar, _ index: Int
     ) throws(DriverError) -> AppliedLayer? {
         var tar = tar
-        let content = try store.keep(intent, &tar, chainIDs[index], observer)
-        let (layer, wasPresent) = try store.finishOnce(intent, id: ids[index], content)
+        let content = try operation.seal(intent, &tar, chainIDs[index], observer)
+        let (layer, wasPresent) = try operation.pending.finishOnce(intent, id: ids[index], content)
         if wasPresent { return nil }
         return AppliedLayer(
             layer: layer, wasPresent: false, streamBytes: tar.byteCount, timings: tar.timings,

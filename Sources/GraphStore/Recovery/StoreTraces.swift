@@ -27,7 +27,7 @@ struct StoreTraces {
         throw DriverError(
             .storeDamaged,
             "\(root.appending("graph.db")) is missing or empty, but there are traces of a store: "
-                + LayerStore.list(found)
+                + listed(found)
                 + "; put graph.db and graph.db-wal back from one copy, or move what is there away for "
                 + "a new store")
     }

@@ -11,14 +11,14 @@ import SystemPackage
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where the store is ($GRAPHCTL_ROOT; default: /var/lib/graphctl, or in your XDG data folder).",
+            "Where the store is ($GRAPHCTL_ROOT; default: /var/lib/graphctl, or in your XDG data directory).",
             valueName: "dir"),
         completion: .directory)
     var root: String?
 
     @Option(
         help: ArgumentHelp(
-            "Where mounts are ($GRAPHCTL_RUN_ROOT; default: /run/graphctl, or in your XDG runtime folder).",
+            "Where mounts are ($GRAPHCTL_RUN_ROOT; default: /run/graphctl, or in your XDG runtime directory).",
             valueName: "dir"),
         completion: .directory)
     var runRoot: String?
@@ -47,7 +47,7 @@ struct GlobalOptions: ParsableArguments {
     @Flag(help: "Print JSON.")
     var json = false
 
-    @Option(help: ArgumentHelp("How much to tell on standard error.", valueName: "level"))
+    @Option(help: ArgumentHelp("The level of the log on standard error.", valueName: "level"))
     var logLevel: LogLevel = .warning
 
     /// Where the store is.
@@ -61,7 +61,7 @@ struct GlobalOptions: ParsableArguments {
         if let home = CurrentProcess.environment("HOME") {
             return home.filePath.appending(".local/share/graphctl")
         }
-        throw DriverError(.invalidArgument, "there is no home folder: say --root")
+        throw DriverError(.invalidArgument, "HOME is not set; use --root")
     }
 
     /// Where mounts are.

@@ -13,14 +13,14 @@ extension CompletionKind {
 
     /// Completes the names of images.
     static let image = CompletionKind.custom { words, _, _ in
-        ((try? store(of: words).images()) ?? []).flatMap(\.names)
+        ((try? store(of: words).images.all()) ?? []).flatMap(\.names)
     }
 
     /// Completes both.
     static let layerOrImage = CompletionKind.custom { words, _, _ in
         guard let store = try? store(of: words) else { return [] }
         return ((try? store.layers()) ?? []).map(\.id)
-            + ((try? store.images()) ?? []).flatMap(\.names)
+            + ((try? store.images.all()) ?? []).flatMap(\.names)
     }
 
     private static func store(of words: [String]) throws -> LayerStore {

@@ -53,7 +53,7 @@ struct Removal {
     }
 
     private mutating func removeImage(_ reference: String) throws(DriverError) {
-        let removed = try store.removeImage(reference)
+        let removed = try store.images.remove(reference)
         if let name = removed.untagged {
             names.append(name)
             try tell("untagged " + name)

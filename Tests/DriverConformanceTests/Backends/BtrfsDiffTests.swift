@@ -226,10 +226,10 @@ import Testing
             let parent = try Directory(opening: store.root.appending("btrfs/1/tree"))
             #expect(try checked(store, 2, [1], from: 1, []).changedPaths != nil)
             try parent.setReadOnlySubvolume(false)
-            expectWhole(try checked(store, 2, [1], from: 1, []), "no snapshot of its parent")
+            expectWhole(try checked(store, 2, [1], from: 1, []), "not a snapshot of its parent")
             try tree(store, 1).appending("late").write("three")
             try parent.setReadOnlySubvolume(true)
-            expectWhole(try checked(store, 2, [1], from: 1, []), "no snapshot of its parent")
+            expectWhole(try checked(store, 2, [1], from: 1, []), "not a snapshot of its parent")
         }
     }
 

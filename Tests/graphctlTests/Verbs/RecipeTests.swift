@@ -29,6 +29,30 @@ struct RecipeTests {
     }
 
     @Test(arguments: DriverUnderTest.usable)
+    func `a file that is named nearly as a recipe is is foreign, and stays`(
+        _ subject: DriverUnderTest
+    ) throws {
+        try withStore(subject) { graphctl, files in
+            let tar = graphctl.folder.appending("tar")
+            try runCommand("tar", ["-C", files.string, "-cf", tar.string, "."])
+            let id = try graphctl.succeed("apply", tar.string).text
+            let recipes = graphctl.root.appending("recipes")
+            let names = try FileManager.default.contentsOfDirectory(atPath: recipes.string)
+            let name = "00" + (try #require(names.first))
+            let stray = recipes.appending(name)
+            try stray.write("stray")
+            for _ in 0..<2 {
+                let findings = try graphctl.run(["check"]).text
+                #expect(findings.contains("recipes/\(name)"))
+                #expect(findings.contains("foreign_file") && !findings.contains("unowned"))
+                try graphctl.succeed("gc")
+                #expect(try stray.exists)
+                if try graphctl.succeed("ls", "-q").text != "" { try graphctl.succeed("rm", id) }
+            }
+        }
+    }
+
+    @Test(arguments: DriverUnderTest.usable)
     func `an applied tar comes back byte for byte`(_ subject: DriverUnderTest) throws {
         let dialects = [
             ["--format=v7", "--exclude=*nnn*", "--exclude=long-link"],

@@ -9,7 +9,7 @@ import SystemPackage
 struct UnmountCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "unmount",
-        abstract: "Takes one mount of a layer back, and prints the path.",
+        abstract: "Unmounts a layer, and prints the path.",
         aliases: ["umount"])
 
     @Argument(

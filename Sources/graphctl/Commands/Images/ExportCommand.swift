@@ -10,7 +10,7 @@ import GraphSystem
 
 struct ExportCommand: GraphCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Writes images, so that other tools read them.",
+        commandName: "export", abstract: "Writes images in formats that other tools read.",
         discussion: """
             The destination is oci:DIRECTORY[:NAME], to which images are added where it is a layout, \
             oci-archive:FILE[:NAME] or docker-archive:FILE[:NAME]. Images keep their ids, and their \

@@ -21,7 +21,7 @@ struct ImagesCommand: GraphCommand {
     var attempt: String { "images" }
 
     func run(_ session: Session) throws(DriverError) {
-        let images = try session.store().images()
+        let images = try session.store().images.all()
         if quiet && !global.json {
             for image in images { try session.output.print(image.id.hex) }
             return
@@ -50,7 +50,8 @@ struct ImagesCommand: GraphCommand {
 
 struct TagCommand: GraphCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tag", abstract: "Gives an image one more name, which another image loses.")
+        commandName: "tag",
+        abstract: "Adds a name to an image, and removes it from the image that had it.")
 
     @Argument(help: "The image.", completion: .image)
     var image: String
@@ -63,7 +64,7 @@ struct TagCommand: GraphCommand {
     var attempt: String { "tag \(image)" }
 
     func run(_ session: Session) throws(DriverError) {
-        let tagged = try session.store().tag(image, as: name)
+        let tagged = try session.store().images.tag(image, as: name)
         if global.json { try session.output.print(tagged.json) }
     }
 }
@@ -71,7 +72,7 @@ struct TagCommand: GraphCommand {
 struct UntagCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "untag",
-        abstract: "Takes a name from its image, which stays even without a name.")
+        abstract: "Removes a name from its image, which stays even without a name.")
 
     @Argument(help: "The name.", completion: .image)
     var name: String
@@ -81,7 +82,7 @@ struct UntagCommand: GraphCommand {
     var attempt: String { "untag \(name)" }
 
     func run(_ session: Session) throws(DriverError) {
-        let untagged = try session.store().untag(name)
+        let untagged = try session.store().images.untag(name)
         if global.json { try session.output.print(untagged.json) }
     }
 }

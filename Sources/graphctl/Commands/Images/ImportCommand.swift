@@ -12,7 +12,7 @@ import SystemPackage
 struct ImportCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Brings an image into the store, and prints its id.",
+        abstract: "Imports an image, and prints its id.",
         discussion: """
             The source is a docker-archive, an oci-archive (both may be compressed), the directory of \
             an OCI layout or of skopeo's dir:, or the files of a docker-archive; with or without the \

@@ -8,7 +8,7 @@ import GraphStore
 struct InspectCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Prints all that is known of a layer or an image, as JSON.")
+        abstract: "Prints everything known about a layer or an image, as JSON.")
 
     @Argument(help: "The layer or image.", completion: .layerOrImage)
     var layer: String
@@ -31,7 +31,7 @@ struct InspectCommand: GraphCommand {
         guard case .object(var members) = layer.json else { return }
         members["chain"] = JSON(try store.chain(of: layer.id)) { .string($0.id) }
         members["children"] = JSON(try store.children(of: layer.id)) { .string($0.id) }
-        members["images"] = JSON(try store.images(over: layer)) { JSON($0.id) }
+        members["images"] = JSON(try store.images.over(layer)) { JSON($0.id) }
         members["mounts"] = JSON(try store.mounted(layer.id), \.json)
         try session.output.print(.object(members))
     }
@@ -43,7 +43,8 @@ struct InspectCommand: GraphCommand {
         let chain = try image.top.map { (top) throws(DriverError) in try store.chain(of: top) }
         members["chain"] = JSON(chain ?? []) { .string($0.id) }
         members["configuration"] =
-            image.hasConfiguration ? JSON(document: try store.configuration(of: image)) : .null
+            image.hasConfiguration
+            ? JSON(document: try store.images.configuration(of: image)) : .null
         try session.output.print(.object(members))
     }
 }

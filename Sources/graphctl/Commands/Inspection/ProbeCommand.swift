@@ -11,8 +11,8 @@ import SystemPackage
 struct ProbeCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "probe",
-        abstract: "Tries what each driver needs from this machine, below the root.",
-        discussion: "With --driver only that one is tried. Leaves nothing behind.")
+        abstract: "Tests what each driver needs from this machine, below the root.",
+        discussion: "With --driver only that one is tried. Leaves nothing on disk.")
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 

@@ -7,7 +7,7 @@ import GraphStore
 
 struct TreeCommand: GraphCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tree", abstract: "Shows which layer stands on which.")
+        commandName: "tree", abstract: "Shows the tree of layers.")
 
     @Flag(name: .customLong("no-trunc"), help: "Do not shorten digests and long names.")
     var isWhole = false
@@ -25,7 +25,7 @@ struct TreeCommand: GraphCommand {
             try session.output.print(JSON(Self.forest(layers, children)) { $0 })
         } else {
             // A store from before images were recorded is shown without their names.
-            let images = (try? store.images()) ?? []
+            let images = (try? store.images.all()) ?? []
             let names = Dictionary(grouping: images) { $0.top ?? "" }
             try draw(children, names.mapValues { $0.flatMap(\.names) }, session.output)
         }

@@ -9,7 +9,7 @@ import GraphStore
 struct ApplyCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply",
-        abstract: "Makes a committed layer from a layer tar, and prints its id.",
+        abstract: "Creates a committed layer from a layer tar, and prints its id.",
         discussion: """
             The tar may be compressed with gzip or zstd. Applying a tar that the store has on the \
             same parent, under the same id if one is given, adds nothing but the labels.

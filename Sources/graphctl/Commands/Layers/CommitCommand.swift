@@ -8,7 +8,7 @@ import GraphStore
 struct CommitCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "commit",
-        abstract: "Seals a writable layer, so that it can be a parent, and prints its id.")
+        abstract: "Commits a writable layer, so that it can be a parent, and prints its id.")
 
     @Argument(help: "The writable layer.", completion: .layer)
     var layer: String

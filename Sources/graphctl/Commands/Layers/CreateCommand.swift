@@ -8,7 +8,7 @@ import GraphSystem
 
 struct CreateCommand: GraphCommand {
     static let configuration = CommandConfiguration(
-        commandName: "create", abstract: "Makes a writable layer, and prints its id.")
+        commandName: "create", abstract: "Creates a writable layer, and prints its id.")
 
     @Option(help: "The layer's id; default: a random one.")
     var id: String?

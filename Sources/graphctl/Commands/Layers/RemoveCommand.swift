@@ -9,7 +9,7 @@ import GraphStore
 struct RemoveCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm",
-        abstract: "Removes layers and images, and prints what went.",
+        abstract: "Removes layers and images, and prints their ids.",
         discussion: """
             A layer that is mounted, that is the parent of another or an image's topmost is refused. \
             Layers of one chain may be named in any order. Of an image its layers go, too, as far as \
@@ -44,7 +44,7 @@ struct RemoveCommand: GraphCommand {
 struct RemoveImageCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "rmi",
-        abstract: "Removes images, and prints what went.",
+        abstract: "Removes images, and prints what was removed.",
         discussion: """
             The layers that only an image used go with it. Of an image with several names only the \
             name that is given goes.
@@ -66,7 +66,7 @@ struct RemoveImageCommand: GraphCommand {
         let store = try session.store()
         var removal = Removal(store, session)
         removal.remove(images) { (reference) throws(DriverError) in
-            .image(try store.image(reference))
+            .image(try store.images.find(reference))
         }
         try removal.report(attempt: "rmi")
         if removal.hasRemovedLayers && !keepsSpace { session.reclaim(store) }

@@ -8,7 +8,7 @@ import GraphStore
 struct ViewCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "view",
-        abstract: "Makes a read-only view of a committed layer, or of nothing, and prints its id.")
+        abstract: "Creates a read-only view of a layer, or of an empty tree, and prints its id.")
 
     @Option(
         help: ArgumentHelp(

@@ -9,7 +9,7 @@ import SystemPackage
 struct BedCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "bed",
-        abstract: "Shows, grows or detaches the filesystem that a store brought along.")
+        abstract: "Shows, grows or detaches the loop image of a store.")
 
     enum Action: String, CaseIterable, ExpressibleByArgument {
         case status, grow, detach

@@ -10,7 +10,7 @@ import SystemPackage
 struct CheckCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Compares records, disk and kernel, and prints what differs.",
+        abstract: "Compares records, disk and kernel, and prints the differences.",
         discussion: """
             Changes nothing. Ends with status 2 when a record is wrong or data are lost, and with 0 \
             when there is only something to clear, which gc does.

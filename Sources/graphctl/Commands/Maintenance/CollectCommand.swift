@@ -8,7 +8,7 @@ import GraphStore
 struct CollectCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",
-        abstract: "Removes what nothing owns, and prints what that was.")
+        abstract: "Removes orphans and what dead processes left, and prints them.")
 
     @Flag(help: "Only print what would be removed.")
     var dryRun = false

@@ -9,7 +9,7 @@ import SystemPackage
 struct InitCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
-        abstract: "Makes a store, and prints its id.",
+        abstract: "Creates a store, and prints its id.",
         discussion: """
             create, apply and import make one, too. With --bed the store lies in an image of a \
             filesystem on which files can share blocks, whatever the filesystem below is: the first \

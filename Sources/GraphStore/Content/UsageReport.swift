@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphCore
+import GraphSystem
+import SystemPackage
+
+/// Tells what a store is, and what its layers take.
+struct UsageReport: Sendable {
+    let catalog: Catalog
+    let driver: any Driver
+    let registry: MountRegistry
+    let bed: Bed?
+    let paths: StorePaths
+    /// The root that the caller named.
+    let root: FilePath
+    let storeID: String
+    let isReadOnly: Bool
+    let durability: Durability
+
+    /// The space that a layer takes: recorded for a committed layer, measured now for an active one.
+    func usage(of reference: String) throws(DriverError) -> StoredUsage {
+        let (record, below) = try catalog.consistent("look for layer \(reference)") {
+            let queries = LayerQueries($0)
+            let record = try queries.layer(reference)
+            return (record, try queries.recordedUsage(below: record.number))
+        }
+        let own = try ownUsage(of: record)
+        return StoredUsage(own: own, total: own + below)
+    }
+
+    /// The space that every layer takes, and what is left on the store's filesystem.
+    func diskUsage() throws(DriverError) -> DiskUsage {
+        let records = try catalog.consistent("list the layers") { try LayerQueries($0).visible() }
+        var children: [LayerNumber: Int] = [:]
+        for parent in records.compactMap(\.parent) { children[parent, default: 0] += 1 }
+        var used = LayerUsage()
+        var entries: [DiskUsage.Entry] = []
+        for record in records {
+            let usage: LayerUsage?
+            do throws(DriverError) {
+                usage = try ownUsage(of: record)
+            } catch  where error.code == .layerNotFound {
+                usage = nil
+            }
+            if let usage { used = used + usage }
+            entries.append(
+                DiskUsage.Entry(
+                    layer: record.layer, usage: usage, children: children[record.number] ?? 0))
+        }
+        let filesystem = try filesystem()
+        return DiskUsage(
+            layers: entries, used: used, filesystemBytes: filesystem.totalBytes,
+            availableBytes: try availableBytes(filesystem),
+            filesystemInodes: filesystem.totalInodes,
+            freeInodes: filesystem.freeInodes)
+    }
+
+    /// What the store is and holds.
+    func info() throws(DriverError) -> StoreInfo {
+        let (version, kinds) = try catalog.consistent("read the store at \(paths.root)") {
+            (try Schema.version($0), try LayerQueries($0).counts())
+        }
+        return StoreInfo(
+            root: root, runRoot: paths.runRoot, storeID: storeID, driver: driver.name,
+            capabilities: driver.capabilities, formatVersion: version, isReadOnly: isReadOnly,
+            durability: durability, filesystem: try filesystem().typeName,
+            committedLayers: kinds[.committed] ?? 0, activeLayers: kinds[.active] ?? 0,
+            views: kinds[.view] ?? 0, mountedLayers: try registry.mountedLayerCount(),
+            bed: try bed?.status())
+    }
+
+    /// On a bed no more than is left below it.
+    private func availableBytes(_ filesystem: FilesystemStatus) throws(DriverError) -> UInt64 {
+        guard let bed else { return filesystem.availableBytes }
+        return min(filesystem.availableBytes, try bed.status().hostAvailableBytes)
+    }
+
+    private func ownUsage(of record: LayerRecord) throws(DriverError) -> LayerUsage {
+        switch record.layer.kind {
+        case .view: return LayerUsage()
+        case .committed:
+            if let usage = record.layer.usage { return usage }
+        case .active: break
+        }
+        return try driver.usage(of: record.number, above: try catalog.parents(of: record))
+    }
+
+    private func filesystem() throws(DriverError) -> FilesystemStatus {
+        try attempting(
+            "look at \(paths.root)",
+            try Directory(opening: paths.root).descriptor.filesystem())
+    }
+}
+
+extension LayerUsage {
+    /// Adds two measurements; what damaged records say may be more than there is a number for.
+    static func + (left: LayerUsage, right: LayerUsage) -> LayerUsage {
+        LayerUsage(
+            bytes: sum(left.bytes, right.bytes), inodes: sum(left.inodes, right.inodes))
+    }
+
+    private static func sum(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        let (sum, overflow) = left.addingReportingOverflow(right)
+        return overflow ? .max : sum
+    }
+}

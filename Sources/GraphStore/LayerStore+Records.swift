@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import GraphArchive
+public import GraphCore
+
+extension LayerStore {
+    /// Finds a layer by its id or by a prefix that no other id has, or the topmost layer of an image, by
+    /// what ``referent(_:)`` takes.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/layerNotFound``, or
+    ///   ``GraphCore/DriverError/Code/invalidArgument`` when several ids begin so.
+    public func layer(_ reference: String) throws(DriverError) -> Layer {
+        try catalog.layer(reference)
+    }
+
+    /// Lists the layers whose labels satisfy all filters, oldest first.
+    public func layers(matching labels: [LabelFilter] = []) throws(DriverError) -> [Layer] {
+        try catalog.layers(matching: labels)
+    }
+
+    /// Lists the layers that have a layer as parent, oldest first.
+    public func children(of reference: String) throws(DriverError) -> [Layer] {
+        try catalog.children(of: reference)
+    }
+
+    /// Lists a layer and all below it, nearest first.
+    public func chain(of reference: String) throws(DriverError) -> [Layer] {
+        try catalog.ancestry(of: reference)
+    }
+
+    /// Finds the committed layer that has a chain and bears it as its id.
+    ///
+    /// Layers with ids of their own are not found: whoever named them may remove them.
+    public func findCommitted(chainID: Digest) throws(DriverError) -> Layer? {
+        try catalog.findCommitted(chainID: chainID)
+    }
+
+    /// Changes labels, and returns the layer with what it has then.
+    ///
+    /// A key with nil loses its label.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` beyond ``LabelLimits``.
+    public func setLabels(
+        of reference: String, _ changes: [String: String?]
+    ) throws(DriverError) -> Layer {
+        try access.require("label layer \(reference)")
+        return try catalog.setLabels(of: reference, changes)
+    }
+
+    /// Finds what a word names: the layer that has it as id, else the image that it is a name of, else
+    /// the layer or the image whose id begins so.
+    public func referent(_ reference: String) throws(DriverError) -> Referent {
+        try catalog.consistent("look for \(reference)") { connection in
+            let queries = LayerQueries(connection)
+            switch try queries.named(reference) {
+            case .layer(let record): return .layer(record.layer)
+            case .image(let id):
+                return .image(
+                    try ImageRecords.found(try ImageQueries(connection).image(id), reference))
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import GraphArchive
+import GraphCore
+
+/// What is known of a tar that has been unpacked.
+///
+/// It goes from the thread that unpacked to the one that records, and is never at both.
+struct UnpackedTar: @unchecked Sendable {
+    let digest: Digest
+    let byteCount: UInt64
+    let recipe: PendingRecipe
+    let warnings: [LayerWarning]
+    var timings: WorkTimings
+
+    /// Refuses a tar that is not the one that was meant.
+    func require(_ wanted: Digest) throws(DriverError) {
+        if digest != wanted {
+            throw DriverError(
+                .digestMismatch, "the layer's digest is \(digest), not \(wanted)")
+        }
+    }
+}

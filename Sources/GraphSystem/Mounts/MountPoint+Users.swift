@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+public import SystemPackage
+
+extension MountPoint {
+    /// What is mounted below a place, innermost last.
+    public static func all(below target: FilePath) -> [RawPath] {
+        let below = RawPath(target).appending("")
+        return ((try? all()) ?? []).filter { $0.hasPrefix(below) }
+    }
+
+    /// The processes that keep a mount busy, as far as they may be looked at.
+    public static func processes(using target: FilePath) -> [Int] {
+        let prefix = RawPath(target)
+        let below = prefix.appending("")
+        func isInside(_ path: RawPath?) -> Bool {
+            path.map { $0 == prefix || $0.hasPrefix(below) } ?? false
+        }
+        guard let names = try? Directory(opening: "/proc").listing() else { return [] }
+        return names.compactMap { entry in
+            guard let process = Int(entry.name.description),
+                let folder = try? Directory(opening: FilePath("/proc/\(process)"))
+            else { return nil }
+            if isInside(try? folder.readLink("cwd")) || isInside(try? folder.readLink("root")) {
+                return process
+            }
+            guard let files = try? folder.openDirectory("fd"), let open = try? files.listing()
+            else { return nil }
+            return open.contains { isInside(try? files.readLink($0.name)) } ? process : nil
+        }
+    }
+}
