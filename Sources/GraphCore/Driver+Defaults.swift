@@ -11,6 +11,8 @@ extension Driver {
 
     public static var livesOnBed: Bool { true }
 
+    public static var optionPrefix: String { name }
+
     public func reopen(_ layer: LayerNumber) throws(DriverError) {}
 
     public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool { false }

@@ -39,6 +39,10 @@ public protocol Driver: Sendable {
     /// that the store brings along is of use to them.
     static var livesOnBed: Bool { get }
 
+    /// What the keys of its options begin with, before a dot, where that is not the driver's name: then other
+    /// drivers do not hear of them.
+    static var optionPrefix: String { get }
+
     /// Opens the driver's part of a store, making its folder when it is missing.
     ///
     /// - Parameters:

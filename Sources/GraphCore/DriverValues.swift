@@ -145,21 +145,25 @@ public struct DriverOptions: Hashable, Sendable {
                 .invalidArgument, "driver \(driver) has no option \(key); \(list)")
         }
     }
+
     /// What the option `mountopt` asks of every mount of a layer: some of `nodev`, `nosuid` and
-    /// `noexec`, with commas between.
+    /// `noexec`, with commas between; and what holds for the driver anyway.
     ///
     /// - Throws: ``DriverError/Code/invalidArgument`` for others, naming these.
-    package func mountAttributes(driver: String) throws(DriverError) -> MountAttributes {
+    package func mountAttributes(
+        driver: String, besides fixed: [String] = []
+    ) throws(DriverError) -> MountAttributes {
         let known: [String: MountAttributes] = [
             "nodev": .noDevices, "nosuid": .noSetID, "noexec": .noExecution,
         ]
         var attributes: MountAttributes = []
         for option in (values["mountopt"] ?? "").split(separator: ",") {
+            if fixed.contains(String(option)) { continue }
             guard let attribute = known[String(option)] else {
                 throw DriverError(
                     .invalidArgument,
                     "driver \(driver): mountopt does not take \(option); it takes "
-                        + known.keys.sorted().joined(separator: ", "))
+                        + (known.keys.sorted() + fixed).joined(separator: ", "))
             }
             attributes.insert(attribute)
         }

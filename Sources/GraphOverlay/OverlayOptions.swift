@@ -12,10 +12,6 @@ struct OverlayOptions: Hashable, Sendable {
     /// What layers may hold that are changed from now on, from `metacopy` and `redirect_dir`.
     var references: References = []
 
-    private static let attributeNames: [String: MountAttributes] = [
-        "nodev": .noDevices, "nosuid": .noSetID, "noexec": .noExecution,
-    ]
-
     /// Options that `mountopt` may repeat because they are set anyway.
     private static let fixed = [
         "index=off", "metacopy=off", "redirect_dir=off", "redirect_dir=nofollow", "xino=off",
@@ -39,18 +35,10 @@ struct OverlayOptions: Hashable, Sendable {
         } else if redirects == true {
             references = .redirects
         }
+        attributes = try options.mountAttributes(
+            driver: OverlayLayout.driver, besides: Self.fixed)
         for option in (options.values["mountopt"] ?? "").split(separator: ",") {
-            if let attribute = Self.attributeNames[String(option)] {
-                attributes.insert(attribute)
-            } else if !Self.fixed.contains(String(option)) {
-                let known = Self.attributeNames.keys.sorted() + Self.fixed
-                throw DriverError(
-                    .invalidArgument,
-                    "driver overlay: mountopt does not take \(option); it takes "
-                        + known.joined(separator: ", "))
-            } else {
-                try checkAgreement(of: option)
-            }
+            try checkAgreement(of: option)
         }
     }
 

@@ -153,8 +153,8 @@ public final class LayerStore: Sendable {
             blobs: blobs, registry: registry, owner: owner, access: access, bed: bed)
         collection = GarbageCollection(
             check: checking, recovery: recovery, catalog: catalog, orphans: orphans, blobs: blobs,
-            registry: registry, driver: driver, recipes: recipes, evidence: evidence,
-            access: access, space: space, bed: bed)
+            use: use, driver: driver, recipes: recipes, evidence: evidence, access: access,
+            space: space, bed: bed)
         recovery.runOnOpening()
     }
 }

@@ -317,19 +317,18 @@ struct StoreOpening {
 
     /// Opens the driver with the options that are meant for it.
     private func openDriver(_ type: any Driver.Type) throws(DriverError) -> any Driver {
-        let others = Set(drivers.map { $0.name }).subtracting([type.name])
+        let others = Set(drivers.flatMap { [$0.name, $0.optionPrefix] })
+            .subtracting([type.name, type.optionPrefix])
         var values: [String: String] = [:]
-        for (key, value) in configuration.options {
-            guard let dot = key.firstIndex(of: ".") else {
-                values[key] = value
-                continue
-            }
-            let prefix = String(key[..<dot])
-            if prefix == type.name {
-                values[String(key[key.index(after: dot)...])] = value
-            } else if !others.contains(prefix) {
-                values[key] = value
-            }
+        // The key of one driver says more than the same key of all: it comes last.
+        let prefix = type.name + "."
+        for (key, value) in configuration.options where !key.hasPrefix(prefix) {
+            let first = key.firstIndex(of: ".").map { String(key[..<$0]) }
+            if let first, others.contains(first) { continue }
+            values[key] = value
+        }
+        for (key, value) in configuration.options where key.hasPrefix(prefix) {
+            values[String(key.dropFirst(prefix.count))] = value
         }
         return try type.init(
             root: paths.root, options: DriverOptions(values), readOnly: isReadOnly)

@@ -35,6 +35,12 @@ import Testing
         expect(.invalidArgument) { () throws(DriverError) in
             try fixture.open(options: ["nobody.depth": "1"])
         }
+        // Whatever order a dictionary has in this process, the driver's own key wins.
+        for depth in 2..<40 {
+            let store = try fixture.open(
+                options: ["folder.depth": "\(depth)", "depth": "1", "other.depth": "9"])
+            #expect(store.driver.capabilities.depthMax == depth)
+        }
     }
 
     @Test func `a store is for its owner alone`() throws {

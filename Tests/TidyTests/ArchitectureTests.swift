@@ -58,6 +58,20 @@ import Testing
         for type in types { #expect(Self.declares(sources, type), "there is no \(type)") }
     }
 
+    @Test func `what the page says to decide something is there`() throws {
+        let (page, sources) = (try Self.page("ARCHITECTURE.md"), try Self.sources())
+        let start = try #require(page.range(of: "### Where is it decided?")).upperBound
+        let end = try #require(page.range(of: "### Locks, in the order")).lowerBound
+        let functions = page[start..<end].matches(of: /`([A-Z]\w+)\.(\w+)/)
+        #expect(functions.count >= 9)
+        for found in functions where found.2 != "swift" {
+            #expect(Self.declares(sources, String(found.1)), "\(found.0)")
+            let function = String(found.2)
+            #expect(
+                sources.contains(function == "init" ? "init(" : "func \(function)("), "\(found.0)")
+        }
+    }
+
     @Test func `the facade of the store has no more than its verbs`() throws {
         let files = try TidyTests.files(in: ["Sources/GraphStore"], ["swift"])
             .filter { $0.0.contains("/LayerStore") }

@@ -16,6 +16,7 @@ public import SystemPackage
 public final class DeviceMapperDriver: Driver {
     public static let name = DeviceMapperLayout.driver
     public static let livesOnBed = false
+    public static let optionPrefix = "dm"
 
     let folders: LayerFolders
     let options: DeviceMapperOptions

@@ -39,7 +39,7 @@ struct LayerUseGuard: Sendable {
             switch state {
             case .live: targets.append(try registry.place(of: mount).string)
             case .elsewhere(let keeper): throw Self.inOtherNamespace(layer, keeper)
-            case .gone, .interrupted: lost.append(mount)
+            case .lost: lost.append(mount)
             }
         }
         if targets.isEmpty {
@@ -74,6 +74,18 @@ struct LayerUseGuard: Sendable {
             throw DriverError(
                 .layerInUse,
                 "layer \(layer.id) is in use \(use.holder), and cannot be \(step.done)")
+        }
+    }
+
+    /// Forgets the records of mounts that have ended, but not of a layer that is still in use where it was
+    /// unmounted by hand: without its record fewer uses of it would be looked for.
+    func forgetStale() throws(DriverError) {
+        try registry.forgetStale { (number) throws(DriverError) in
+            guard let record = try catalog.record(of: number), record.layer.kind != .view else {
+                return false
+            }
+            return try driver.unrecordedUse(of: number, before: .removing, hasLostMount: true)
+                != nil
         }
     }
 

@@ -96,14 +96,16 @@ final class MountRegistry: Sendable {
         case elsewhere(String)
         /// Its maker died over it, or is at it: who holds the layer's lock knows which.
         case interrupted
-        /// The kernel has it no more. `isOurs`: it was of this namespace, where somebody may use it still.
-        case gone(isOurs: Bool)
+        /// It was mounted in this namespace, and was unmounted by hand: lazily unmounted, it may be in use.
+        case lost
+        /// Its namespace or its device has ended, and with that every use of it.
+        case gone
 
         /// Whether the layer is there, wherever that is.
         var isMounted: Bool {
             switch self {
             case .live, .elsewhere: true
-            case .interrupted, .gone: false
+            case .interrupted, .lost, .gone: false
             }
         }
     }
@@ -112,10 +114,10 @@ final class MountRegistry: Sendable {
     func state(of mount: MountRecord, _ namespace: UInt64) throws(DriverError) -> State {
         if mount.isDevice {
             if mount.mountID == nil { return .interrupted }
-            return try driver.device(for: mount.layer) == nil ? .gone(isOurs: false) : .live
+            return try driver.device(for: mount.layer) == nil ? .gone : .live
         }
         if mount.namespace != namespace {
-            guard let keeper = try keeper(of: mount) else { return .gone(isOurs: false) }
+            guard let keeper = try keeper(of: mount) else { return .gone }
             return .elsewhere(keeper)
         }
         guard let id = mount.mountID else { return .interrupted }
@@ -123,22 +125,33 @@ final class MountRegistry: Sendable {
         // It may be there, with something else mounted over it.
         let exists = try attempting(
             "ask for the mount at \(mount.target)", try MountPoint.exists(mountID: id))
-        return exists ?? false ? .live : .gone(isOurs: true)
+        return exists ?? false ? .live : .lost
     }
 
-    /// The records of a layer with what the kernel says of them, after what dead processes left of others was
-    /// cleared: interrupted ones, and those that are gone and of no use; the caller holds the layer's lock.
+    /// What is left to decide of a record once the others were cleared.
+    enum Remaining {
+        case live
+        case elsewhere(String)
+        case lost
+    }
+
+    /// The records of a layer with what the kernel says of them, after interrupted ones and those that are
+    /// gone were cleared; the caller holds the layer's lock.
+    ///
+    /// Lost ones are forgotten by who has made sure that the layer is not in use, and until then tell the
+    /// driver to look closely.
     func reconcile(
         _ layer: LayerNumber, _ namespace: UInt64
-    ) throws(DriverError) -> [(mount: MountRecord, state: State)] {
+    ) throws(DriverError) -> [(mount: MountRecord, state: Remaining)] {
         guard let table = try tableIfAny() else { return [] }
-        var found: [(mount: MountRecord, state: State)] = []
+        var found: [(mount: MountRecord, state: Remaining)] = []
         for mount in try table.records(of: layer) {
-            let state = try state(of: mount, namespace)
-            switch state {
-            case .live, .elsewhere, .gone(isOurs: true): found.append((mount, state))
+            switch try state(of: mount, namespace) {
+            case .live: found.append((mount, .live))
+            case .elsewhere(let keeper): found.append((mount, .elsewhere(keeper)))
+            case .lost: found.append((mount, .lost))
             case .interrupted: try clearInterrupted(mount)
-            case .gone(isOurs: false): try forget([mount])
+            case .gone: try forget([mount])
             }
         }
         return found
@@ -168,16 +181,22 @@ final class MountRegistry: Sendable {
         try forget([mount])
     }
 
-    /// Forgets all records of which the kernel has no mount, layer by layer.
-    func forgetStale() throws(DriverError) {
+    /// Forgets all records of which the kernel has no mount, layer by layer; those that are lost unless
+    /// their layer is in use.
+    func forgetStale(
+        unlessUsed isUsed: (LayerNumber) throws(DriverError) -> Bool
+    ) throws(DriverError) {
         guard let table = try tableIfAny() else { return }
         defer { withExtendedLifetime(table) {} }
         let namespace = try currentNamespace()
         for layer in Set(try table.all().map(\.layer)) {
             try locks.with(layer) { () throws(DriverError) in
+                var lost: [MountRecord] = []
                 for (mount, state) in try reconcile(layer, namespace) {
-                    if case .gone = state { try forget([mount]) }
+                    if case .lost = state { lost.append(mount) }
                 }
+                if lost.isEmpty { return }
+                if try !isUsed(layer) { try forget(lost) }
             }
         }
     }
@@ -188,8 +207,11 @@ final class MountRegistry: Sendable {
         let namespace = try currentNamespace()
         var stale: [MountRecord] = []
         for mount in try table.all() {
+            switch try state(of: mount, namespace) {
+            case .lost, .gone: stale.append(mount)
             // An interrupted one may be going on; its lock would tell.
-            if case .gone = try state(of: mount, namespace) { stale.append(mount) }
+            case .live, .elsewhere, .interrupted: continue
+            }
         }
         return stale
     }

@@ -58,8 +58,8 @@ struct Mounting: Sendable {
 
     /// The mounts of a layer that the kernel still has, in this namespace.
     ///
-    /// Those that somebody else took away are added to `lost`, and are forgotten by whoever has made sure that
-    /// nobody uses them still; of a layer that is only read they are forgotten here.
+    /// Those that were unmounted by hand are added to `lost`, for who makes sure that they are not in use to
+    /// forget; of a layer that is only read they are forgotten here.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/layerInUse`` when a layer that is to be mounted
     ///   writable is mounted in another namespace, be there a process in it or not.
@@ -75,7 +75,7 @@ struct Mounting: Sendable {
                 if isWritable && isMounting {
                     throw LayerUseGuard.inOtherNamespace(record.layer, keeper)
                 }
-            case .gone, .interrupted:
+            case .lost:
                 if isWritable { lost.append(mount) } else { try registry.forget([mount]) }
             }
         }

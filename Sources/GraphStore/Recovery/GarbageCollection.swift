@@ -12,7 +12,7 @@ struct GarbageCollection: Sendable {
     let catalog: Catalog
     let orphans: OrphanSearch
     let blobs: KeptBlobs
-    let registry: MountRegistry
+    let use: LayerUseGuard
     let driver: any Driver
     let recipes: RecipeFolder
     let evidence: RecordEvidence
@@ -38,7 +38,7 @@ struct GarbageCollection: Sendable {
             try recipes.remove(orphan.number)
         }
         try blobs.removeUnnamed()
-        try registry.forgetStale()
+        try use.forgetStale()
         _ = try space.reclaim(observer: observer)
         bed?.giveBack()
         return findings

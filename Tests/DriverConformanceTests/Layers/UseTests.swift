@@ -61,6 +61,9 @@ struct UseTests {
         try use.withLayer { store in
             let holder = try LayerHolder(hold, of: store.place)
             try MountPoint(store.place).unmount(detaching: true)
+            // Neither forgets that the mount was lost as long as it is in use.
+            #expect(try store.command.run(["unmount", "c"]).status == 1)
+            _ = try store.command.run(["gc"])
             try store.requireRefusals(
                 naming: use.namesProcesses ? "process \(holder.id)" : nil,
                 isMountRefused: !use.isDevice)
