@@ -122,7 +122,7 @@ private struct Session {
             }
         case let items as [Any]: return items.map { normal($0, key: key) }
         case let text as String:
-            if ["message", "error", "hint", "errno", "filesystem"].contains(key) {
+            if ["message", "error", "hint", "errno", "filesystem", "warnings"].contains(key) {
                 return "SENTENCE"
             }
             return normal(text)
