@@ -214,13 +214,13 @@ public final class DeviceMapper: Sendable {
     /// Makes sure that a device has a node in `/dev/mapper`: whoever was to see to it may have died, and
     /// a udevd may give no answer.
     func ensureNode(of name: String) throws(SyscallError) {
-        if !library.isUdevRunning { return try run(.makeNodes, name) }
         let (link, device) = try link(of: name)
-        guard let device else { return }
+        let nodes = try Directory(opening: Self.nodes)
+        guard let device, try nodes.statusIfPresent(of: link) == nil else { return }
+        if !library.isUdevRunning { return try run(.makeNodes, name) }
         do throws(SyscallError) {
             // As udev makes it, which then takes it for its own.
-            try Directory(opening: Self.nodes).makeSymbolicLink(
-                link, to: RawPath("../dm-\(device.number.minor)"))
+            try nodes.makeSymbolicLink(link, to: RawPath("../dm-\(device.number.minor)"))
         } catch  where error.errno == .fileExists {
             // udev has made it.
         }
