@@ -100,7 +100,7 @@ import Testing
             let warnings = [
                 ["this host's", ": 4, first system.nfs4_acl of /a0"],
                 ["no place for: 8, first com.apple.provenance of /a0"],
-                ["no file or directory: 2, first user.kept of /a6"],
+                ["links, devices and the like: 2, first user.kept of /a6"],
             ]
             try store.withLayer(of: tar, warnings: warnings) { layer in
                 try store.command.withView(of: layer) { (place: FilePath) throws in
