@@ -19,7 +19,7 @@ skopeo_there() { skopeo --insecure-policy --tmpdir "$stores" "$@"; }
 start_docker() {
     local try
     mkdir -p "$stores/docker-config"
-    dockerd --data-root "$stores/docker" --exec-root "$stores/docker-run" --pidfile "$stores/docker.pid" \
+    dockerd --data-root "$stores/docker" --exec-root "$short/docker-run" --pidfile "$stores/docker.pid" \
         --host "unix://$stores/docker.sock" --storage-driver vfs --bridge none --iptables=false \
         --ip6tables=false >"$stores/dockerd.log" 2>&1 &
     daemon=$!
