@@ -11,8 +11,9 @@ import Testing
 /// Archives and layers with all that is odd: another tool is the judge of how they are unpacked, and every
 /// driver of what another has written.
 @Suite(.serialized) struct OddArchiveTests {
-    private static var archives: Int { SeededGenerator.isSoak ? 5_000 : 200 }
-    private static var histories: Int { SeededGenerator.isSoak ? 1_000 : 20 }
+    private static let archives = 5_000
+    // In a user namespace the same drivers leave more out; a sample shows that.
+    private static var histories: Int { Machine.isInUserNamespace ? 20 : 1_000 }
 
     @Test(.enabled(if: !Machine.isInUserNamespace, "umoci unpacks as root"))
     func `odd archives are unpacked as umoci does, but for what the policy says`() throws {
