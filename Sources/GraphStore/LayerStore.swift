@@ -138,13 +138,11 @@ public final class LayerStore: Sendable {
         removal = RemoveOperation(
             catalog: catalog, pending: pending, driver: driver, recipes: recipes, use: use,
             recovery: recovery, locks: locks, owner: owner, access: access, space: space, log: log)
-        chaining = ChainOperation(
-            operation: applying, removal: removal, catalog: catalog, access: access, space: space)
-        let imageRemoval = RemoveImageOperation(
-            layers: removal, blobs: blobs, catalog: catalog, pending: pending, driver: driver,
-            use: use, locks: locks, owner: owner, access: access, space: space, log: log)
+        chaining = ChainOperation(operation: applying, removal: removal)
         images = ImageRecords(
-            catalog: catalog, blobs: blobs, removal: imageRemoval, access: access, space: space)
+            catalog: catalog, blobs: blobs,
+            removal: RemoveImageOperation(layers: removal, blobs: blobs), access: access,
+            space: space)
         checking = StoreCheck(
             catalog: catalog, database: paths.database, driver: driver, recipes: recipes,
             orphans: orphans,

@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 import Foundation
+import Glibc
 import GraphArchive
 import GraphCore
 import GraphStore
@@ -24,8 +25,10 @@ struct PowerCutWorkerTests {
                 root: folder.appending("mounted/root"), runRoot: folder.appending("run"),
                 driver: subject.name),
             drivers: [subject.type], chooseDriver: { (_) throws(DriverError) in subject.type })
-        let journal = try #require(
-            FileHandle(forWritingAtPath: folder.appending("journal").string))
+        // Whole lines at the end, whatever the other workers write meanwhile.
+        let journal = open(folder.appending("journal").string, O_WRONLY | O_APPEND | O_CLOEXEC)
+        try #require(journal >= 0)
+        defer { close(journal) }
         var random = SeededGenerator(seed: SeededGenerator.runSeed)
         let name = "p\(ProcessInfo.processInfo.processIdentifier)"
         for round in 0... {
@@ -33,8 +36,8 @@ struct PowerCutWorkerTests {
             while try folder.appending("pause").exists { Thread.sleep(forTimeInterval: 0.02) }
             do throws(DriverError) {
                 try Self.step(store, "\(name)-\(round)", &random) { line in
-                    _ = try? journal.seekToEnd()
-                    try? journal.write(contentsOf: Data((line + "\n").utf8))
+                    let bytes = Array((line + "\n").utf8)
+                    #expect(Glibc.write(journal, bytes, bytes.count) == bytes.count)
                 }
             } catch {
                 // Others remove what this one builds on.

@@ -9,17 +9,14 @@ import GraphSystem
 struct ChainOperation: Sendable {
     let operation: ApplyOperation
     let removal: RemoveOperation
-    let catalog: Catalog
-    let access: WriteAccess
-    let space: FreeSpaceGuard
 
     /// Makes committed layers from the tars of a chain, each on the one before.
     func apply(
         chain layers: [ChainLayer], parent: String?, observer: WorkObserver
     ) throws(DriverError) -> [AppliedLayer] {
-        try access.require("apply layers")
+        try operation.access.require("apply layers")
         for layer in layers { try LabelLimits.check(layer.labels) }
-        return try space.withRoom(observer) { (observer) throws(DriverError) in
+        return try operation.space.withRoom(observer) { (observer) throws(DriverError) in
             try applyUnwatched(layers, parent, observer)
         }
     }
@@ -29,16 +26,17 @@ struct ChainOperation: Sendable {
     ) throws(DriverError) -> [AppliedLayer] {
         var applied: [AppliedLayer] = []
         do throws(DriverError) {
-            var top = try catalog.parentLayer(parent)
+            var top = try operation.catalog.parentLayer(parent)
             var room = DecoderRoom(isShared: true)
             while applied.count < layers.count {
                 let rest = layers[applied.count...]
                 if let diffID = rest.first?.diffID, let chainID = Digest.chainID(on: top, diffID),
-                    let present = try catalog.findCommitted(chainID: chainID)
+                    let present = try operation.catalog.findCommitted(chainID: chainID)
                 {
                     applied.append(
                         AppliedLayer(
-                            layer: try catalog.withLabels(rest.first?.labels ?? [:], present),
+                            layer: try operation.catalog.withLabels(
+                                rest.first?.labels ?? [:], present),
                             wasPresent: true, streamBytes: 0,
                             timings: WorkTimings()))
                 } else {
@@ -55,7 +53,7 @@ struct ChainOperation: Sendable {
             return applied
         } catch {
             rollBack(applied)
-            throw space.naming(error)
+            throw operation.space.naming(error)
         }
     }
 
@@ -69,6 +67,6 @@ struct ChainOperation: Sendable {
             // Somebody has built on it by now, or it is gone: what lies below it stays.
         }
         // With what the failed layer itself had unpacked.
-        _ = try? space.reclaim(observer: .none)
+        _ = try? operation.space.reclaim(observer: .none)
     }
 }

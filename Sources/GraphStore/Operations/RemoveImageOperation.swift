@@ -8,26 +8,18 @@ import GraphSystem
 
 /// Removes images, and the layers that only they used.
 struct RemoveImageOperation: Sendable {
+    /// Removes layers; what it works with is all that this needs beside blobs.
     let layers: RemoveOperation
     let blobs: KeptBlobs
-    let catalog: Catalog
-    let pending: PendingLayers
-    let driver: any Driver
-    let use: LayerUseGuard
-    let locks: LayerLocks
-    let owner: OperationOwner
-    let access: WriteAccess
-    let space: FreeSpaceGuard
-    let log: StoreLog
 
     /// Removes an image, and the layers that only it used.
     @discardableResult
     func removeImage(_ reference: String) throws(DriverError) -> RemovedImage {
-        try access.require("remove image \(reference)")
-        space.giveWay()
-        return try space.withReserve { () throws(DriverError) in
+        try layers.access.require("remove image \(reference)")
+        layers.space.giveWay()
+        return try layers.space.withReserve { () throws(DriverError) in
             let (id, chain) = try chain(ofImage: reference)
-            return try locks.with(chain[...]) { () throws(DriverError) in
+            return try layers.locks.with(chain[...]) { () throws(DriverError) in
                 let removed = try removeLocked(reference, id)
                 for layer in removed.layers { finishRemovalOfImage(layer) }
                 if removed.untagged == nil { forgetBlobs(of: removed.image) }
@@ -40,7 +32,7 @@ struct RemoveImageOperation: Sendable {
     private func chain(
         ofImage reference: String
     ) throws(DriverError) -> (id: String, layers: [LayerNumber]) {
-        try catalog.consistent("look for image \(reference)") { connection in
+        try layers.catalog.consistent("look for image \(reference)") { connection in
             let queries = ImageQueries(connection)
             let id = try queries.id(reference)
             guard let top = try queries.top(of: id) else { return (id, []) }
@@ -54,11 +46,11 @@ struct RemoveImageOperation: Sendable {
     ) throws(DriverError) -> RemovedImage {
         var unused: Set<LayerNumber> = []
         while true {
-            let records = try catalog.consistent("look for image \(reference)") {
+            let records = try layers.catalog.consistent("look for image \(reference)") {
                 try Self.layersOnly(of: id, $0)
             }
             for record in records where unused.insert(record.number).inserted {
-                try use.refuse(record, before: .removing)
+                try layers.use.refuse(record, before: .removing)
             }
             // Meanwhile the last user of one more layer may have gone.
             if let removed = try beginRemoval(reference, id, unused) { return removed }
@@ -89,8 +81,10 @@ struct RemoveImageOperation: Sendable {
     private func beginRemoval(
         _ reference: String, _ id: String, _ unused: Set<LayerNumber>
     ) throws(DriverError) -> RemovedImage? {
-        let owner = try self.owner.number()
-        return try catalog.write("remove image \(reference)", catalog.resultSynchronization) {
+        let owner = try layers.owner.number()
+        return try layers.catalog.write(
+            "remove image \(reference)", layers.catalog.resultSynchronization
+        ) {
             connection in
             let (queries, changes) = (ImageQueries(connection), ImageChanges(connection))
             let image = try ImageRecords.found(try queries.image(id), reference)
@@ -122,18 +116,21 @@ struct RemoveImageOperation: Sendable {
             let digests = image.manifests.flatMap { $0.layers.map(\.digest) }
             try blobs.removeUnnamed(among: Set(digests))
         } catch {
-            log.warn("could not remove the blobs of an image that was removed", nil, error)
+            layers.log.warn("could not remove the blobs of an image that was removed", nil, error)
         }
     }
 
     /// Takes a layer's bytes away; what fails is left to the next recovery.
     private func finishRemovalOfImage(_ layer: Layer) {
         do throws(DriverError) {
-            try space.withReserve { () throws(DriverError) in try driver.remove(layer.number) }
+            try layers.space.withReserve { () throws(DriverError) in
+                try layers.driver.remove(layer.number)
+            }
             layers.finishRemoval(layer.number)
         } catch {
-            log.warn("could not remove a layer of an image that was removed", layer.number, error)
-            pending.disown(layer.number)
+            layers.log.warn(
+                "could not remove a layer of an image that was removed", layer.number, error)
+            layers.pending.disown(layer.number)
         }
     }
 }
