@@ -17,31 +17,31 @@ import GraphSystem
         version: "0.1.0",
         groupedSubcommands: [
             CommandGroup(
-                name: "Layers:",
+                name: "Layers",
                 subcommands: [
                     CreateCommand.self, ViewCommand.self, CommitCommand.self, ApplyCommand.self,
                     LabelCommand.self, RemoveCommand.self,
                 ]),
             CommandGroup(
-                name: "Images:",
+                name: "Images",
                 subcommands: [
                     ImportCommand.self, ExportCommand.self, ImagesCommand.self, TagCommand.self,
                     UntagCommand.self,
                     RemoveImageCommand.self,
                 ]),
             CommandGroup(
-                name: "Content:",
+                name: "Content",
                 subcommands: [
                     MountCommand.self, UnmountCommand.self, ChangesCommand.self, DiffCommand.self,
                 ]),
             CommandGroup(
-                name: "Inspection:",
+                name: "Inspection",
                 subcommands: [
                     ListCommand.self, TreeCommand.self, InspectCommand.self, UsageCommand.self,
                     DiskUsageCommand.self, InfoCommand.self, ProbeCommand.self,
                 ]),
             CommandGroup(
-                name: "Maintenance:",
+                name: "Maintenance",
                 subcommands: [
                     InitCommand.self, CheckCommand.self, CollectCommand.self, BedCommand.self,
                     PoolCommand.self, CompletionsCommand.self,
@@ -66,8 +66,9 @@ import GraphSystem
         }
         CurrentProcess.raiseDescriptorLimit()
         CurrentProcess.returnLargeBuffers()
+        let hoisted = GlobalOptionPlace.hoisting(arguments)
         do {
-            var command = try parseAsRoot(GlobalOptionPlace.hoisting(arguments))
+            var command = try parseAsRoot(hoisted)
             try command.run()
         } catch let failure as Failure {
             failure.report()
@@ -76,7 +77,13 @@ import GraphSystem
             guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
             // The whole text has all options of the command in it, which hide the sentence.
             let hint = fullMessage(for: error).split(separator: "\n").last.map(String.init)
-            refuse(message(for: error), arguments, hint: hint)
+            if let word = hoisted.first, !word.hasPrefix("-"), !commandNames.contains(word) {
+                refuse("unknown command \(word)", arguments, hint: hint)
+            }
+            // A list of values has a line for each.
+            let message = message(for: error).replacing(":\n  - ", with: ": ")
+                .replacing("\n  - ", with: ", ")
+            refuse(message, arguments, hint: hint)
         }
     }
 

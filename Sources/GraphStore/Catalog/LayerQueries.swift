@@ -40,7 +40,7 @@ struct LayerQueries {
     /// Finds what a word names: the layer with that id, the image with that name, or the layer or image
     /// whose id begins so.
     func named(_ reference: String) throws -> Named {
-        if reference.isEmpty { throw DriverError(.invalidArgument, "a layer's id is not empty") }
+        if reference.isEmpty { throw DriverError(.invalidArgument, "a layer's id cannot be empty") }
         if let exact = try layer(id: reference), exact.isVisible { return .layer(exact) }
         let images = ImageQueries(database)
         let hasImages = try images.arePresent()

@@ -22,4 +22,21 @@ import Testing
             #expect(unknown.status == 1 && unknown.errors.contains("nonesuch"))
         }
     }
+
+    @Test func `wrong usage is told in a line, with where to look`() throws {
+        try withScratchRoot { folder in
+            let command = GraphctlCommand(driver: "vfs", folder: folder)
+            for (arguments, told) in [
+                (["mout", "web"], "graphctl: unknown command mout"),
+                (["mount"], "graphctl: Missing expected argument '<layer>'"),
+                (["ls", "--log-level", "loud"], "one of the following: trace, debug, info,"),
+            ] {
+                let result = try command.run(arguments)
+                let lines = result.errors.split(separator: "\n")
+                #expect(result.status == 64 && lines.count == 2, "\(result.errors)")
+                #expect(lines.first?.contains(told) == true, "\(result.errors)")
+                #expect(lines.last?.contains("--help") == true && result.text == "")
+            }
+        }
+    }
 }
