@@ -12,8 +12,14 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let package = Package(
     name: "graph-storage",
     products: [
-        .library(name: "GraphStore", targets: ["GraphStore", "GraphImage", "GraphBuiltins"]),
-        .library(name: "GraphCore", targets: ["GraphCore"]),
+        .library(
+            name: "GraphStore",
+            targets: [
+                "GraphStore", "GraphImage", "GraphBuiltins", "GraphCore", "GraphArchive",
+                "GraphSystem",
+            ]),
+        // For drivers from outside.
+        .library(name: "GraphCore", targets: ["GraphCore", "GraphArchive", "GraphSystem"]),
         .executable(name: "graphctl", targets: ["graphctl"]),
     ],
     dependencies: [
@@ -100,8 +106,7 @@ let package = Package(
         .executableTarget(
             name: "LinkExample",
             dependencies: [
-                "GraphStore", "GraphBuiltins", "GraphCore", "GraphArchive", "GraphSystem", logging,
-                systemPackage,
+                "GraphStore", "GraphBuiltins", "GraphCore", "GraphArchive", logging, systemPackage,
             ],
             path: "Tests/LinkExample"),
         .testTarget(
@@ -115,6 +120,11 @@ let package = Package(
             dependencies: [
                 "LinkExample", "GraphTestSupport", "GraphArchive", "GraphSystem", systemPackage,
             ]),
+        // The parsers of Tests/Fuzz, without what the fuzzer calls.
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: ["GraphArchive", "GraphBtrfs", "GraphSystem", systemPackage],
+            path: "Tests/Fuzz/Fuzz", exclude: ["Entry.swift"]),
         .testTarget(
             name: "GraphArchiveTests",
             dependencies: ["GraphArchive", "GraphSystem", "GraphTestSupport", systemPackage]),

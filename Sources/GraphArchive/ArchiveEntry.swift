@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 
 /// One member of a layer tar, whatever dialect of tar it was written in.
-public struct ArchiveEntry: Hashable, Sendable {
+package struct ArchiveEntry: Hashable, Sendable {
     /// What the member is.
-    public enum Kind: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
         /// A file of `size` bytes. Its data follow in the stream, in pieces when it is sparse.
         case file(size: UInt64)
         case directory
@@ -19,18 +19,18 @@ public struct ArchiveEntry: Hashable, Sendable {
     }
 
     /// The name as the archive spells it, not yet checked or normalised.
-    public var path: RawPath
-    public var kind: Kind
+    package var path: RawPath
+    package var kind: Kind
     /// The low twelve bits of the mode.
-    public var permissions: UInt16
-    public var uid: UInt32
-    public var gid: UInt32
-    public var modified: Timestamp
+    package var permissions: UInt16
+    package var uid: UInt32
+    package var gid: UInt32
+    package var modified: Timestamp
     /// Sorted by name.
-    public var attributes: [ExtendedAttribute]
+    package var attributes: [ExtendedAttribute]
 
     /// Makes an entry.
-    public init(
+    package init(
         path: RawPath, kind: Kind, permissions: UInt16, uid: UInt32 = 0, gid: UInt32 = 0,
         modified: Timestamp = Timestamp(seconds: 0), attributes: [ExtendedAttribute] = []
     ) {

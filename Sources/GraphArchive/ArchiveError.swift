@@ -23,6 +23,7 @@ public struct ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
         case system
     }
 
+    /// What a program decides by.
     public let code: Code
     /// One sentence for a person, without the offset.
     public let message: String

@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 public import GraphSystem
+public import SystemPackage
 
 /// Where bytes come from, pulled a block at a time by one reader.
 public protocol ByteSource: AnyObject {
@@ -20,7 +21,7 @@ public protocol ByteSink: AnyObject {
 }
 
 /// A source that knows the digest of its bytes.
-public protocol VerifiedSource: ByteSource {
+package protocol VerifiedSource: ByteSource {
     /// Reads what is left, so that all bytes are verified.
     ///
     /// - Throws: ``ArchiveError/Code/digestMismatch`` when they are not those that were meant.
@@ -33,6 +34,11 @@ public final class FileSource: ByteSource {
 
     /// Reads from `descriptor`, which may be a pipe.
     public init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+
+    /// Opens the file at a path for reading.
+    public convenience init(opening path: FilePath) throws(SyscallError) {
+        self.init(try OwnedDescriptor.open(path, .readOnly))
+    }
 
     public func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
         try attempting("read the stream", try descriptor.read(into: &buffer))

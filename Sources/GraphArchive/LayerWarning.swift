@@ -31,9 +31,10 @@ public struct LayerWarning: Hashable, Sendable {
         case whiteoutName = "whiteout_name"
     }
 
+    /// What was left out or changed.
     public let kind: Kind
     /// How many of this kind.
-    public internal(set) var count: UInt64
+    package internal(set) var count: UInt64
     /// The first of them: a path in the layer, with the attribute's name before it.
     public let first: String
 

@@ -7,6 +7,7 @@
 public struct WorkTimings: Hashable, Sendable {
     /// Reading the stream, with the waiting for whoever writes it.
     public var read = Duration.zero
+    /// Decompressing or compressing.
     public var decompress = Duration.zero
     /// Hashing the plain tar.
     public var hash = Duration.zero

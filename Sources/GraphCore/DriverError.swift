@@ -61,6 +61,7 @@ public struct DriverError: Error, Hashable, Sendable, CustomStringConvertible {
         case poolMetadata = "pool metadata"
     }
 
+    /// What a program decides by.
     public let code: Code
     /// What was attempted and why it failed, for a person, without a full stop at its end.
     public let message: String
@@ -136,7 +137,7 @@ extension DriverError.Code: CustomStringConvertible {
 }
 
 /// Makes system calls, and says in their failure what was being done.
-package func attempting<Value: ~Copyable>(
+public func attempting<Value: ~Copyable>(
     _ action: @autoclosure () -> String,
     _ calls: @autoclosure () throws(SyscallError) -> Value
 ) throws(DriverError) -> Value {

@@ -12,12 +12,12 @@ public struct Requirement: Hashable, Sendable {
     /// The call that refused; nil when it worked.
     public let refusal: SyscallError?
 
-    /// Records a trial.
+    /// Records what came of a call.
     public init(_ name: String, isOptional: Bool = false, refusal: SyscallError?) {
         (self.name, self.isOptional, self.refusal) = (name, isOptional, refusal)
     }
 
-    /// Whether the trial worked.
+    /// Whether the call worked.
     public var isMet: Bool { refusal == nil }
 }
 
@@ -61,7 +61,9 @@ public struct DriverCapabilities: Hashable, Sendable {
 
     /// One fact.
     public struct Detail: Hashable, Sendable {
+        /// The name, as `info --json` has it.
         public let key: String
+        /// The value, for people.
         public let value: String
     }
 }
@@ -72,6 +74,7 @@ public struct LayerUsage: Hashable, Sendable {
     ///
     /// Blocks shared with other layers by reflink count where the filesystem cannot tell.
     public var bytes: UInt64
+    /// Files, directories and all else that has an inode.
     public var inodes: UInt64
 
     /// Records a measurement.
@@ -115,6 +118,7 @@ public struct InventoryItem: Hashable, Sendable {
         case foreign
     }
 
+    /// What it is.
     public let kind: Kind
     /// Where it is, relative to the store's root, or a name in the kernel or pool.
     public let location: String
@@ -150,7 +154,7 @@ public struct DriverOptions: Hashable, Sendable {
     /// `noexec`, with commas between; and what holds for the driver anyway.
     ///
     /// - Throws: ``DriverError/Code/invalidArgument`` for others, naming these.
-    package func mountAttributes(
+    public func mountAttributes(
         driver: String, besides fixed: [String] = []
     ) throws(DriverError) -> MountAttributes {
         let known: [String: MountAttributes] = [

@@ -51,6 +51,7 @@ public func importImage(
 
 /// An image that is in a store.
 public struct ImportedImage: Hashable, Sendable {
+    /// The image's record.
     public let image: StoredImage
     /// The topmost of its layers; nil for an image without layers.
     public let top: Layer?

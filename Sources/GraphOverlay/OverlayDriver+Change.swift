@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphCore
+package import GraphArchive
+package import GraphCore
 import GraphSystem
 
 extension OverlayDriver {
-    public func applyTarget(
+    package func applyTarget(
         for layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         let diff = try folders.open(layer, OverlayLayout.diff)
@@ -17,14 +17,14 @@ extension OverlayDriver {
             directory: diff, namespace: namespace, lower: try tree(parents, try open(parents)))
     }
 
-    public func finishApply(
+    package func finishApply(
         of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {
         // What was written is the layer already.
         try folders.require(layer, OverlayLayout.diff)
     }
 
-    public func diffSource(
+    package func diffSource(
         of layer: LayerNumber, above parents: [LayerNumber],
         from base: LayerNumber?, above baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {

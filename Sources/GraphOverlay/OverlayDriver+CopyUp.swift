@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphCore
-public import GraphSystem
+package import GraphArchive
+package import GraphCore
+package import GraphSystem
 import SystemPackage
 
 extension OverlayDriver {
@@ -11,7 +11,7 @@ extension OverlayDriver {
     ///
     /// Nothing is written. That happens in a mount that nobody else sees, and that goes away with this
     /// process, however it ends.
-    public func copyUp(
+    package func copyUp(
         _ paths: [RawPath], in layer: LayerNumber, above parents: [LayerNumber],
         observer: WorkObserver
     ) throws(DriverError) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphCore
-public import GraphSystem
+package import GraphCore
+package import GraphSystem
 import SystemPackage
 
 extension OverlayDriver {
-    public func mounts(
+    package func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         try folders.require(layer, OverlayLayout.diff)

@@ -2,22 +2,22 @@
 // Part of the graph-storage project.
 
 import GraphArchive
-public import GraphCore
+package import GraphCore
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 extension OverlayDriver {
-    public static func probe(root: FilePath) -> [Requirement] {
-        trial(root: root).requirements
+    package static func probe(root: FilePath) -> [Requirement] {
+        probeOnce(root: root).requirements
     }
 
     /// Tries everything in a directory of its own below `root`, which it removes.
-    static func trial(root: FilePath) -> OverlayTrial {
+    static func probeOnce(root: FilePath) -> OverlayProbe {
         var namespace = OverlayNamespace.trusted
-        let requirements = Trials.run(below: root, driver: name) { trials, directory, path in
-            namespace = OverlayTrial.run(&trials, in: directory, at: path)
+        let requirements = Probe.run(below: root, driver: name) { probe, directory, path in
+            namespace = OverlayProbe.run(&probe, in: directory, at: path)
         }
-        return OverlayTrial(requirements: requirements, namespace: namespace)
+        return OverlayProbe(requirements: requirements, namespace: namespace)
     }
 
     /// The attribute of the driver's folder that says where overlayfs keeps its own.
@@ -28,13 +28,13 @@ extension OverlayDriver {
         _ folders: LayerFolders
     ) throws(DriverError) -> OverlayNamespace? {
         for namespace in [OverlayNamespace.trusted, .user] {
-            if try recordedTrials(namespace, folders) != nil { return namespace }
+            if try recordedProbe(namespace, folders) != nil { return namespace }
         }
         return nil
     }
 
     /// The mark's value: what has been tried here.
-    private static func recordedTrials(
+    private static func recordedProbe(
         _ namespace: OverlayNamespace, _ folders: LayerFolders
     ) throws(DriverError) -> [UInt8]? {
         try attempting(
@@ -53,16 +53,16 @@ extension OverlayDriver {
                     + "namespace (mount option userxattr)")
         }
         guard tries else { return }
-        let tried = try Self.recordedTrials(namespace, folders) ?? []
+        let tried = try Self.recordedProbe(namespace, folders) ?? []
         let wanted = options.references
         if wanted.letters.allSatisfy(tried.contains) { return }
         let mark = ReferenceMark(own: wanted)
         let kernelOptions = options.kernelOptions(namespace, mark, writable: true)
-        let requirements = Trials.run(below: folders.root, driver: Self.name) {
-            trials, directory, path in
-            trials.attempt(wanted.contains(.metacopies) ? "metacopy" : "redirect_dir") {
+        let requirements = Probe.run(below: folders.root, driver: Self.name) {
+            probe, directory, path in
+            probe.attempt(wanted.contains(.metacopies) ? "metacopy" : "redirect_dir") {
                 () throws(SyscallError) in
-                try ReferenceTrial(directory: directory, path: path, namespace: namespace)
+                try ReferenceProbe(directory: directory, path: path, namespace: namespace)
                     .run(wanted, kernelOptions)
             }
         }
@@ -72,9 +72,9 @@ extension OverlayDriver {
 
     /// Tries everything, and refuses when something that is needed does not work.
     static func requireAll(root: FilePath) throws(DriverError) -> OverlayNamespace {
-        let trial = trial(root: root)
-        try require(trial.requirements, driver: name)
-        return trial.namespace
+        let probed = probeOnce(root: root)
+        try require(probed.requirements, driver: name)
+        return probed.namespace
     }
 
     /// Marks the driver's folder with what was found when the store was begun.

@@ -2,7 +2,7 @@
 // Part of the graph-storage project.
 
 import GraphArchive
-public import GraphCore
+package import GraphCore
 import GraphSystem
 import SystemPackage
 
@@ -14,7 +14,7 @@ extension OverlayDriver {
     /// the directory `work` that the kernel makes in there. So `work/work` is moved to a directory that
     /// takes the place of the old one, which has no name then, and exists for as long as an overlay holds
     /// it. One that does notices nothing of this.
-    public func unrecordedUse(
+    package func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
         let known = try attempting(

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphCore
-public import GraphSystem
+package import GraphArchive
+package import GraphCore
+package import GraphSystem
 import Synchronization
-public import SystemPackage
+package import SystemPackage
 
 /// Layers as directories of changes, merged by overlayfs when they are mounted.
 ///
 /// Opening a store costs five system calls; see ``init(root:options:readOnly:)``.
-public final class OverlayDriver: Driver {
-    public static let name = OverlayLayout.driver
+package final class OverlayDriver: Driver {
+    package static let name = OverlayLayout.driver
 
     /// The lower directories that one overlayfs takes (kernel: `OVL_MAX_STACK`).
     static let lowersMax = 500
@@ -29,7 +29,7 @@ public final class OverlayDriver: Driver {
     /// `fstatfs(2)`, and the reading of one attribute (two in a user namespace): it is the mark
     /// that a whole ``probe(root:)`` has passed here, and says where overlayfs keeps its
     /// attributes. The first opening does that probe.
-    public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+    package init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         self.options = try OverlayOptions(options)
         var tried: OverlayNamespace?
         folders = try LayerFolders(root: root, driver: Self.name, readOnly: readOnly) {
@@ -52,7 +52,7 @@ public final class OverlayDriver: Driver {
         }
     }
 
-    public var capabilities: DriverCapabilities {
+    package var capabilities: DriverCapabilities {
         DriverCapabilities(
             depthMax: Self.lowersMax, hasNativeDiff: true, hasReflink: folders.supportsReflink,
             costWithoutReflink: costWithoutReflink, appliesIndependently: true,
@@ -90,7 +90,7 @@ public final class OverlayDriver: Driver {
 
     // MARK: Lifecycle
 
-    public func create(
+    package func create(
         _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
@@ -124,7 +124,7 @@ public final class OverlayDriver: Driver {
         }
     }
 
-    public func seal(
+    package func seal(
         _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let folder = try folders.open(layer)
@@ -136,17 +136,17 @@ public final class OverlayDriver: Driver {
             try folder.removeTree(OverlayLayout.work))
     }
 
-    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+    package func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
         try folders.isUnfinished(layer)
     }
 
-    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
+    package func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
 
-    public func reopen(_ layer: LayerNumber) throws(DriverError) {
+    package func reopen(_ layer: LayerNumber) throws(DriverError) {
         try folders.settleIfMarked(layer)
     }
 
-    public func restore(
+    package func restore(
         _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) -> Bool {
@@ -161,18 +161,18 @@ public final class OverlayDriver: Driver {
             })
     }
 
-    public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
+    package func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
 
     @discardableResult
-    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+    package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
         try folders.reclaim(observer: observer)
     }
 
-    public func inventory() throws(DriverError) -> [InventoryItem] {
+    package func inventory() throws(DriverError) -> [InventoryItem] {
         try folders.inventory().filter { $0.location != "\(Self.name)/\(OverlayLayout.empty)" }
     }
 
-    public func usage(
+    package func usage(
         of layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let diff = try folders.open(layer, OverlayLayout.diff)
@@ -180,7 +180,7 @@ public final class OverlayDriver: Driver {
         return LayerUsage(usage)
     }
 
-    public func usage(
+    package func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
         LayerUsage(walked)

@@ -54,7 +54,7 @@ public final class LayerStore: Sendable {
     }
 
     /// The driver that keeps this store's bytes.
-    public let driver: any Driver
+    package let driver: any Driver
     /// The images.
     public let images: ImageRecords
     /// What the store lies on, if it brought that along; held, so that it stays mounted.

@@ -45,10 +45,10 @@ public struct SyscallError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether a library could not be loaded.
-    public var isMissingLibrary: Bool { errno == Self.libraryNumber }
+    package var isMissingLibrary: Bool { errno == Self.libraryNumber }
 
     /// Whether what is on disk makes no sense.
-    public var isDamage: Bool { errno == Self.damageNumber }
+    package var isDamage: Bool { errno == Self.damageNumber }
 }
 
 /// Makes one system call, and makes it again while signals interrupt it (`EINTR`).

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphCore
+package import GraphCore
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 extension VFSDriver {
-    public static func probe(root: FilePath) -> [Requirement] {
-        Trials.run(below: root, driver: name) { trials, directory, _ in
-            trials.attempt("files") { () throws(SyscallError) in
+    package static func probe(root: FilePath) -> [Requirement] {
+        Probe.run(below: root, driver: name) { probe, directory, _ in
+            probe.attempt("files") { () throws(SyscallError) in
                 _ = try directory.open("file", [.readWrite, .create], permissions: 0o600)
             }
-            trials.attemptFiles(in: directory)
-            trials.attempt("reflink", isOptional: true) { () throws(SyscallError) in
+            probe.attemptFiles(in: directory)
+            probe.attempt("reflink", isOptional: true) { () throws(SyscallError) in
                 try directory.tryReflink()
             }
         }

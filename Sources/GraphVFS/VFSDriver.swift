@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphCore
-public import GraphSystem
-public import SystemPackage
+package import GraphArchive
+package import GraphCore
+package import GraphSystem
+package import SystemPackage
 
 /// Layers as whole directory trees, each a copy of its parent's: works on any filesystem.
 ///
@@ -17,14 +17,14 @@ public import SystemPackage
 /// Copies share blocks where the filesystem can (`FICLONE`), and take their full size elsewhere.
 /// Opening a store that was opened before costs three system calls; the first opening does a whole
 /// ``probe(root:)``.
-public final class VFSDriver: Driver {
-    public static let name = "vfs"
+package final class VFSDriver: Driver {
+    package static let name = "vfs"
 
     let folders: LayerFolders
     let trees: WholeTrees
     private let attributes: MountAttributes
 
-    public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+    package init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         try options.check(known: ["mountopt"], driver: Self.name)
         attributes = try options.mountAttributes(driver: Self.name)
         folders = try LayerFolders(root: root, driver: Self.name, readOnly: readOnly) {
@@ -34,7 +34,7 @@ public final class VFSDriver: Driver {
         trees = WholeTrees(folders)
     }
 
-    public var capabilities: DriverCapabilities {
+    package var capabilities: DriverCapabilities {
         let sharesBlocks = folders.supportsReflink
         return DriverCapabilities(
             hasReflink: sharesBlocks,
@@ -44,7 +44,7 @@ public final class VFSDriver: Driver {
 
     // MARK: Lifecycle
 
-    public func create(
+    package func create(
         _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
@@ -101,7 +101,7 @@ public final class VFSDriver: Driver {
         }
     }
 
-    public func seal(
+    package func seal(
         _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         _ = try trees.open(layer)
@@ -109,17 +109,17 @@ public final class VFSDriver: Driver {
         try folders.settle(layer)
     }
 
-    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+    package func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
         try folders.isUnfinished(layer)
     }
 
-    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
+    package func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
 
-    public func reopen(_ layer: LayerNumber) throws(DriverError) {
+    package func reopen(_ layer: LayerNumber) throws(DriverError) {
         try folders.settleIfMarked(layer)
     }
 
-    public func restore(
+    package func restore(
         _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) -> Bool {
@@ -128,18 +128,18 @@ public final class VFSDriver: Driver {
         }
     }
 
-    public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
+    package func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
 
     @discardableResult
-    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+    package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
         try folders.reclaim(observer: observer)
     }
 
-    public func inventory() throws(DriverError) -> [InventoryItem] { try folders.inventory() }
+    package func inventory() throws(DriverError) -> [InventoryItem] { try folders.inventory() }
 
     // MARK: Access
 
-    public func mounts(
+    package func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let mount = try trees.mount(layer, attributes, writable: writable)
@@ -148,14 +148,14 @@ public final class VFSDriver: Driver {
     }
 
     /// Bind mounts are looked for, see docs/drivers/vfs.md.
-    public func unrecordedUse(
+    package func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
         try folders.bindUse(of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
     }
 
     /// The whole tree where files cannot share blocks; else without those that the parent counts.
-    public func usage(
+    package func usage(
         of layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         guard folders.supportsReflink else {
@@ -166,7 +166,7 @@ public final class VFSDriver: Driver {
         return try trees.usage(of: layer, above: parents) { copies?.isUntouchedCopy($0) ?? false }
     }
 
-    public func usage(
+    package func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
         if parents.isEmpty || !folders.supportsReflink { return LayerUsage(walked) }

@@ -2,72 +2,72 @@
 // Part of the graph-storage project.
 
 import Foundation
-public import GraphArchive
+package import GraphArchive
 import GraphBuiltins
-public import GraphCore
+package import GraphCore
 import GraphDeviceMapper
 import GraphSystem
-public import SystemPackage
-public import Testing
+package import SystemPackage
+package import Testing
 
 /// A driver that the conformance suite runs against.
-public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
-    public let type: any Driver.Type
+package struct DriverUnderTest: Sendable, CustomTestStringConvertible {
+    package let type: any Driver.Type
 
     /// Takes a driver.
-    public init(_ type: any Driver.Type) { self.type = type }
+    package init(_ type: any Driver.Type) { self.type = type }
 
-    public var name: String { type.name }
-    public var testDescription: String { type.name }
+    package var name: String { type.name }
+    package var testDescription: String { type.name }
 
     /// All drivers in this build, or the one that `GRAPH_TEST_DRIVER` names: on kernels that are for
     /// one driver, see Tests/scripts/uml-tests.sh.
-    public static let all = BuiltinDrivers.all.map { DriverUnderTest($0) }.filter { driver in
+    package static let all = BuiltinDrivers.all.map { DriverUnderTest($0) }.filter { driver in
         let wanted = ProcessInfo.processInfo.environment["GRAPH_TEST_DRIVER"]
         return wanted == nil || wanted == driver.name
     }
 
     /// Those that work below their ``base``.
-    public static let usable = all.filter { $0.refusal == nil }
+    package static let usable = all.filter { $0.refusal == nil }
 
     /// Those of them that work wherever tests work.
-    public static let usableBelowTestBase = usable.filter { $0.base == testBase }
+    package static let usableBelowTestBase = usable.filter { $0.base == testBase }
 
     /// The folder below which this driver's stores are made: ``testBase``, unless the driver wants a
     /// filesystem of its own.
     ///
     /// That of btrfs is made by Tests/scripts/isolated.sh, since a test process that is killed
     /// could not take it away again.
-    public var base: FilePath {
+    package var base: FilePath {
         let own = ProcessInfo.processInfo.environment["GRAPH_TEST_\(name.uppercased())"]
         return own.map { FilePath($0) } ?? testBase
     }
 
     /// The filesystems on which this driver works.
-    public var filesystems: [TestFilesystem] {
+    package var filesystems: [TestFilesystem] {
         // Layers of devicemapper lie in a pool, whatever the store's filesystem is.
         name == "btrfs" ? [.btrfs] : name == "devicemapper" ? [] : TestFilesystem.allCases
     }
 
     /// Whether the kernel that runs the tests has what the driver is about; devicemapper is tested
     /// under one that has device mapper.
-    public var isOfThisKernel: Bool {
+    package var isOfThisKernel: Bool {
         name != "devicemapper" || FileManager.default.fileExists(atPath: "/dev/mapper/control")
     }
 
     /// Whether `reclaim` tells how much it freed: btrfs frees a subvolume without looking into it, and
     /// device mapper a volume.
-    public var tellsFreedBytes: Bool { !["btrfs", "devicemapper"].contains(name) }
+    package var tellsFreedBytes: Bool { !["btrfs", "devicemapper"].contains(name) }
 
     /// Whether the trees of layers are directories of the store.
-    public var keepsTreesInStore: Bool { name != "devicemapper" }
+    package var keepsTreesInStore: Bool { name != "devicemapper" }
 
     /// What `usage` may tell beyond the bytes of files, in bytes: a pool has whole blocks, and counts
     /// those of the filesystem's own tables.
-    public var usageSlackBytes: UInt64 { name == "devicemapper" ? 2 << 20 : 100_000 }
+    package var usageSlackBytes: UInt64 { name == "devicemapper" ? 2 << 20 : 100_000 }
 
     /// Settings that every store of this driver is made with, of a size that a test has room for.
-    public var storageOptions: [String: String] {
+    package var storageOptions: [String: String] {
         if name != "devicemapper" { return [:] }
         let given = ProcessInfo.processInfo.environment
         return [
@@ -84,7 +84,7 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
     }
 
     /// Why a driver does not work below its ``base``; nil when it does.
-    public var refusal: String? {
+    package var refusal: String? {
         let unmet = type.probe(root: base).first { !$0.isOptional && !$0.isMet }
         return unmet.flatMap { unmet in
             unmet.refusal.map { "\(type.name) needs \(unmet.name): \($0)" }
@@ -92,7 +92,7 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
     }
 
     /// Opens the driver on a store's root.
-    public func open(
+    package func open(
         _ root: FilePath, options: [String: String] = [:], readOnly: Bool = false
     ) throws(DriverError) -> any Driver {
         let all = storageOptions.merging(options) { $1 }
@@ -100,7 +100,7 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
     }
 
     /// Lends an empty directory below ``base``, and removes it with every layer in it.
-    public func withRoot<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
+    package func withRoot<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
         try withScratchRoot(below: base) { root in
             let result = Result { try body(root) }
             if let driver = try? open(root) {
@@ -113,7 +113,7 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
 
     /// Lends an empty directory below ``base`` for a ``GraphctlCommand``, and removes it with every
     /// layer of its store.
-    public func withFolder<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
+    package func withFolder<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
         try withScratchRoot(below: base) { folder in
             let result = Result { try body(folder) }
             let root = folder.appending("root")
@@ -126,7 +126,7 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
     }
 
     /// Opens the driver on a new root, which is removed afterwards.
-    public func withDriver<Value>(
+    package func withDriver<Value>(
         options: [String: String] = [:], _ body: (TestStore) throws -> Value
     ) throws -> Value {
         try withRoot { root in
@@ -137,7 +137,7 @@ public struct DriverUnderTest: Sendable, CustomTestStringConvertible {
 
 extension Trait where Self == ConditionTrait {
     /// Runs a test only where a driver works, and says why otherwise.
-    public static func usable(_ name: String) -> Self {
+    package static func usable(_ name: String) -> Self {
         let refusal =
             DriverUnderTest.all.first { $0.name == name }
             .map { $0.refusal } ?? "there is no driver \(name) in this build"
@@ -146,20 +146,20 @@ extension Trait where Self == ConditionTrait {
 }
 
 /// A driver and its root, with the steps that tests take again and again.
-public struct TestStore {
-    public let driver: any Driver
-    public let root: FilePath
+package struct TestStore {
+    package let driver: any Driver
+    package let root: FilePath
 
     /// Takes a driver.
-    public init(driver: any Driver, root: FilePath) { (self.driver, self.root) = (driver, root) }
+    package init(driver: any Driver, root: FilePath) { (self.driver, self.root) = (driver, root) }
 
     /// Makes an active layer.
-    public func create(_ layer: LayerNumber, above parents: [LayerNumber] = []) throws {
+    package func create(_ layer: LayerNumber, above parents: [LayerNumber] = []) throws {
         try driver.create(layer, above: parents, limits: .none, observer: .none)
     }
 
     /// Removes every layer, since what a driver made cannot always be unlinked.
-    public func removeLayers() throws {
+    package func removeLayers() throws {
         unmountAll(below: root)
         for item in try driver.inventory() {
             if case .layer(let layer) = item.kind { try driver.remove(layer) }
@@ -168,7 +168,7 @@ public struct TestStore {
     }
 
     /// Makes a layer, lends its tree mounted for writing, and seals it.
-    public func build(
+    package func build(
         _ layer: LayerNumber, above parents: [LayerNumber] = [],
         durability: Durability = .unsynced, _ body: (FilePath) throws -> Void
     ) throws {
@@ -178,7 +178,7 @@ public struct TestStore {
     }
 
     /// Makes a layer as an unpacked tar makes it: lends where its changes are recorded.
-    public func apply(
+    package func apply(
         _ layer: LayerNumber, above parents: [LayerNumber] = [],
         _ body: (ApplyTarget) throws -> Void
     ) throws {
@@ -190,7 +190,7 @@ public struct TestStore {
     }
 
     /// Mounts a layer, lends the place, and takes the mount away.
-    public func withTree<Value>(
+    package func withTree<Value>(
         of layer: LayerNumber, above parents: [LayerNumber] = [], writable: Bool = false,
         _ body: (FilePath) throws -> Value
     ) throws -> Value {
@@ -200,7 +200,7 @@ public struct TestStore {
     }
 
     /// What a layer shows when it is mounted for reading.
-    public func snapshot(
+    package func snapshot(
         of layer: LayerNumber, above parents: [LayerNumber] = []
     ) throws -> TreeSnapshot {
         try withTree(of: layer, above: parents) { try TreeSnapshot(of: $0) }

@@ -2,18 +2,18 @@
 // Part of the graph-storage project.
 
 import Foundation
-public import SystemPackage
-public import Testing
+package import SystemPackage
+package import Testing
 
 /// The real images, which `Tests/scripts/make-image.sh` makes once a machine.
-public struct TestImage: Sendable {
+package struct TestImage: Sendable {
     /// An OCI layout.
-    public let layout: FilePath
+    package let layout: FilePath
     /// The name of the image in it.
-    public let tag: String
+    package let tag: String
 
     /// Debian in three layers: `GRAPH_TEST_IMAGE`, else the last one made; nil where there is none.
-    public static let debian: TestImage? = {
+    package static let debian: TestImage? = {
         let environment = ProcessInfo.processInfo.environment
         if let path = environment["GRAPH_TEST_IMAGE"] {
             return TestImage(layout: FilePath(path), tag: "debian")
@@ -31,20 +31,20 @@ public struct TestImage: Sendable {
     }()
 
     /// The folder of all images that were made together.
-    public var folder: FilePath { layout.removingLastComponent() }
+    package var folder: FilePath { layout.removingLastComponent() }
     /// The same image as an oci-archive.
-    public var archive: FilePath { folder.appending("image.oci.tar") }
+    package var archive: FilePath { folder.appending("image.oci.tar") }
     /// The same image as a docker-archive.
-    public var dockerArchive: FilePath { folder.appending("image.docker.tar") }
+    package var dockerArchive: FilePath { folder.appending("image.docker.tar") }
     /// A small one in two layers, with the programs of busybox.
-    public var busybox: TestImage {
+    package var busybox: TestImage {
         TestImage(layout: folder.appending("busybox"), tag: "busybox")
     }
 }
 
 extension Trait where Self == ConditionTrait {
     /// Runs tests only as root of the machine and where the real image is.
-    public static var realImage: Self {
+    package static var realImage: Self {
         let environment = ProcessInfo.processInfo.environment
         let isReady = environment["GRAPH_IN_USERNS"] == nil && TestImage.debian != nil
         return .enabled(

@@ -5,7 +5,6 @@ import GraphArchive
 import GraphBuiltins
 import GraphCore
 import GraphStore
-import GraphSystem
 import Logging
 import SystemPackage
 
@@ -21,7 +20,7 @@ struct LinkExample {
                 driver: nil, options: [:], logger: Logger(label: "runtime")),
             drivers: BuiltinDrivers.all, chooseDriver: BuiltinDrivers.automatic)
 
-        let tar = FileSource(try OwnedDescriptor.open(arguments[2], .readOnly))
+        let tar = try FileSource(opening: arguments[2])
         let base = try store.apply(
             tar, id: nil, parent: nil, diffID: nil, labels: ["name": "base"], observer: .none)
         let container = try store.create(
@@ -42,9 +41,9 @@ struct LinkExample {
     ///
     /// Nothing may stay open below the mount.
     static func run(in root: FilePath) throws {
-        let file = try Directory(opening: root)
-            .open("hello", [.writeOnly, .create], permissions: 0o644)
-        try file.write("hello from a container\n")
-        try file.close()
+        let file = try FileDescriptor.open(
+            root.appending("hello"), .writeOnly, options: .create,
+            permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        try file.closeAfter { _ = try file.writeAll("hello from a container\n".utf8) }
     }
 }

@@ -3,6 +3,17 @@
 
 import PackageDescription
 
+/// The name under which the compiler knows the package in a directory.
+///
+/// Targets that have it, and no name of their own (`packageAccess`), may call what is no product's. Swift's
+/// package manager makes it of the directory's name.
+func packageName(_ directory: some StringProtocol) -> String {
+    let name = directory.split(separator: "/").last ?? ""
+    return String(name.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
+}
+
+let storage = packageName(Context.packageDirectory.dropLast("/benchmarks/micro".count))
+
 // A package of its own: graphbench does not wait for what the plugin needs.
 let package = Package(
     name: "graph-microbenchmarks",
@@ -24,6 +35,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Benchmarks/Library",
+            packageAccess: false,
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
     ],
     swiftLanguageModes: [.v6]
@@ -32,5 +44,6 @@ let package = Package(
 for target in package.targets {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"), .treatAllWarnings(as: .error),
+        .unsafeFlags(["-package-name", storage]),
     ]
 }

@@ -8,9 +8,9 @@ import GraphSystem
 /// Three threads work on it at once: one reads and decompresses, the caller's own unpacks what
 /// ``read(into:)`` gives, and one hashes behind it. The same few blocks go round, and no byte is
 /// copied for a caller that reads with buffers of ``blockBytes``.
-public final class LayerStream: ByteSource {
+package final class LayerStream: ByteSource {
     /// The size of buffers that change hands without being copied.
-    public static let blockBytes = TarLimits.bufferBytes
+    package static let blockBytes = TarLimits.bufferBytes
     private static let blockCount = 12
 
     private let blocks: Monitor<Blocks>
@@ -30,7 +30,7 @@ public final class LayerStream: ByteSource {
     ///
     /// - Throws: ``ArchiveError/Code/unsupported`` for a compression that is not read, and what
     ///   `source` throws.
-    public init(
+    package init(
         _ source: any ByteSource, room: DecoderRoom = DecoderRoom(),
         observer: WorkObserver = .none
     ) throws(ArchiveError) {
@@ -52,7 +52,7 @@ public final class LayerStream: ByteSource {
 
     deinit { stop() }
 
-    public func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
+    package func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
         if rest.isEmpty && buffer.count == Self.blockBytes {
             var block = Block(bytes: [], count: heldCount)
             swap(&block.bytes, &buffer)
@@ -75,16 +75,16 @@ public final class LayerStream: ByteSource {
     /// Waits until all bytes are hashed; called when everything has been read.
     ///
     /// - Returns: The digest and the number of the bytes of the plain tar.
-    public func finish() -> (digest: Digest, byteCount: UInt64) {
+    package func finish() -> (digest: Digest, byteCount: UInt64) {
         hasher.join()
         return hashing.result
     }
 
     /// What the threads have spent their time on.
-    public var timings: WorkTimings { blocks.change { $0.timings } }
+    package var timings: WorkTimings { blocks.change { $0.timings } }
 
     /// Ends the reading, and waits for the block that is being read.
-    public func stop() {
+    package func stop() {
         blocks.change { $0.isStopped = true }
         reader.join()
         hasher.join()

@@ -6,13 +6,13 @@ import GraphSystem
 import struct SystemPackage.Errno
 
 /// What an unpacking did.
-public struct UnpackSummary: Hashable, Sendable {
+package struct UnpackSummary: Hashable, Sendable {
     /// Members of the archive, those without effect included.
-    public var entries: UInt64 = 0
+    package var entries: UInt64 = 0
     /// Bytes of file content.
-    public var contentBytes: UInt64 = 0
+    package var contentBytes: UInt64 = 0
     /// What is not in the layer as the archive says.
-    public var warnings: [LayerWarning] = []
+    package var warnings: [LayerWarning] = []
 }
 
 /// Unpacks a layer tar, recording its deletions as overlayfs does.
@@ -25,7 +25,7 @@ public struct UnpackSummary: Hashable, Sendable {
 /// in the tar for what the archive says wrong; the directory then holds a part of the layer.
 /// `recipe` learns how to put the tar together again; the caller finishes it. With `startsWriteback`
 /// the kernel is told to begin to put files on disk as soon as they are complete.
-public func unpackLayer(
+package func unpackLayer(
     from tar: any ByteSource, into target: ApplyTarget, recipe: RecipeWriter? = nil,
     startsWriteback: Bool = false, observer: WorkObserver = .none
 ) throws(ArchiveError) -> UnpackSummary {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 
 import struct SystemPackage.Errno
 
@@ -14,7 +14,7 @@ import struct SystemPackage.Errno
 /// `stage` was written by ``unpackLayer(from:into:observer:)`` as a stage with its marks in
 /// `namespace`, and is partly empty afterwards. What is immutable or append-only in the tree is so no
 /// more where the layer changes it. After a failure `root` is neither the old tree nor the new one.
-public func mergeStage(
+package func mergeStage(
     _ stage: Directory, _ namespace: OverlayNamespace, into root: Directory,
     observer: WorkObserver = .none
 ) throws(ArchiveError) {

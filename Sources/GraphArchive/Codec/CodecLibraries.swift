@@ -7,10 +7,10 @@ import CLZMA
 import CZstd
 
 /// The libraries that compress and decompress.
-public enum CodecLibraries {
+package enum CodecLibraries {
     /// Their names and versions, as each tells its own; of ISA-L that of the headers, since it tells
     /// none.
-    public static var versions: [(name: String, version: String)] {
+    package static var versions: [(name: String, version: String)] {
         let isal = [ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION]
         return [
             ("isa-l", isal.map(String.init).joined(separator: ".")),

@@ -12,13 +12,13 @@ public enum Compression: String, Hashable, Sendable, CaseIterable {
     case bzip2
 
     /// What a ``Compressor`` writes.
-    public static let written: [Compression] = [.none, .gzip, .zstd]
+    package static let written: [Compression] = [.none, .gzip, .zstd]
 
     /// Bytes at the front of a stream that ``detect(_:)`` wants to see, where there are as many.
     static let headBytes = 16
 
     /// Recognises a stream by its first bytes.
-    public static func detect(_ head: ArraySlice<UInt8>) -> Compression {
+    package static func detect(_ head: ArraySlice<UInt8>) -> Compression {
         if head.starts(with: [0x1F, 0x8B]) { return .gzip }
         if head.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) { return .zstd }
         // A skippable frame of zstd: sixteen magic numbers, least significant byte first.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+import GraphSystem
 
 /// Encodes a stream on its way to a sink.
 ///
 /// The same bytes always give the same output, in whatever portions they are written.
-public final class Compressor: ByteSink {
+package final class Compressor: ByteSink {
     private let sink: any ByteSink
     private let encoder: (any StreamEncoder)?
     // Encoders may decide by the portions they get, so they get all of one size.
@@ -17,7 +17,7 @@ public final class Compressor: ByteSink {
     /// Levels are 1 to 3 for gzip (2 if not given) and 1 to 19 for zstd (3 if not given); others are
     /// taken for the nearest of these. `threads` beside the caller's compress zstd; the output is the
     /// same for any number but 0.
-    public init(
+    package init(
         _ sink: any ByteSink, _ compression: Compression, level: Int? = nil,
         threads: Int = min(processorCount, 8)
     ) {
@@ -40,7 +40,7 @@ public final class Compressor: ByteSink {
         min(max(level, range.lowerBound), range.upperBound)
     }
 
-    public func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
+    package func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
         guard encoder != nil else {
             try sink.write(bytes)
             return
@@ -52,7 +52,7 @@ public final class Compressor: ByteSink {
         }
     }
 
-    public func finish() throws(ArchiveError) {
+    package func finish() throws(ArchiveError) {
         try encode(isLast: true)
         try sink.finish()
     }

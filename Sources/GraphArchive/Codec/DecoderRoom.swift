@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Only zstd and xz let a stream ask for more of it than a few megabytes. One room may serve several
 /// streams at the same time; each may then take as much as it says.
-public final class DecoderRoom: Sendable {
+package final class DecoderRoom: Sendable {
     /// The largest window of a stream that is the only one being decoded: 32 MiB, as a power of
     /// two, so that memory stays bounded.
     ///
@@ -17,11 +17,11 @@ public final class DecoderRoom: Sendable {
     private static let sharedWindowLogMax = 23
 
     /// Whether other work, such as decoding another stream, is done at the same time.
-    public let isShared: Bool
+    package let isShared: Bool
     private let exceeded = Atomic(false)
 
     /// Makes room for one stream, or for one of several.
-    public init(isShared: Bool = false) { self.isShared = isShared }
+    package init(isShared: Bool = false) { self.isShared = isShared }
 
     /// The largest dictionary of xz, as a power of two: 64 MiB, which `xz -9` writes, where nothing else is
     /// decoded.
@@ -32,7 +32,7 @@ public final class DecoderRoom: Sendable {
     /// Whether a stream asked for more than there is in a shared room.
     ///
     /// By itself it may have enough.
-    public var wasTooSmall: Bool { exceeded.load(ordering: .relaxed) }
+    package var wasTooSmall: Bool { exceeded.load(ordering: .relaxed) }
 
     func takeRefusal() { exceeded.store(isShared, ordering: .relaxed) }
 }

@@ -5,11 +5,11 @@
 ///
 /// A stream may consist of several members of gzip, frames of zstd, or streams of xz or bzip2. Offsets in errors count
 /// bytes of the compressed stream.
-public final class Decompressor: ByteSource {
+package final class Decompressor: ByteSource {
     /// What was recognised at the front of the stream.
-    public let compression: Compression
+    package let compression: Compression
     /// Bytes of the compressed stream consumed so far.
-    public private(set) var compressedBytes: UInt64 = 0
+    package private(set) var compressedBytes: UInt64 = 0
 
     private let source: any ByteSource
     private let decoder: (any StreamDecoder)?
@@ -21,7 +21,7 @@ public final class Decompressor: ByteSource {
     /// Reads as many bytes as it takes to recognise the compression.
     ///
     /// - Throws: What `source` throws.
-    public init(
+    package init(
         _ source: any ByteSource, room: DecoderRoom = DecoderRoom()
     ) throws(ArchiveError) {
         var head: [UInt8] = []
@@ -45,7 +45,7 @@ public final class Decompressor: ByteSource {
         copy(head.span, into: &input, at: 0)
     }
 
-    public func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
+    package func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
         guard let decoder else { return try passThrough(&buffer) }
         var produced = 0
         while produced < buffer.count {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 
 /// A layer and the recipe for the tar that it was made of.
-public struct RecipeTar: ~Copyable {
+package struct RecipeTar: ~Copyable {
     private var reader: RecipeReader
     private let layer: Directory
     private let kept: OwnedDescriptor?
@@ -13,7 +13,7 @@ public struct RecipeTar: ~Copyable {
     ///
     /// `layer` has the files of the layer, and `kept` the contents of those that the archive itself
     /// replaced, if there are any.
-    public init(
+    package init(
         recipe: any ByteSource, layer: Directory, kept: consuming OwnedDescriptor?
     ) throws(ArchiveError) {
         reader = try RecipeReader(recipe)
@@ -27,7 +27,7 @@ public struct RecipeTar: ~Copyable {
     /// `digest`, which is known at the end only, and ``ArchiveError/Code/malformed`` where the
     /// layer's files are not what they were.
     @discardableResult
-    public mutating func write(
+    package mutating func write(
         to sink: any ByteSink, expecting digest: Digest, observer: WorkObserver = .none
     ) throws(ArchiveError) -> WrittenTar {
         try write(to: sink, expecting: digest, nil, observer)
@@ -38,7 +38,7 @@ public struct RecipeTar: ~Copyable {
     ///
     /// - Returns: Those files.
     /// - Throws: As ``write(to:expecting:observer:)``, and also where a hole is one no more.
-    public mutating func verify(
+    package mutating func verify(
         expecting digest: Digest, observer: WorkObserver = .none
     ) throws(ArchiveError) -> VouchedFiles {
         let verification = RecipeVerification(observer)
@@ -127,7 +127,7 @@ extension RecipeWriter {
     /// Writes a recipe anew, with references to kept contents where the archive replaced files.
     ///
     /// `recipe` is what this writer has written, which has been finished.
-    public func resolveKept(
+    package func resolveKept(
         in recipe: any ByteSource, to sink: any ByteSink
     ) throws(ArchiveError) {
         var reader = try RecipeReader(recipe)
@@ -151,5 +151,5 @@ extension RecipeWriter {
     }
 
     /// Whether ``resolveKept(in:to:)`` must be called.
-    public var hasKept: Bool { kept != nil }
+    package var hasKept: Bool { kept != nil }
 }

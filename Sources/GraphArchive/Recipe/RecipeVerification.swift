@@ -4,12 +4,12 @@
 import GraphSystem
 
 /// The files of a layer whose contents its recipe vouches for.
-public struct VouchedFiles: Sendable {
+package struct VouchedFiles: Sendable {
     /// On the layer's filesystem: all names of a file are one.
     let inodes: Set<UInt64>
 
     /// None at all.
-    public static let none = VouchedFiles(inodes: [])
+    package static let none = VouchedFiles(inodes: [])
 
     /// Whether a file of the layer has bytes, and nothing says which they must be.
     func leaveOut(_ status: FileStatus) -> Bool {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 
 /// Records how a tar is put together again from the layer that was made of it.
 ///
 /// A recipe is a zstd stream of pieces in the order of the tar: bytes as they stood there, such as
 /// headers and padding, and references to the content of the layer's files. `docs/formats` has the
 /// details.
-public final class RecipeWriter {
+package final class RecipeWriter {
     private let output: Compressor
     private var literal: [UInt8] = []
     private var reference: RecipePiece?
@@ -24,7 +24,7 @@ public final class RecipeWriter {
     ///
     /// `makeKept` makes an empty file, for reading and writing, and is called when an archive
     /// replaces what it has put into the layer before.
-    public init(
+    package init(
         _ sink: any ByteSink, makeKept: @escaping () throws(SyscallError) -> OwnedDescriptor
     ) {
         output = Self.compressor(sink)
@@ -84,7 +84,7 @@ public final class RecipeWriter {
     }
 
     /// Writes what is still held back.
-    public func finish() throws(ArchiveError) {
+    package func finish() throws(ArchiveError) {
         try flushReference()
         try flushLiteral()
         try output.finish()

@@ -7,7 +7,7 @@ import GraphSystem
 ///
 /// Takes v7, ustar, PAX, GNU and star archives. Memory does not grow with the archive or its
 /// members. After an error the reader is of no further use.
-public struct TarReader: ~Copyable {
+package struct TarReader: ~Copyable {
     private var input: TarInput
     private var header = TarHeader()
     /// Records of global extension headers, for all members behind them.
@@ -23,7 +23,7 @@ public struct TarReader: ~Copyable {
     ///
     /// `bufferBytes` is how much is asked of the source at once; nil for what suits files. Every call
     /// throws ``ArchiveError/Code/cancelled`` once `observer` asks to stop.
-    public init(
+    package init(
         _ source: any ByteSource, bufferBytes: Int? = nil, observer: WorkObserver = .none
     ) {
         input = TarInput(source, bufferBytes: bufferBytes, observer: observer)
@@ -35,14 +35,14 @@ public struct TarReader: ~Copyable {
     }
 
     /// Bytes of the tar stream consumed so far.
-    public var offset: UInt64 { input.offset }
+    package var offset: UInt64 { input.offset }
 
     /// Steps to the next member, over data of the previous one that were not read.
     ///
     /// - Returns: The member, or nil at the end of the archive: an end marker, or the end of the
     ///   stream after the data of a whole member. A stream without a byte is an empty archive.
     /// - Throws: ``ArchiveError`` with the offset of the header or record at fault.
-    public mutating func next() throws(ArchiveError) -> ArchiveEntry? {
+    package mutating func next() throws(ArchiveError) -> ArchiveEntry? {
         if isAtEnd { return nil }
         while data.advance() {
             let length = data.current.length
@@ -71,7 +71,7 @@ public struct TarReader: ~Copyable {
     ///
     /// Holes of a sparse file are not handed over: the entry's size says where the file ends. `body`
     /// gets the offset in the file and the bytes, which are lent for the call.
-    public mutating func readData(
+    package mutating func readData(
         _ body: (_ fileOffset: UInt64, _ bytes: Span<UInt8>) throws(ArchiveError) -> Void
     ) throws(ArchiveError) {
         while data.advance() {
@@ -85,7 +85,7 @@ public struct TarReader: ~Copyable {
     }
 
     /// Reads on to the end of the stream, so that a digest over the source covers every byte.
-    public mutating func drain() throws(ArchiveError) {
+    package mutating func drain() throws(ArchiveError) {
         isAtEnd = true
         data = SparseMap()
         try input.drain()

@@ -8,14 +8,14 @@ import GraphSystem
 /// Members are POSIX `ustar`; an extension header stands before those that do not fit in it: long
 /// names, large numbers, times with nanoseconds or before 1970, extended attributes. User and
 /// group names are left empty.
-public struct TarWriter: ~Copyable {
+package struct TarWriter: ~Copyable {
     private var output: TarOutput
     private var path: RawPath = ""
     private var size: UInt64 = 0
     private var written: UInt64 = 0
 
     /// Writes to `sink`, which ``finish()`` ends.
-    public init(_ sink: any ByteSink) { output = TarOutput(sink) }
+    package init(_ sink: any ByteSink) { output = TarOutput(sink) }
 
     /// Writes the headers of a member.
     ///
@@ -23,7 +23,7 @@ public struct TarWriter: ~Copyable {
     ///
     /// - Throws: ``ArchiveError/Code/malformed`` for an empty name or link target,
     ///   ``ArchiveError/Code/unsupported`` for names and attributes longer than Linux has them.
-    public mutating func begin(_ entry: ArchiveEntry) throws(ArchiveError) {
+    package mutating func begin(_ entry: ArchiveEntry) throws(ArchiveError) {
         let encoded = try TarEncodedEntry(entry)
         if !encoded.records.isEmpty {
             try output.write(encoded.extensionHeader(of: entry.path).bytes.span)
@@ -39,7 +39,7 @@ public struct TarWriter: ~Copyable {
     ///
     /// - Throws: ``ArchiveError/Code/malformed`` when they are more than the entry's size, as
     ///   happens to a file that grows while it is read.
-    public mutating func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
+    package mutating func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
         if UInt64(bytes.count) > size - written {
             throw ArchiveError(.malformed, "\(path) has more bytes than the \(size) announced")
         }
@@ -50,7 +50,7 @@ public struct TarWriter: ~Copyable {
     /// Closes the current member.
     ///
     /// - Throws: ``ArchiveError/Code/malformed`` when there were fewer bytes than the entry's size.
-    public mutating func finishEntry() throws(ArchiveError) {
+    package mutating func finishEntry() throws(ArchiveError) {
         if written != size {
             throw ArchiveError(
                 .malformed, "\(path) has \(written) bytes instead of the \(size) announced")
@@ -60,7 +60,7 @@ public struct TarWriter: ~Copyable {
     }
 
     /// Writes the end marker and ends the sink.
-    public mutating func finish() throws(ArchiveError) {
+    package mutating func finish() throws(ArchiveError) {
         try output.writeZeros(2 * TarHeader.size)
         try output.finish()
     }

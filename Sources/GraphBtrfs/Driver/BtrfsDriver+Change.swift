@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphCore
+package import GraphArchive
+package import GraphCore
 
 extension BtrfsDriver {
-    public func applyTarget(
+    package func applyTarget(
         for layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         if options.sizeDefault != nil {
@@ -17,7 +17,7 @@ extension BtrfsDriver {
         return try trees.applyTarget(for: layer, above: parents)
     }
 
-    public func finishApply(
+    package func finishApply(
         of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {
         try trees.finishApply(of: layer, observer: observer)

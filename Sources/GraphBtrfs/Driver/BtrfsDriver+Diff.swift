@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphCore
+package import GraphArchive
+package import GraphCore
 import GraphSystem
 
 extension BtrfsDriver {
-    public func diffSource(
+    package func diffSource(
         of layer: LayerNumber, above parents: [LayerNumber],
         from base: LayerNumber?, above baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {

@@ -1,57 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphCore
+package import GraphCore
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 extension BtrfsDriver {
-    public static func probe(root: FilePath) -> [Requirement] {
-        Trials.run(
+    package static func probe(root: FilePath) -> [Requirement] {
+        Probe.run(
             below: root, driver: name, emptying: empty
-        ) { trials, scratch, _ in
-            trials.attempt("libbtrfsutil") { () throws(SyscallError) in
+        ) { probe, scratch, _ in
+            probe.attempt("libbtrfsutil") { () throws(SyscallError) in
                 try BtrfsUtility.requireLibrary()
             }
-            trials.attempt("subvolume") { () throws(SyscallError) in
+            probe.attempt("subvolume") { () throws(SyscallError) in
                 try scratch.makeSubvolume("subvolume")
                 let made = try scratch.openDirectory("subvolume")
                 _ = try made.open("file", [.readWrite, .create], permissions: 0o600)
             }
             // Without one nothing else makes sense.
             guard let subvolume = try? scratch.openDirectory("subvolume") else { return }
-            trials.attemptFiles(in: subvolume)
-            attemptSnapshots(of: subvolume, in: scratch, &trials)
+            probe.attemptFiles(in: subvolume)
+            attemptSnapshots(of: subvolume, in: scratch, &probe)
         }
     }
 
-    /// Destroys what is left; what a trial could not destroy is told by its own requirement.
+    /// Destroys what is left; what a probe could not destroy is told by its own requirement.
     private static func empty(_ scratch: Directory) { try? SubvolumeRemoval().empty(scratch) }
 
     private static func attemptSnapshots(
-        of subvolume: Directory, in scratch: Directory, _ trials: inout Trials
+        of subvolume: Directory, in scratch: Directory, _ probe: inout Probe
     ) {
-        trials.attempt("snapshot") { () throws(SyscallError) in
+        probe.attempt("snapshot") { () throws(SyscallError) in
             try scratch.makeSnapshot("snapshot", of: subvolume)
         }
-        trials.attempt("read-only subvolume") { () throws(SyscallError) in
+        probe.attempt("read-only subvolume") { () throws(SyscallError) in
             let snapshot = try scratch.openDirectory("snapshot")
             try snapshot.setReadOnlySubvolume(true)
             try snapshot.setReadOnlySubvolume(false)
         }
-        attemptDifferences("differences by search", of: subvolume, in: scratch, &trials) {
+        attemptDifferences("differences by search", of: subvolume, in: scratch, &probe) {
             (snapshot, base) throws(SyscallError) in
             try snapshot.settleSubvolume(with: base)
             try snapshot.visitSubvolumeItems(writtenSince: 0) { _, _ in nil }
         }
-        attemptDifferences("differences by send", of: subvolume, in: scratch, &trials) {
+        attemptDifferences("differences by send", of: subvolume, in: scratch, &probe) {
             (snapshot, base) throws(SyscallError) in
             try snapshot.sendSubvolume(from: base) { _ in true }
         }
-        trials.attempt("quotas", isOptional: true) { () throws(SyscallError) in
+        probe.attempt("quotas", isOptional: true) { () throws(SyscallError) in
             try subvolume.setSubvolumeLimit(exclusiveBytes: nil)
         }
-        trials.attempt("destroying subvolumes") { () throws(SyscallError) in
+        probe.attempt("destroying subvolumes") { () throws(SyscallError) in
             let removal = SubvolumeRemoval()
             try removal.destroy("snapshot", in: scratch)
             try removal.destroy("subvolume", in: scratch)
@@ -59,10 +59,10 @@ extension BtrfsDriver {
     }
 
     private static func attemptDifferences(
-        _ name: String, of subvolume: Directory, in scratch: Directory, _ trials: inout Trials,
+        _ name: String, of subvolume: Directory, in scratch: Directory, _ probe: inout Probe,
         _ ask: (Directory, UInt64) throws(SyscallError) -> Void
     ) {
-        trials.attempt(name, isOptional: true) { () throws(SyscallError) in
+        probe.attempt(name, isOptional: true) { () throws(SyscallError) in
             let snapshot = try scratch.openDirectory("snapshot")
             for side in [subvolume, snapshot] { try side.setReadOnlySubvolume(true) }
             let result = Result { () throws(SyscallError) in

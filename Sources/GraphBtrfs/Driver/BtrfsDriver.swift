@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphCore
-public import GraphSystem
-public import SystemPackage
+package import GraphArchive
+package import GraphCore
+package import GraphSystem
+package import SystemPackage
 
 /// Layers as btrfs subvolumes, each a snapshot of its parent's: making one costs the same for any
 /// size, and no file is ever copied before it is written.
 ///
 /// Quotas are used where an administrator has switched them on, and never switched on here.
-public final class BtrfsDriver: Driver {
-    public static let name = BtrfsLayout.driver
-    public static let livesOnBed = false
+package final class BtrfsDriver: Driver {
+    package static let name = BtrfsLayout.driver
+    package static let livesOnBed = false
 
     let folders: LayerFolders
     let trees: WholeTrees
     let options: BtrfsOptions
     private let removal: SubvolumeRemoval
 
-    public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+    package init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         self.options = try BtrfsOptions(options)
         let removal = SubvolumeRemoval()
         self.removal = removal
@@ -34,7 +34,7 @@ public final class BtrfsDriver: Driver {
         if !readOnly { try? folders.clearAbandonedScratch() }
     }
 
-    public var capabilities: DriverCapabilities {
+    package var capabilities: DriverCapabilities {
         let quotas = quotaState
         let kind = quotas.map { !$0.isOn ? "off" : $0.isSimple ? "simple" : "quota groups" }
         let freeing = freeingCount().map(String.init)
@@ -55,7 +55,7 @@ public final class BtrfsDriver: Driver {
 
     // MARK: Lifecycle
 
-    public func create(
+    package func create(
         _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
@@ -101,7 +101,7 @@ public final class BtrfsDriver: Driver {
         }
     }
 
-    public func seal(
+    package func seal(
         _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
@@ -116,18 +116,18 @@ public final class BtrfsDriver: Driver {
         try folders.settle(layer)
     }
 
-    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+    package func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
         try folders.isUnfinished(layer)
     }
 
-    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
+    package func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
 
-    public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
+    package func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
 
     /// Destroys what was removed; the kernel frees it in the background, and is waited for only
     /// where there is hardly any room.
     @discardableResult
-    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+    package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
         let freed = try folders.reclaim(observer: observer)
         let folder = try folders.writableFolder()
         try attempting(
@@ -139,7 +139,7 @@ public final class BtrfsDriver: Driver {
     }
 
     /// What there is; of what was removed also the bytes that come free, where quotas tell.
-    public func inventory() throws(DriverError) -> [InventoryItem] {
+    package func inventory() throws(DriverError) -> [InventoryItem] {
         let items = try folders.inventory()
         guard quotaState?.isExact == true, items.contains(where: { $0.kind == .trash }),
             let root = try? Directory(opening: folders.root)
@@ -152,11 +152,11 @@ public final class BtrfsDriver: Driver {
         }
     }
 
-    public func freeingCount() -> Int? { try? folders.openFolder?.deadSubvolumeCount() }
+    package func freeingCount() -> Int? { try? folders.openFolder?.deadSubvolumeCount() }
 
     // MARK: Access
 
-    public func mounts(
+    package func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let mount = try trees.mount(layer, options.attributes, writable: writable)
@@ -166,7 +166,7 @@ public final class BtrfsDriver: Driver {
 
     /// Bind mounts are looked for: a subvolume that is set read-only still takes what is written to files
     /// that were open for it.
-    public func unrecordedUse(
+    package func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
         let tree = BtrfsLayout.subvolume.appending(WholeTrees.tree)
@@ -174,7 +174,7 @@ public final class BtrfsDriver: Driver {
             of: layer, tree, before: step, hasLostMount: hasLostMount)
     }
 
-    public func reopen(_ layer: LayerNumber) throws(DriverError) {
+    package func reopen(_ layer: LayerNumber) throws(DriverError) {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
         _ = try folders.writableFolder()
         do throws(SyscallError) {
@@ -187,7 +187,7 @@ public final class BtrfsDriver: Driver {
 
     /// By a walk, with quotas as well: their groups count blocks of metadata, no inodes, and all as of the
     /// last commit.
-    public func usage(
+    package func usage(
         of layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
@@ -196,7 +196,7 @@ public final class BtrfsDriver: Driver {
         return try trees.usage(of: layer, above: parents) { $0.changed < made }
     }
 
-    public func usage(
+    package func usage(
         of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
         parents.isEmpty ? LayerUsage(walked) : try usage(of: layer, above: parents)

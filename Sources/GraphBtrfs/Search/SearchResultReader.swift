@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphSystem
+package import GraphArchive
+package import GraphSystem
 
 /// An inode that was changed, as a search of a subvolume's tree tells of it.
-public struct ChangedInode: Hashable, Sendable {
-    public let number: UInt64
+package struct ChangedInode: Hashable, Sendable {
+    package let number: UInt64
     /// The transaction in which it was made.
-    public let madeTransaction: UInt64
+    package let madeTransaction: UInt64
     /// How many names it has.
-    public let links: UInt32
-    public let isDirectory: Bool
+    package let links: UInt32
+    package let isDirectory: Bool
     /// Those of its names that lie in blocks that were searched; a directory's are not told.
-    public internal(set) var names: [InodeName] = []
+    package internal(set) var names: [InodeName] = []
 }
 
 /// Reads what a search of a subvolume's tree gives (`BTRFS_IOC_TREE_SEARCH_V2`), a buffer at a time:
@@ -21,7 +21,7 @@ public struct ChangedInode: Hashable, Sendable {
 ///
 /// Holds one inode at a time. Whatever the bytes are, it gives inodes in the order of their numbers or
 /// one error, and names that a directory could have.
-public struct SearchResultReader {
+package struct SearchResultReader {
     /// `struct btrfs_ioctl_search_header`: transaction of the block 8 bytes, object 8, offset 8, type
     /// 4, length 4.
     private static let headerBytes = 32
@@ -46,14 +46,14 @@ public struct SearchResultReader {
     private var offset: UInt64 = 0
 
     /// Begins; inodes that were last changed before `transaction` are left out.
-    public init(since transaction: UInt64) { self.transaction = transaction }
+    package init(since transaction: UInt64) { self.transaction = transaction }
 
     /// Takes the items that a buffer begins with, and hands over the inodes that are complete with
     /// them.
     ///
     /// - Returns: The key of the last item.
     /// - Throws: ``GraphArchive/ArchiveError/Code/malformed``.
-    public mutating func take(
+    package mutating func take(
         _ bytes: Span<UInt8>, items: Int, _ body: (ChangedInode) -> Void
     ) throws(ArchiveError) -> SubvolumeItemKey? {
         var position = 0
@@ -86,7 +86,7 @@ public struct SearchResultReader {
     }
 
     /// Ends: the last inode, if there was one.
-    public mutating func finish() -> ChangedInode? {
+    package mutating func finish() -> ChangedInode? {
         defer { current = nil }
         return current
     }

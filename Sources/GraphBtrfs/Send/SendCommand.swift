@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 
 /// One command of a send stream, as far as it says which paths it touches.
-public struct SendCommand: Hashable, Sendable {
+package struct SendCommand: Hashable, Sendable {
     /// What is done: the numbers of `enum btrfs_send_cmd`.
-    public enum Kind: UInt16, Hashable, Sendable, CaseIterable {
+    package enum Kind: UInt16, Hashable, Sendable, CaseIterable {
         case subvolume = 1
         case snapshot, makeFile, makeDirectory, makeNode, makeFIFO, makeSocket, makeSymbolicLink
         case rename, link, unlink, removeDirectory, setAttribute, removeAttribute, write, clone
@@ -15,14 +15,14 @@ public struct SendCommand: Hashable, Sendable {
         case allocate, setFlags, encodedWrite, enableVerity
     }
 
-    public let kind: Kind
+    package let kind: Kind
     /// What it is done to, from the subvolume's root; empty for the root, and for an `end`.
-    public let path: RawPath
+    package let path: RawPath
     /// The new name of a `rename`, or the name that a `link` is made of.
-    public let otherPath: RawPath?
+    package let otherPath: RawPath?
 
     /// Describes a command.
-    public init(_ kind: Kind, _ path: RawPath, _ otherPath: RawPath? = nil) {
+    package init(_ kind: Kind, _ path: RawPath, _ otherPath: RawPath? = nil) {
         (self.kind, self.path, self.otherPath) = (kind, path, otherPath)
     }
 }

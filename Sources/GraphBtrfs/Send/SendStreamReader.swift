@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
+package import GraphArchive
 import GraphSystem
 
 /// Reads send streams of btrfs, of version 1 or 2, piece by piece.
 ///
 /// Holds one command at a time, and of that no more than has come in. Whatever the bytes are, it
 /// gives commands or one error, and names in paths that a directory could have.
-public struct SendStreamReader {
+package struct SendStreamReader {
     private enum State { case header, commands, ended }
 
     private static let magic = Array("btrfs-stream\0".utf8)
@@ -27,13 +27,13 @@ public struct SendStreamReader {
     private var offset: UInt64 = 0
 
     /// Begins a stream.
-    public init() {}
+    package init() {}
 
     /// Takes the next bytes of the stream, and hands over the commands that are complete with them.
     ///
     /// - Throws: ``GraphArchive/ArchiveError/Code/malformed``, or `unsupported` for a version that is
     ///   not known; what `body` throws.
-    public mutating func take(
+    package mutating func take(
         _ bytes: Span<UInt8>, _ body: (SendCommand) throws(ArchiveError) -> Void
     ) throws(ArchiveError) {
         pending.removeFirst(position)
@@ -52,7 +52,7 @@ public struct SendStreamReader {
     /// Makes sure that the stream was complete.
     ///
     /// - Throws: ``GraphArchive/ArchiveError/Code/truncated``.
-    public func finish() throws(ArchiveError) {
+    package func finish() throws(ArchiveError) {
         if state == .ended { return }
         throw ArchiveError(
             .truncated, "the send stream ends early", offset: offset + UInt64(pending.count))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-package import GraphSystem
+public import GraphSystem
 
 /// How a layer's folder tells whether the layer was ever finished: by its sticky bit, which means
 /// nothing in a directory that one user owns.
@@ -16,13 +16,13 @@ extension LayerFolders {
     private static let mark: UInt16 = 0o1000
 
     /// Whether a layer is not known to be finished, or not there at all.
-    package func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
         guard let status = try status(of: layer, "") else { return true }
         return status.permissions & Self.mark != 0
     }
 
     /// Takes the mark away; one call.
-    package func settle(_ layer: LayerNumber) throws(DriverError) {
+    public func settle(_ layer: LayerNumber) throws(DriverError) {
         let folder = try writableFolder()
         try attempting(
             "settle layer \(layer)",
@@ -30,7 +30,7 @@ extension LayerFolders {
     }
 
     /// Takes the mark away where there is one; one call where there is none.
-    package func settleIfMarked(_ layer: LayerNumber) throws(DriverError) {
+    public func settleIfMarked(_ layer: LayerNumber) throws(DriverError) {
         guard let status = try status(of: layer, ""), status.permissions & Self.mark != 0 else {
             return
         }
@@ -46,7 +46,7 @@ extension LayerFolders {
     ///
     /// `part` is what a layer cannot be without; `isUntouched` is asked of a marked one, and is false
     /// where something was written to it all the same. Tells whether there was something to do.
-    package func restore(
+    public func restore(
         _ layer: LayerNumber, needing part: RawPath,
         isUntouched: () throws(DriverError) -> Bool = { () throws(DriverError) in true },
         make: () throws(DriverError) -> Void

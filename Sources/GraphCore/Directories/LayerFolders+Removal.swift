@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-package import GraphArchive
+public import GraphArchive
 import GraphSystem
 import SystemPackage
 
@@ -13,7 +13,7 @@ extension LayerFolders {
     /// there is none.
     ///
     /// A filesystem too full for even a name is given the space of the layer at once instead.
-    package func detach(_ layer: LayerNumber) throws(DriverError) {
+    public func detach(_ layer: LayerNumber) throws(DriverError) {
         let folder = try writableFolder()
         let token = String(UInt64.random(in: .min ... .max), radix: 16)
         let name = RawPath("\(trashPrefix)\(layer)-\(token)")
@@ -56,7 +56,7 @@ extension LayerFolders {
     ///
     /// One item that cannot be freed does not keep the others: the first failure is thrown at the
     /// end.
-    package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
         _ = try writableFolder()
         var freed: UInt64 = 0
         var failure: DriverError?
@@ -104,7 +104,7 @@ extension LayerFolders {
     }
 
     /// What there is of this driver: its layers, what waits in the trash, and what it did not make.
-    package func inventory() throws(DriverError) -> [InventoryItem] {
+    public func inventory() throws(DriverError) -> [InventoryItem] {
         var items: [InventoryItem] = []
         if let folder {
             // A descriptor of its own: a listing moves the position of the one it reads.

@@ -10,7 +10,7 @@ extension LayerFolders {
     /// A failed write-back is reported once to each open file, and by then the pages are marked
     /// clean: asking again would succeed over lost bytes. So a failure is remembered, and holds for
     /// every layer that there was when it came.
-    package func sync(_ layer: LayerNumber) throws(DriverError) {
+    public func sync(_ layer: LayerNumber) throws(DriverError) {
         let folder = try writableFolder()
         try require(layer, ".")
         try lastSyncFailure.withLock { last throws(DriverError) in

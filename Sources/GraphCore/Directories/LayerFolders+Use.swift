@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-package import GraphSystem
+public import GraphSystem
 import SystemPackage
 
 /// What a layer's folder tells of mounts that nobody has a record of.
@@ -28,7 +28,7 @@ extension LayerFolders {
     ///
     /// On a filesystem without room for it a layer is shown without, where it is only looked at: what a view
     /// shows is sealed, and looking works on a full disk.
-    package func markBind(of layer: LayerNumber, writable: Bool) throws(DriverError) {
+    public func markBind(of layer: LayerNumber, writable: Bool) throws(DriverError) {
         guard let folder, !isReadOnly else { return }
         do throws(SyscallError) {
             try folder.makeSymbolicLink(layer.name.appending(Self.use), to: Self.bind)
@@ -47,7 +47,7 @@ extension LayerFolders {
     /// committed, and after one of its mounts was taken away by somebody else: that takes a hundred calls for
     /// each process. Otherwise namespaces tell, since several bind mounts do each other no harm, and
     /// what is removed needs no protection.
-    package func bindUse(
+    public func bindUse(
         of layer: LayerNumber, _ tree: RawPath, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
         if step != .committing, try useMark(of: layer) == nil { return nil }

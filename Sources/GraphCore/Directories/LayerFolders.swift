@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-package import GraphSystem
+public import GraphSystem
 import Synchronization
-package import SystemPackage
+public import SystemPackage
 
 /// A folder a layer: `ROOT/NAME/NUMBER`, and `ROOT/trash` for those that were removed.
 ///
 /// What drivers share that keep layers in directories.
-package final class LayerFolders: Sendable {
+public final class LayerFolders: Sendable {
     /// The store's root.
-    package let root: FilePath
+    public let root: FilePath
     /// The driver's name, which is its folder's.
-    package let driver: String
+    public let driver: String
     /// The driver's folder; nil for a read-only store without one.
     ///
     /// Held open since before anything was written, because `syncfs(2)` tells a descriptor of the
     /// failures since it was opened.
     let folder: Directory?
-    package let isReadOnly: Bool
+    /// Whether the store was opened for reading: everything that writes throws then.
+    public let isReadOnly: Bool
     /// Whether names reach the disk only when their directory is synced.
     let syncsNames: Bool
     /// Destroys what is in a folder of the trash and cannot be unlinked.
@@ -33,7 +34,7 @@ package final class LayerFolders: Sendable {
     /// Costs an open of the root and of the folder and a `fstatfs(2)`. `beforeMaking` is called
     /// before the folder is made, and its failure leaves none. `emptying` is called with each folder
     /// of the trash before what is in it is unlinked.
-    package init(
+    public init(
         root: FilePath, driver: String, readOnly: Bool,
         emptying: (@Sendable (Directory) throws(SyscallError) -> Void)? = nil,
         beforeMaking: () throws(DriverError) -> Void
@@ -85,7 +86,7 @@ package final class LayerFolders: Sendable {
     }
 
     /// The path of a layer's folder.
-    package func path(of layer: LayerNumber) -> FilePath {
+    public func path(of layer: LayerNumber) -> FilePath {
         root.appending(driver).appending(layer.description)
     }
 
@@ -95,7 +96,7 @@ package final class LayerFolders: Sendable {
     /// Opens a layer's folder.
     ///
     /// - Throws: ``DriverError/Code/layerNotFound`` when there is none.
-    package func open(_ layer: LayerNumber) throws(DriverError) -> Directory {
+    public func open(_ layer: LayerNumber) throws(DriverError) -> Directory {
         try open(layer, "")
     }
 
@@ -151,7 +152,7 @@ package final class LayerFolders: Sendable {
     /// the trash first; so does the folder when `fill` fails.
     ///
     /// - Throws: ``DriverError/Code/layerExists`` for a finished layer of this number.
-    package func create(
+    public func create(
         _ layer: LayerNumber, fill: (Directory) throws(DriverError) -> Void
     ) throws(DriverError) {
         let folder = try writableFolder()
@@ -185,7 +186,7 @@ package final class LayerFolders: Sendable {
 
     /// Whether files here can share blocks until they are written, tried once with two files
     /// without names.
-    package var supportsReflink: Bool {
+    public var supportsReflink: Bool {
         guard let folder, !isReadOnly else { return false }
         return reflink.withLock { known in
             if let known { return known }
@@ -216,7 +217,7 @@ package func spaceError(
 ///
 /// - Throws: ``DriverError/Code/unsupported`` with the first requirement that is unmet and not
 ///   optional.
-package func require(_ requirements: [Requirement], driver: String) throws(DriverError) {
+public func require(_ requirements: [Requirement], driver: String) throws(DriverError) {
     for requirement in requirements where !requirement.isOptional {
         guard let refusal = requirement.refusal else { continue }
         throw DriverError(

@@ -1,36 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-package import GraphArchive
-package import GraphSystem
+public import GraphArchive
+public import GraphSystem
 import SystemPackage
 
 /// What drivers share whose layers are whole trees.
 ///
 /// A layer's tree is `root` in a place of its folder; a layer tar is unpacked into `stage` beside it
 /// and merged by renaming.
-package struct WholeTrees: Sendable {
+public struct WholeTrees: Sendable {
     private let folders: LayerFolders
     /// From a layer's folder to the directory that has the tree; empty for the folder itself.
     private let place: RawPath
 
-    package static let tree: RawPath = "root"
+    /// The name of a layer's tree in its place.
+    public static let tree: RawPath = "root"
     private static let stage: RawPath = "stage"
 
     /// Describes where trees are.
-    package init(_ folders: LayerFolders, at place: RawPath = "") {
+    public init(_ folders: LayerFolders, at place: RawPath = "") {
         (self.folders, self.place) = (folders, place)
     }
 
     /// Opens a layer's tree.
     ///
     /// - Throws: ``DriverError/Code/layerNotFound`` when there is none.
-    package func open(_ layer: LayerNumber) throws(DriverError) -> Directory {
+    public func open(_ layer: LayerNumber) throws(DriverError) -> Directory {
         try folders.open(layer, place.appending(Self.tree))
     }
 
     /// A bind of the tree.
-    package func mount(
+    public func mount(
         _ layer: LayerNumber, _ attributes: MountAttributes, writable: Bool
     ) throws(DriverError) -> Mount {
         let tree = place.appending(Self.tree)
@@ -42,11 +43,16 @@ package struct WholeTrees: Sendable {
 
     /// Measures a tree, by a walk: without the blocks that it shares with the nearest parent's, which count
     /// there.
-    ///
-    /// `isUntouched` may tell of files that they have been left as the parent has them.
+    public func usage(
+        of layer: LayerNumber, above parents: [LayerNumber]
+    ) throws(DriverError) -> LayerUsage {
+        try usage(of: layer, above: parents) { _ in false }
+    }
+
+    /// The same, where `isUntouched` may tell of files that they have been left as the parent has them.
     package func usage(
         of layer: LayerNumber, above parents: [LayerNumber],
-        isUntouched: @escaping (FileStatus) -> Bool = { _ in false }
+        isUntouched: @escaping (FileStatus) -> Bool
     ) throws(DriverError) -> LayerUsage {
         let tree = try open(layer)
         let base: Directory?
@@ -58,7 +64,7 @@ package struct WholeTrees: Sendable {
     }
 
     /// Makes an empty stage with the attributes of the tree's root.
-    package func applyTarget(
+    public func applyTarget(
         for layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         let holder = try folders.open(layer, place)
@@ -88,7 +94,7 @@ package struct WholeTrees: Sendable {
     }
 
     /// Merges the stage into the tree, and removes it: every layer above a snapshot would carry it.
-    package func finishApply(
+    public func finishApply(
         of layer: LayerNumber, observer: WorkObserver
     ) throws(DriverError) {
         let holder = try folders.open(layer, place)
@@ -129,7 +135,7 @@ package struct WholeTrees: Sendable {
     }
 
     /// Two trees to be compared.
-    package func diffSource(
+    public func diffSource(
         of layer: LayerNumber, from base: LayerNumber?
     ) throws(DriverError) -> DiffSource {
         let new = try open(layer)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphCore
+package import GraphArchive
+package import GraphCore
 import GraphSystem
 import Synchronization
 import SystemPackage
@@ -46,7 +46,7 @@ extension DeviceMapperDriver {
 
     // MARK: Change
 
-    public func applyTarget(
+    package func applyTarget(
         for layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         let record = try record(of: layer)
@@ -61,7 +61,7 @@ extension DeviceMapperDriver {
         return target
     }
 
-    public func finishApply(
+    package func finishApply(
         of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {
         _ = try record(of: layer)
@@ -74,7 +74,7 @@ extension DeviceMapperDriver {
 
     /// Two trees to be compared; where the pool says that both volumes have the same blocks, nothing
     /// in them has to be.
-    public func diffSource(
+    package func diffSource(
         of layer: LayerNumber, above parents: [LayerNumber],
         from base: LayerNumber?, above baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {

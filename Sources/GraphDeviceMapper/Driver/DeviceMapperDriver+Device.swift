@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphCore
+package import GraphCore
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 /// Block devices for those who mount layers themselves.
 ///
 /// Such a device is apart from the one that mounting makes, since that one goes away with its last
 /// user, and a virtual machine may open and close its disk as it likes.
 extension DeviceMapperDriver {
-    public func attachDevice(
+    package func attachDevice(
         of layer: LayerNumber, for holder: LayerNumber, writable: Bool
     ) throws(DriverError) -> FilePath {
         let pool = try place.pool()
@@ -31,7 +31,7 @@ extension DeviceMapperDriver {
             "make a device of layer \(layer)", try given.makeDevice(pool.mapper))
     }
 
-    public func detachDevice(for holder: LayerNumber) throws(DriverError) {
+    package func detachDevice(for holder: LayerNumber) throws(DriverError) {
         let pool = try place.pool()
         let name = pool.settings.deviceName(for: holder)
         try refusing("device \(name) is open") { () throws(SyscallError) in
@@ -43,7 +43,7 @@ extension DeviceMapperDriver {
         }
     }
 
-    public func device(for holder: LayerNumber) throws(DriverError) -> FilePath? {
+    package func device(for holder: LayerNumber) throws(DriverError) -> FilePath? {
         let pool = try place.pool()
         let name = pool.settings.deviceName(for: holder)
         return try attempting(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphCore
+package import GraphCore
 import GraphSystem
 import SystemPackage
 
@@ -10,7 +10,7 @@ extension DeviceMapperDriver {
     ///
     /// A volume without a folder is a layer that nobody owns, and a finished layer without a volume
     /// is none. Where the store or the pool can only be read, folders are all that is told.
-    public func inventory() throws(DriverError) -> [InventoryItem] {
+    package func inventory() throws(DriverError) -> [InventoryItem] {
         // First, because a folder is made before its volume and goes after it.
         let volumes = try volumes()
         let items = try folders.inventory().filter {

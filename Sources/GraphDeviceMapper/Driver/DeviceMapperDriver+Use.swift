@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphCore
+package import GraphCore
 import GraphSystem
 import SystemPackage
 
@@ -11,7 +11,7 @@ extension DeviceMapperDriver {
     ///
     /// Before a layer is mounted only mounts are of account: several mounts of a volume are one filesystem,
     /// and a diff has it open for reading.
-    public func unrecordedUse(
+    package func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
         if try folders.status(of: layer, "") == nil { return nil }

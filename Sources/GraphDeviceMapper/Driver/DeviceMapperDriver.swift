@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphCore
-public import GraphSystem
+package import GraphArchive
+package import GraphCore
+package import GraphSystem
 import Synchronization
-public import SystemPackage
+package import SystemPackage
 
 /// Layers as volumes of a thin pool, each a snapshot of its parent's with a filesystem of its own:
 /// blocks are shared until they are written, and a layer has a size that it cannot exceed.
@@ -13,10 +13,10 @@ public import SystemPackage
 /// A volume's number in the pool is the layer's. Each number in the pool has a folder in the store,
 /// made before it; a number without one is deleted by whoever finds it. Volumes are active only
 /// while something uses them.
-public final class DeviceMapperDriver: Driver {
-    public static let name = DeviceMapperLayout.driver
-    public static let livesOnBed = false
-    public static let optionPrefix = "dm"
+package final class DeviceMapperDriver: Driver {
+    package static let name = DeviceMapperLayout.driver
+    package static let livesOnBed = false
+    package static let optionPrefix = "dm"
 
     let folders: LayerFolders
     let options: DeviceMapperOptions
@@ -25,7 +25,7 @@ public final class DeviceMapperDriver: Driver {
     /// failed write is told to those who have the filesystem open.
     let unpacking = Mutex<[LayerNumber: Directory]>([:])
 
-    public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+    package init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         let options = try DeviceMapperOptions(options)
         self.options = options
         let place = PoolPlace()
@@ -40,13 +40,13 @@ public final class DeviceMapperDriver: Driver {
         if !readOnly { _ = try place.pool() }
     }
 
-    public var capabilities: DriverCapabilities {
+    package var capabilities: DriverCapabilities {
         DriverCapabilities(hasQuota: true, details: place.details)
     }
 
     // MARK: Lifecycle
 
-    public func create(
+    package func create(
         _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
@@ -115,7 +115,7 @@ public final class DeviceMapperDriver: Driver {
         }
     }
 
-    public func seal(
+    package func seal(
         _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let record = try record(of: layer)
@@ -160,22 +160,22 @@ public final class DeviceMapperDriver: Driver {
         try folders.settle(layer)
     }
 
-    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+    package func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
         try folders.isUnfinished(layer)
     }
 
-    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
+    package func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
 
-    public func reopen(_ layer: LayerNumber) throws(DriverError) {
+    package func reopen(_ layer: LayerNumber) throws(DriverError) {
         try folders.settleIfMarked(layer)
     }
 
-    public func requireChangeable() throws(DriverError) {
+    package func requireChangeable() throws(DriverError) {
         try place.pool().requireOwnTransaction()
     }
 
     /// Moves the layer's folder to the trash, where ``reclaim(observer:)`` finds the volume.
-    public func remove(_ layer: LayerNumber) throws(DriverError) {
+    package func remove(_ layer: LayerNumber) throws(DriverError) {
         _ = try folders.writableFolder()
         if unpacking.withLock({ $0.removeValue(forKey: layer) }) != nil {
             // Whoever was unpacking may still have a directory of it open, and nobody else has.
@@ -189,7 +189,7 @@ public final class DeviceMapperDriver: Driver {
     }
 
     @discardableResult
-    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+    package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
         _ = try folders.writableFolder()
         let pool = try place.pool()
         try pool.removeIdleDevices()
@@ -198,7 +198,7 @@ public final class DeviceMapperDriver: Driver {
 
     // MARK: Access
 
-    public func mounts(
+    package func mounts(
         for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let volume = try shownVolume(of: layer, writable: writable)
@@ -235,7 +235,7 @@ public final class DeviceMapperDriver: Driver {
     ///
     /// Where the store can only be read, the difference of the numbers of blocks, which leaves out
     /// those that replace one of the parent's.
-    public func usage(
+    package func usage(
         of layer: LayerNumber, above parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let record = try record(of: layer)

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphCore
+package import GraphCore
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 /// What an administrator does with the pool of a store.
-public struct PoolControl: Sendable {
+package struct PoolControl: Sendable {
     private let pool: ThinPool
 
     /// Opens the pool of a store, and makes it active where it is not.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` when the store has none.
-    public init(root: FilePath) throws(DriverError) {
+    package init(root: FilePath) throws(DriverError) {
         let place = try TrustedDirectory(root)
         if let folder = place.opened {
             let driver = RawPath(DeviceMapperLayout.driver)
@@ -26,17 +26,17 @@ public struct PoolControl: Sendable {
     }
 
     /// The pool's name in `/dev/mapper`.
-    public var name: String { pool.name }
+    package var name: String { pool.name }
 
     /// Whether it lies on files below the store's root, for trying out.
-    public var isOnFiles: Bool { pool.settings.kind == .files }
+    package var isOnFiles: Bool { pool.settings.kind == .files }
 
     /// How the pool fares.
-    public func status() throws(DriverError) -> PoolStatus { try pool.status() }
+    package func status() throws(DriverError) -> PoolStatus { try pool.status() }
 
     /// Lets the pool take all of its devices, after the files of a pool for trying out have been made
     /// larger: nil leaves one as it is.
-    public func grow(
+    package func grow(
         dataBytes: UInt64? = nil, metadataBytes: UInt64? = nil
     ) throws(DriverError) {
         let lock = try ThinPool.lock(in: pool.path)
@@ -48,7 +48,7 @@ public struct PoolControl: Sendable {
     /// the next opening of the store brings the pool back.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/layerInUse`` when a volume is in use.
-    public func stop() throws(DriverError) {
+    package func stop() throws(DriverError) {
         try pool.removeIdleDevices()
         guard pool.settings.poolName.hasPrefix(pool.settings.prefix) else { return }
         do throws(SyscallError) {

@@ -6,22 +6,22 @@ import GraphSystem
 
 /// How a thin pool fares, in the words of the kernel
 /// (`Documentation/admin-guide/device-mapper/thin-provisioning.rst`).
-public struct PoolStatus: Hashable, Sendable {
+package struct PoolStatus: Hashable, Sendable {
     /// Counts the changes that the pool's owner has made.
-    public let transaction: UInt64
+    package let transaction: UInt64
     /// Of 4,096 bytes.
-    public let metadataBlocksUsed: UInt64
-    public let metadataBlocks: UInt64
+    package let metadataBlocksUsed: UInt64
+    package let metadataBlocks: UInt64
     /// Of ``blockBytes``.
-    public let dataBlocksUsed: UInt64
-    public let dataBlocks: UInt64
-    public let blockBytes: UInt64
+    package let dataBlocksUsed: UInt64
+    package let dataBlocks: UInt64
+    package let blockBytes: UInt64
     /// `rw`, `ro`, `out_of_data_space` or `Fail`.
-    public let mode: String
+    package let mode: String
     /// Whether the kernel has found the metadata in need of `thin_check`.
-    public let needsCheck: Bool
+    package let needsCheck: Bool
     /// Whether discarded blocks are given on to the data device.
-    public let passesDiscards: Bool
+    package let passesDiscards: Bool
     /// Where the metadata of a reserved snapshot begin, in blocks; nil when none is reserved.
     let reservedRoot: UInt64?
 

@@ -26,6 +26,7 @@ public struct ExportOptions: Sendable {
 public struct WrittenImage: Hashable, Sendable {
     /// Digest of its configuration.
     public let id: Digest
+    /// The names under which it was written.
     public let names: [String]
     /// Digest of its manifest; nil in a docker-archive, which has none.
     public let manifest: String?

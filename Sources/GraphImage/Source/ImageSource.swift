@@ -24,6 +24,7 @@ public struct ImageSource: Sendable {
         case directory = "dir"
     }
 
+    /// What was found at the path.
     public let format: Format
     let files: ImageFiles
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
+package import GraphArchive
 public import GraphCore
 import GraphSQLite
-public import GraphSystem
+package import GraphSystem
 
 /// The images of a store: names and documents over its layers.
 public struct ImageRecords: Sendable {
@@ -205,7 +205,7 @@ public struct ImageRecords: Sendable {
     }
 
     /// A layer as it came, compressed, where it was kept; nil where it was not.
-    public func keptBlob(_ digest: String) throws(DriverError) -> OwnedDescriptor? {
+    package func keptBlob(_ digest: String) throws(DriverError) -> OwnedDescriptor? {
         try blobs.open(digest)
     }
 
@@ -215,7 +215,7 @@ public struct ImageRecords: Sendable {
     ///   - digest: What a manifest that is recorded calls it.
     ///   - write: Writes and verifies it.
     /// - Throws: What `write` throws when it is not what it should be; then nothing is kept.
-    public func keepBlob(
+    package func keepBlob(
         _ digest: String, _ write: (any ByteSink) throws(DriverError) -> Void
     ) throws(DriverError) {
         try blobs.keep(digest, write)

@@ -21,6 +21,7 @@ public struct Layer: Hashable, Sendable {
     public let number: LayerNumber
     /// Names the layer for callers; unique in the store.
     public let id: String
+    /// Committed, active or a view.
     public let kind: Kind
     /// The parent's id; nil for a base layer.
     public let parent: String?
@@ -45,15 +46,19 @@ public struct Layer: Hashable, Sendable {
     public let usage: LayerUsage?
     /// What was promised when the layer was committed.
     public let durability: Durability?
+    /// The limits that it was created with.
     public let limits: LayerLimits
+    /// When its record was made, of the clock of the machine that made it.
     public let created: Timestamp
     /// When the record last changed.
     public let updated: Timestamp
+    /// Keys and values of callers, within ``LabelLimits``.
     public let labels: [String: String]
 }
 
 /// Picks layers by their labels.
 public struct LabelFilter: Hashable, Sendable {
+    /// The key that a layer must have.
     public let key: String
     /// The value that the label must have; nil when any will do.
     public let value: String?

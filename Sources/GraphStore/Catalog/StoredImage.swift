@@ -22,13 +22,16 @@ public struct StoredImage: Hashable, Sendable {
     public let usage: LayerUsage
     /// What it runs on, as its configuration says it.
     public let system: String?
+    /// `architecture` of the configuration, such as `amd64`.
     public let architecture: String?
+    /// `variant` of the configuration, such as `v7`.
     public let variant: String?
     /// The newest first; none for an image that came without.
     public let manifests: [StoredManifest]
     /// Whether the store has its configuration; false for an image that was imported before images
     /// were recorded, until it is imported again.
     public let hasConfiguration: Bool
+    /// When the record was made.
     public let created: Timestamp
     /// When the record last changed.
     public let updated: Timestamp
@@ -62,6 +65,7 @@ public struct StoredBlob: Hashable, Sendable {
     public let digest: String
     /// Bytes as they came.
     public let bytes: UInt64
+    /// The blob's media type as the manifest has it.
     public let mediaType: String
     /// Nil where nobody has looked.
     public let compression: Compression?
@@ -80,8 +84,11 @@ public struct StoredBlob: Hashable, Sendable {
 public struct NewImage: Sendable {
     /// The configuration, whose sha256 is the image's id.
     public var configuration: [UInt8]
+    /// `os` of the configuration.
     public var system: String?
+    /// `architecture` of the configuration.
     public var architecture: String?
+    /// `variant` of the configuration.
     public var variant: String?
     /// What it is to be called, beside the names that it has.
     public var names: [String]

@@ -7,11 +7,13 @@ public import SystemPackage
 
 /// The outcome of applying a layer tar.
 public struct AppliedLayer: Hashable, Sendable {
+    /// The record of the layer.
     public let layer: Layer
     /// Whether the store had the layer already, and nothing was added.
     public let wasPresent: Bool
     /// Bytes of the uncompressed stream that was read.
     public let streamBytes: UInt64
+    /// Where the time went.
     public let timings: WorkTimings
     /// What is not in the layer as the tar says, once for each kind; empty where nothing was unpacked.
     public let warnings: [LayerWarning]
@@ -27,6 +29,7 @@ public struct AppliedLayer: Hashable, Sendable {
 
 /// A place where a layer is mounted.
 public struct MountedLayer: Hashable, Sendable {
+    /// The record of the layer.
     public let layer: Layer
     /// The mount point.
     public let path: FilePath
@@ -46,6 +49,7 @@ public struct StoredUsage: Hashable, Sendable {
 public struct DiskUsage: Hashable, Sendable {
     /// One layer's part.
     public struct Entry: Hashable, Sendable {
+        /// The record of the layer.
         public let layer: Layer
         /// Recorded for committed layers, measured now for active ones, nothing for views; nil for
         /// a layer that went away while it was measured.
@@ -64,6 +68,7 @@ public struct DiskUsage: Hashable, Sendable {
     public let availableBytes: UInt64
     /// Inodes of the filesystem; 0 where it has no such limit.
     public let filesystemInodes: UInt64
+    /// Inodes that are free; 0 where the filesystem makes them as they are needed.
     public let freeInodes: UInt64
 }
 
@@ -101,6 +106,7 @@ public struct Finding: Hashable, Sendable {
         case bed
     }
 
+    /// What was found.
     public let kind: Kind
     /// The layer, path or record concerned.
     public let subject: String
@@ -127,22 +133,29 @@ public struct Finding: Hashable, Sendable {
 
 /// What a store is and holds.
 public struct StoreInfo: Hashable, Sendable {
+    /// Where the store is.
     public let root: FilePath
+    /// Where mounts are recorded and attached.
     public let runRoot: FilePath
     /// Tells this store from all others, for as long as it exists.
     public let storeID: String
     /// The driver's name.
     public let driver: String
+    /// What the driver can do as it is set up.
     public let capabilities: DriverCapabilities
     /// How many migrations the database has seen.
     public let formatVersion: Int
+    /// Whether the store was opened for reading.
     public let isReadOnly: Bool
     /// What new layers are promised.
     public let durability: Durability
     /// The type of the filesystem below the store, as mount(8) spells it.
     public let filesystem: String
+    /// How many layers are committed.
     public let committedLayers: Int
+    /// How many layers are active.
     public let activeLayers: Int
+    /// How many views there are.
     public let views: Int
     /// Layers that are mounted somewhere.
     public let mountedLayers: Int

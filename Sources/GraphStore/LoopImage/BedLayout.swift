@@ -13,6 +13,7 @@ public struct NewBed: Hashable, Sendable {
         case xfsImage = "xfs-image"
     }
 
+    /// The filesystem to make.
     public let kind: Kind
     /// The size of the filesystem; it takes room only as it is filled, and can be made larger.
     public let bytes: UInt64

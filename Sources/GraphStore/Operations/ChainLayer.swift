@@ -8,6 +8,7 @@ public import GraphCore
 public struct ChainLayer: Sendable {
     /// The digest that its plain tar must have.
     public let diffID: Digest
+    /// Labels for the layer when it is new.
     public let labels: [String: String]
     /// Opens its tar, plain or compressed; called on any thread, and once more when the layers are
     /// begun anew, one at a time, since one of them takes too much memory to be read beside another.

@@ -3,20 +3,20 @@
 
 import CGraphLinux
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// An open block device.
-public struct BlockDevice: ~Copyable, Sendable {
-    public let descriptor: OwnedDescriptor
-    public let number: DeviceNumber
+package struct BlockDevice: ~Copyable, Sendable {
+    package let descriptor: OwnedDescriptor
+    package let number: DeviceNumber
     /// A path for mount(2) and for mkfs: the kernel's own node, or this very descriptor where there
     /// is none.
-    public let path: FilePath
+    package let path: FilePath
 
     /// Opens the device of a number, whatever nodes `/dev` has.
     ///
     /// - Throws: `ENXIO` or `ENOENT` when there is no such device.
-    public init(_ number: DeviceNumber, readOnly: Bool = false) throws(SyscallError) {
+    package init(_ number: DeviceNumber, readOnly: Bool = false) throws(SyscallError) {
         let flags: OpenFlags = readOnly ? .readOnly : .readWrite
         self.number = number
         if let node = try Self.node(of: number) {
@@ -37,7 +37,7 @@ public struct BlockDevice: ~Copyable, Sendable {
     /// Opens the device of a path.
     ///
     /// - Throws: `ENOTBLK` when it is something else.
-    public init(opening path: FilePath, readOnly: Bool = false) throws(SyscallError) {
+    package init(opening path: FilePath, readOnly: Bool = false) throws(SyscallError) {
         let opened = try OwnedDescriptor.open(path, readOnly ? .readOnly : .readWrite)
         let status = try opened.status()
         guard status.type == .blockDevice else {
@@ -49,7 +49,7 @@ public struct BlockDevice: ~Copyable, Sendable {
     }
 
     /// The kernel's own node of a device; nil where `/dev` does not have it.
-    public static func node(of number: DeviceNumber) throws(SyscallError) -> FilePath? {
+    package static func node(of number: DeviceNumber) throws(SyscallError) -> FilePath? {
         let path = FilePath("/sys/dev/block/\(number.major):\(number.minor)/uevent")
         guard let file = try? OwnedDescriptor.open(path, .readOnly) else { return nil }
         let lines = String(decoding: try file.readAll(limit: 1 << 16), as: UTF8.self)
@@ -63,7 +63,7 @@ public struct BlockDevice: ~Copyable, Sendable {
     }
 
     /// The device's size in bytes; `BLKGETSIZE64`.
-    public func size() throws(SyscallError) -> UInt64 {
+    package func size() throws(SyscallError) -> UInt64 {
         var bytes: UInt64 = 0
         try checked("ioctl(BLKGETSIZE64, \(path))") {
             cgraph_block_size(descriptor.rawValue, &bytes)
@@ -72,7 +72,7 @@ public struct BlockDevice: ~Copyable, Sendable {
     }
 
     /// Gives back all blocks; what was in them is lost; `BLKDISCARD`.
-    public func discard() throws(SyscallError) {
+    package func discard() throws(SyscallError) {
         let bytes = try size()
         try checked("ioctl(BLKDISCARD, \(path))") {
             cgraph_block_discard(descriptor.rawValue, bytes)
@@ -83,32 +83,32 @@ public struct BlockDevice: ~Copyable, Sendable {
 extension OwnedDescriptor {
     /// Reads 4,096 bytes at an offset as they are on the device; the file was opened with
     /// ``OpenFlags/direct``.
-    public func readDirect(at offset: UInt64) throws(SyscallError) -> [UInt8] {
+    package func readDirect(at offset: UInt64) throws(SyscallError) -> [UInt8] {
         var block = [UInt8](repeating: 0, count: 4_096)
         try checked("pread(O_DIRECT)") { cgraph_read_direct(rawValue, offset, &block) }
         return block
     }
 
     /// Opens the same file once more, with other flags.
-    public func reopened(_ flags: OpenFlags) throws(SyscallError) -> OwnedDescriptor {
+    package func reopened(_ flags: OpenFlags) throws(SyscallError) -> OwnedDescriptor {
         try OwnedDescriptor.open(procPath, flags)
     }
 }
 
 extension OpenFlags {
     /// `O_DIRECT`, past the page cache.
-    public static let direct = OpenFlags(rawValue: CInt(CGRAPH_O_DIRECT))
+    package static let direct = OpenFlags(rawValue: CInt(CGRAPH_O_DIRECT))
 }
 
 /// Loop devices: files as block devices; loop(4).
-public enum LoopDevice {
+package enum LoopDevice {
     /// Makes a block device of a file, which goes away when nobody uses it any more;
     /// `LOOP_CONFIGURE`.
     ///
     /// The file is open for reading, and for writing unless the device is `readOnly`. `directly`: past
     /// the file's page cache, in blocks of 4,096 bytes; where the file's filesystem cannot do that,
     /// through it, which ``isDirect(_:)`` tells.
-    public static func attach(
+    package static func attach(
         _ file: borrowing OwnedDescriptor, directly: Bool = false, readOnly: Bool = false
     ) throws(SyscallError) -> BlockDevice {
         let control = try OwnedDescriptor.open("/dev/loop-control", .readWrite)
@@ -135,7 +135,7 @@ public enum LoopDevice {
     }
 
     /// Whether a device is a loop device that shows this file; `LOOP_GET_STATUS64`.
-    public static func isBacked(
+    package static func isBacked(
         _ device: borrowing BlockDevice, by file: FileStatus
     ) throws(SyscallError) -> Bool {
         var (number, inode): (UInt64, UInt64) = (0, 0)
@@ -146,7 +146,7 @@ public enum LoopDevice {
     }
 
     /// Has a loop device take the size that its file has now; `LOOP_SET_CAPACITY`.
-    public static func refresh(_ device: borrowing BlockDevice) throws(SyscallError) {
+    package static func refresh(_ device: borrowing BlockDevice) throws(SyscallError) {
         let raw = device.descriptor.rawValue
         try checked("ioctl(LOOP_SET_CAPACITY)") { cgraph_loop_refresh(raw) }
     }
@@ -154,13 +154,13 @@ public enum LoopDevice {
 
 extension Directory {
     /// Lets the ext4 mounted here take `bytes` of its device; `EXT4_IOC_RESIZE_FS`.
-    public func growExt4(toBytes bytes: UInt64) throws(SyscallError) {
+    package func growExt4(toBytes bytes: UInt64) throws(SyscallError) {
         let block = UInt64(try blockSize())
         try checked("ioctl(EXT4_IOC_RESIZE_FS)") { cgraph_ext4_resize(raw, bytes / block) }
     }
 
     /// Lets the xfs mounted here take `bytes` of its device; `XFS_IOC_FSGROWFSDATA`.
-    public func growXFS(toBytes bytes: UInt64) throws(SyscallError) {
+    package func growXFS(toBytes bytes: UInt64) throws(SyscallError) {
         let block = UInt64(try blockSize())
         try checked("ioctl(XFS_IOC_FSGROWFSDATA)") { cgraph_xfs_grow(raw, bytes / block) }
     }

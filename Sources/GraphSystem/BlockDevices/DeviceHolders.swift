@@ -4,10 +4,10 @@
 import SystemPackage
 
 /// Who keeps a device in use.
-public enum DeviceHolders {
+package enum DeviceHolders {
     /// One process for each mount namespace in which a filesystem of this device is mounted, read
     /// from `/proc`; those that may not be looked at are left out.
-    public static func processes(mounting device: DeviceNumber) -> [Int] {
+    package static func processes(mounting device: DeviceNumber) -> [Int] {
         let wanted = "\(device.major):\(device.minor)"
         var namespaces: Set<RawPath> = []
         var found: [Int] = []

@@ -6,12 +6,12 @@ import SystemPackage
 
 extension LoopDevice {
     /// The major number of loop devices, fixed by the kernel (`LOOP_MAJOR`).
-    public static let major: UInt32 = 7
+    package static let major: UInt32 = 7
 
     /// The loop device that shows a file now, whoever attached it; nil when there is none.
     ///
     /// It stays attached for as long as the result is held open.
-    public static func showing(
+    package static func showing(
         _ file: FileStatus, readOnly: Bool = false
     ) throws(SyscallError) -> BlockDevice? {
         for entry in try Directory(opening: "/sys/block").listing() {
@@ -45,7 +45,7 @@ extension LoopDevice {
     }
 
     /// Whether a loop device goes past the page cache of its file; `LO_FLAGS_DIRECT_IO`.
-    public static func isDirect(_ device: borrowing BlockDevice) throws(SyscallError) -> Bool {
+    package static func isDirect(_ device: borrowing BlockDevice) throws(SyscallError) -> Bool {
         let raw = device.descriptor.rawValue
         return try checked("ioctl(LOOP_GET_STATUS64)") { cgraph_loop_is_direct(raw) } == 1
     }

@@ -6,7 +6,7 @@ import Glibc
 import SystemPackage
 
 /// libbtrfsutil, loaded when something of it is first called.
-public enum BtrfsUtility {
+package enum BtrfsUtility {
     private static let loaded: Result<cgraph_btrfsutil, SyscallError> = {
         var functions = cgraph_btrfsutil()
         guard let reason = cgraph_btrfsutil_load(&functions) else { return .success(functions) }
@@ -18,12 +18,12 @@ public enum BtrfsUtility {
     /// Loads the library.
     ///
     /// - Throws: `ELIBACC` with the name of its package where it is missing.
-    public static func requireLibrary() throws(SyscallError) { _ = try loaded.get() }
+    package static func requireLibrary() throws(SyscallError) { _ = try loaded.get() }
 
     /// The version of the library, such as `1.2.0`: it tells none itself, and its file's name does.
     ///
     /// - Throws: `ELIBACC` where it is missing.
-    public static func libraryVersion() throws(SyscallError) -> String {
+    package static func libraryVersion() throws(SyscallError) -> String {
         var functions = try loaded.get()
         guard let path = cgraph_btrfsutil_file(&functions), let file = realpath(path, nil) else {
             return "unknown"

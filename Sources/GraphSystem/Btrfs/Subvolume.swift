@@ -6,10 +6,10 @@ import Glibc
 import SystemPackage
 
 /// Where a subvolume lies within another one.
-public struct NestedSubvolume: Hashable, Sendable {
+package struct NestedSubvolume: Hashable, Sendable {
     /// The directory that holds it, relative to the outer subvolume; empty for that one's root.
-    public let directory: RawPath
-    public let name: RawPath
+    package let directory: RawPath
+    package let name: RawPath
 }
 
 /// btrfs subvolumes: trees of their own in a btrfs filesystem, which appear as directories.
@@ -19,7 +19,7 @@ extension Directory {
     /// Makes an empty subvolume in this directory; `btrfs_util_create_subvolume_fd`.
     ///
     /// Commits a transaction: it is on disk when this returns.
-    public func makeSubvolume(_ name: RawPath) throws(SyscallError) {
+    package func makeSubvolume(_ name: RawPath) throws(SyscallError) {
         try BtrfsUtility.call("btrfs_util_create_subvolume_fd(\(name))") { functions in
             name.withCString { functions.create_subvolume_fd(raw, $0, 0, nil, nil) }
         }
@@ -30,7 +30,7 @@ extension Directory {
     ///
     /// Writes the source's new data, commits a transaction, and costs the same for any size.
     /// Subvolumes in the source are empty directories in the snapshot.
-    public func makeSnapshot(
+    package func makeSnapshot(
         _ name: RawPath, of source: Directory, isReadOnly: Bool = false
     ) throws(SyscallError) {
         let flags = isReadOnly ? CInt(BTRFS_UTIL_CREATE_SNAPSHOT_READ_ONLY) : 0
@@ -47,7 +47,7 @@ extension Directory {
     /// - Throws: `ENOTEMPTY` when other subvolumes lie in it, `EROFS` when this directory lies in
     ///   a read-only one, `EPERM` without privileges unless the filesystem is mounted with
     ///   `user_subvol_rm_allowed`.
-    public func destroySubvolume(_ name: RawPath) throws(SyscallError) {
+    package func destroySubvolume(_ name: RawPath) throws(SyscallError) {
         try BtrfsUtility.call("btrfs_util_delete_subvolume_fd(\(name))") { functions in
             name.withCString { functions.delete_subvolume_fd(raw, $0, 0) }
         }
@@ -55,7 +55,7 @@ extension Directory {
 
     /// Whether this subvolume refuses every change;
     /// `btrfs_util_get_subvolume_read_only_fd`.
-    public func isReadOnlySubvolume() throws(SyscallError) -> Bool {
+    package func isReadOnlySubvolume() throws(SyscallError) -> Bool {
         var isReadOnly = false
         try BtrfsUtility.call("btrfs_util_get_subvolume_read_only_fd") {
             $0.get_subvolume_read_only_fd(raw, &isReadOnly)
@@ -67,7 +67,7 @@ extension Directory {
     /// `btrfs_util_set_subvolume_read_only_fd`.
     ///
     /// Commits a transaction, which does not write files' data that is still in memory.
-    public func setReadOnlySubvolume(_ isReadOnly: Bool) throws(SyscallError) {
+    package func setReadOnlySubvolume(_ isReadOnly: Bool) throws(SyscallError) {
         try BtrfsUtility.call("btrfs_util_set_subvolume_read_only_fd") {
             $0.set_subvolume_read_only_fd(raw, isReadOnly)
         }
@@ -75,7 +75,7 @@ extension Directory {
 
     /// The id, never used again, of the subvolume that this directory lies in;
     /// `btrfs_util_subvolume_id_fd`.
-    public func subvolumeID() throws(SyscallError) -> UInt64 {
+    package func subvolumeID() throws(SyscallError) -> UInt64 {
         var id: UInt64 = 0
         try BtrfsUtility.call("btrfs_util_subvolume_id_fd") { $0.subvolume_id_fd(raw, &id) }
         return id
@@ -85,7 +85,7 @@ extension Directory {
     /// another subvolume; `BTRFS_IOC_GET_SUBVOL_ROOTREF`, `BTRFS_IOC_INO_LOOKUP_USER`.
     ///
     /// - Throws: `ENAMETOOLONG` where its path is longer than 3,800 bytes.
-    public func firstNestedSubvolume() throws(SyscallError) -> NestedSubvolume? {
+    package func firstNestedSubvolume() throws(SyscallError) -> NestedSubvolume? {
         var path = [CChar](repeating: 0, count: 4_096)
         var name = [CChar](repeating: 0, count: 256)
         let found = try checked("ioctl(BTRFS_IOC_GET_SUBVOL_ROOTREF)") {
@@ -102,13 +102,13 @@ extension Directory {
 
     /// Commits what has changed on this btrfs and wakes the threads that free dropped subvolumes;
     /// `btrfs_util_sync_fd`.
-    public func commitSubvolumes() throws(SyscallError) {
+    package func commitSubvolumes() throws(SyscallError) {
         try BtrfsUtility.call("btrfs_util_sync_fd") { $0.sync_fd(raw) }
     }
 
     /// How many subvolumes of this filesystem were destroyed whose blocks are still to be freed;
     /// `btrfs_util_deleted_subvolumes_fd`, which needs privileges.
-    public func deadSubvolumeCount() throws(SyscallError) -> Int {
+    package func deadSubvolumeCount() throws(SyscallError) -> Int {
         var ids: UnsafeMutablePointer<UInt64>?
         var count = 0
         try BtrfsUtility.call("btrfs_util_deleted_subvolumes_fd") {
@@ -120,7 +120,7 @@ extension Directory {
 
     /// Whether blocks of a subvolume, perhaps destroyed, are still to be freed;
     /// `btrfs_util_subvolume_info_fd`, which needs privileges.
-    public func hasSubvolume(id: UInt64) throws(SyscallError) -> Bool {
+    package func hasSubvolume(id: UInt64) throws(SyscallError) -> Bool {
         do throws(SyscallError) {
             try BtrfsUtility.call("btrfs_util_subvolume_info_fd") {
                 $0.subvolume_info_fd(raw, id, nil)

@@ -6,13 +6,13 @@ import Glibc
 import SystemPackage
 
 /// One name of an inode.
-public struct InodeName: Hashable, Sendable {
+package struct InodeName: Hashable, Sendable {
     /// The inode number of the directory that has the name.
-    public let directory: UInt64
-    public let name: RawPath
+    package let directory: UInt64
+    package let name: RawPath
 
     /// Puts a name together.
-    public init(directory: UInt64, name: RawPath) {
+    package init(directory: UInt64, name: RawPath) {
         (self.directory, self.name) = (directory, name)
     }
 }
@@ -24,7 +24,7 @@ extension Directory {
     /// No names for a number that is no inode's.
     ///
     /// - Throws: `EUCLEAN` where the tree makes no sense.
-    public func subvolumeNames(ofInode inode: UInt64) throws(SyscallError) -> [InodeName] {
+    package func subvolumeNames(ofInode inode: UInt64) throws(SyscallError) -> [InodeName] {
         var found: [InodeName] = []
         let last = SubvolumeItemKey(object: inode, type: CGRAPH_BTRFS_NAMES_LAST, offset: .max)
         var position: SubvolumeItemKey? = SubvolumeItemKey(
@@ -89,7 +89,7 @@ extension Directory {
     /// `BTRFS_IOC_INO_LOOKUP`, which needs privileges.
     ///
     /// - Throws: `ENAMETOOLONG` where the path is longer than 4,079 bytes.
-    public func subvolumePath(ofDirectory inode: UInt64) throws(SyscallError) -> RawPath {
+    package func subvolumePath(ofDirectory inode: UInt64) throws(SyscallError) -> RawPath {
         var path = [CChar](repeating: 0, count: 4_096)
         try checked("ioctl(BTRFS_IOC_INO_LOOKUP)") {
             cgraph_btrfs_directory_path(raw, inode, &path)

@@ -6,14 +6,14 @@ import Glibc
 import SystemPackage
 
 /// How a btrfs filesystem counts what subvolumes take.
-public struct SubvolumeQuotaState: Hashable, Sendable {
+package struct SubvolumeQuotaState: Hashable, Sendable {
     /// Whether it counts at all: an administrator switches that for the whole filesystem.
-    public let isOn: Bool
+    package let isOn: Bool
     /// Whether blocks belong to the subvolume that wrote them, for good (Linux 6.7).
-    public let isSimple: Bool
+    package let isSimple: Bool
     /// Whether the counts can be believed: not while they are being made, nor when the kernel has
     /// marked them as inconsistent.
-    public let isExact: Bool
+    package let isExact: Bool
 
     init(flags: UInt64) {
         isOn = flags & CGRAPH_BTRFS_QUOTA_ON != 0
@@ -24,16 +24,16 @@ public struct SubvolumeQuotaState: Hashable, Sendable {
 }
 
 /// What the quota group of a subvolume counts, as of the last transaction that was committed.
-public struct SubvolumeQuotaUsage: Hashable, Sendable {
+package struct SubvolumeQuotaUsage: Hashable, Sendable {
     /// Bytes of all that can be reached from the subvolume.
-    public let referencedBytes: UInt64
+    package let referencedBytes: UInt64
     /// Bytes that no other subvolume shares: what destroying this one frees.
-    public let exclusiveBytes: UInt64
+    package let exclusiveBytes: UInt64
 }
 
 extension Directory {
     /// Whether and how this btrfs counts; `BTRFS_IOC_TREE_SEARCH_V2`, which needs privileges.
-    public func subvolumeQuotaState() throws(SyscallError) -> SubvolumeQuotaState {
+    package func subvolumeQuotaState() throws(SyscallError) -> SubvolumeQuotaState {
         var flags: UInt64 = 0
         try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") { cgraph_btrfs_quota_flags(raw, &flags) }
         return SubvolumeQuotaState(flags: flags)
@@ -41,7 +41,7 @@ extension Directory {
 
     /// What the quota group of this subvolume counts, or nil when there is none;
     /// `BTRFS_IOC_TREE_SEARCH_V2`.
-    public func subvolumeQuotaUsage() throws(SyscallError) -> SubvolumeQuotaUsage? {
+    package func subvolumeQuotaUsage() throws(SyscallError) -> SubvolumeQuotaUsage? {
         let id = try subvolumeID()
         var (referenced, exclusive): (UInt64, UInt64) = (0, 0)
         let found = try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") {
@@ -56,7 +56,7 @@ extension Directory {
     /// A snapshot starts with its source's limit. nil takes the limit away.
     ///
     /// - Throws: `ENOTCONN` where quotas are off, `EPERM` without privileges.
-    public func setSubvolumeLimit(exclusiveBytes: UInt64?) throws(SyscallError) {
+    package func setSubvolumeLimit(exclusiveBytes: UInt64?) throws(SyscallError) {
         // The largest number means no limit; one less is as good as none.
         let limit = exclusiveBytes.map { min($0, UInt64.max - 1) } ?? UInt64.max
         try checked("ioctl(BTRFS_IOC_QGROUP_LIMIT)") { cgraph_btrfs_limit(raw, limit) }
@@ -66,7 +66,7 @@ extension Directory {
     ///
     /// - Throws: `EBUSY` from kernels that do so themselves once the blocks are freed, `ENOTCONN`
     ///   where quotas are off, `ENOENT` when there is no such group.
-    public func removeSubvolumeQuotaGroup(id: UInt64) throws(SyscallError) {
+    package func removeSubvolumeQuotaGroup(id: UInt64) throws(SyscallError) {
         try checked("ioctl(BTRFS_IOC_QGROUP_CREATE)") { cgraph_btrfs_remove_quota_group(raw, id) }
     }
 }

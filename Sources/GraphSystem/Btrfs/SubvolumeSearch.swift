@@ -7,18 +7,18 @@ import SystemPackage
 
 /// Where in a subvolume's tree an item lies: the number of an inode, what the item holds of it, and a
 /// number that means something else for each type.
-public struct SubvolumeItemKey: Hashable, Comparable, Sendable {
-    public let object: UInt64
-    public let type: UInt8
-    public let offset: UInt64
+package struct SubvolumeItemKey: Hashable, Comparable, Sendable {
+    package let object: UInt64
+    package let type: UInt8
+    package let offset: UInt64
 
     /// Puts a key together.
-    public init(object: UInt64, type: UInt8, offset: UInt64) {
+    package init(object: UInt64, type: UInt8, offset: UInt64) {
         (self.object, self.type, self.offset) = (object, type, offset)
     }
 
     /// Orders as the tree does.
-    public static func < (left: SubvolumeItemKey, right: SubvolumeItemKey) -> Bool {
+    package static func < (left: SubvolumeItemKey, right: SubvolumeItemKey) -> Bool {
         (left.object, left.type, left.offset) < (right.object, right.type, right.offset)
     }
 
@@ -39,7 +39,7 @@ extension Directory {
     /// one that is read-only as well; `BTRFS_IOC_SEND`, which needs privileges.
     ///
     /// As it does before it tells how they differ, and no further. A search finds all afterwards.
-    public func settleSubvolume(with other: UInt64) throws(SyscallError) {
+    package func settleSubvolume(with other: UInt64) throws(SyscallError) {
         try checked("ioctl(BTRFS_IOC_SEND)") { cgraph_btrfs_settle(raw, other) }
     }
 
@@ -50,7 +50,7 @@ extension Directory {
     /// `take` gets a buffer that begins with as many items as it is told, each a
     /// `struct btrfs_ioctl_search_header` with its content behind it, and gives back the key of the
     /// last one; or nil, to hear no more.
-    public func visitSubvolumeItems(
+    package func visitSubvolumeItems(
         of inodes: ClosedRange<UInt64> = allSubvolumeInodes, writtenSince transaction: UInt64,
         _ take: (Span<UInt8>, Int) -> SubvolumeItemKey?
     ) throws(SyscallError) {
@@ -67,7 +67,7 @@ extension Directory {
     }
 
     /// Whether there are items of some inodes in such blocks; `BTRFS_IOC_TREE_SEARCH_V2`.
-    public func hasSubvolumeItems(
+    package func hasSubvolumeItems(
         of inodes: ClosedRange<UInt64>, writtenSince transaction: UInt64
     ) throws(SyscallError) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4_096)
@@ -105,7 +105,7 @@ extension Directory {
 
     /// The numbers that inodes can have; that of a subvolume's root is the first
     /// (`BTRFS_FIRST_FREE_OBJECTID`).
-    public static var allSubvolumeInodes: ClosedRange<UInt64> { 256...CGRAPH_BTRFS_INODE_MAX }
+    package static var allSubvolumeInodes: ClosedRange<UInt64> { 256...CGRAPH_BTRFS_INODE_MAX }
 
     /// More than any item takes.
     ///
@@ -116,21 +116,21 @@ extension Directory {
 
 extension Span<UInt8> {
     /// The number in the eight bytes at a position, the lowest first.
-    @inlinable public func littleEndian64(at position: Int) -> UInt64 {
+    @inlinable package func littleEndian64(at position: Int) -> UInt64 {
         precondition(position >= 0 && position <= count - 8)
         return UInt64(
             littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self))
     }
 
     /// The number in the four bytes at a position, the lowest first.
-    @inlinable public func littleEndian32(at position: Int) -> UInt32 {
+    @inlinable package func littleEndian32(at position: Int) -> UInt32 {
         precondition(position >= 0 && position <= count - 4)
         return UInt32(
             littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt32.self))
     }
 
     /// The number in the two bytes at a position, the lowest first.
-    @inlinable public func littleEndian16(at position: Int) -> UInt16 {
+    @inlinable package func littleEndian16(at position: Int) -> UInt16 {
         precondition(position >= 0 && position <= count - 2)
         return UInt16(
             littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt16.self))

@@ -15,7 +15,7 @@ extension Directory {
     /// filesystem and read-only as well.
     ///
     /// - Throws: `EPERM` without privileges or where one of the two is not read-only.
-    public func sendSubvolume(
+    package func sendSubvolume(
         from base: UInt64, _ take: (Span<UInt8>) -> Bool
     ) throws(SyscallError) {
         var ends: [CInt] = [-1, -1]

@@ -6,20 +6,20 @@ import Glibc
 import SystemPackage
 
 /// What the kernel keeps about a subvolume.
-public struct SubvolumeStatus: Hashable, Sendable {
+package struct SubvolumeStatus: Hashable, Sendable {
     /// Never used again.
-    public let id: UInt64
-    public let isReadOnly: Bool
+    package let id: UInt64
+    package let isReadOnly: Bool
     /// Told apart from every other subvolume's.
-    public let uuid: [UInt8]
+    package let uuid: [UInt8]
     /// Of the subvolume that this one is a snapshot of; zeros when it is none.
-    public let parentUUID: [UInt8]
+    package let parentUUID: [UInt8]
     /// The last transaction in which something in it was changed.
-    public let changedTransaction: UInt64
+    package let changedTransaction: UInt64
     /// The transaction in which it was made.
-    public let madeTransaction: UInt64
+    package let madeTransaction: UInt64
     /// When it was made, by the filesystem's clock.
-    public let made: Timestamp
+    package let made: Timestamp
 
     init(_ raw: cgraph_btrfs_subvolume) {
         (id, isReadOnly) = (raw.id, raw.is_read_only != 0)
@@ -31,7 +31,7 @@ public struct SubvolumeStatus: Hashable, Sendable {
     }
 
     /// Whether this is a snapshot of `other`, which has not been changed since it was made.
-    public func isSnapshot(ofUnchanged other: SubvolumeStatus) -> Bool {
+    package func isSnapshot(ofUnchanged other: SubvolumeStatus) -> Bool {
         // What a transaction snapshots is the end of it: changes made later belong to the next.
         parentUUID == other.uuid && other.changedTransaction <= madeTransaction
     }
@@ -39,7 +39,7 @@ public struct SubvolumeStatus: Hashable, Sendable {
 
 extension Directory {
     /// What is kept about the subvolume that this directory lies in; `BTRFS_IOC_GET_SUBVOL_INFO`.
-    public func subvolumeStatus() throws(SyscallError) -> SubvolumeStatus {
+    package func subvolumeStatus() throws(SyscallError) -> SubvolumeStatus {
         var raw = cgraph_btrfs_subvolume()
         try checked("ioctl(BTRFS_IOC_GET_SUBVOL_INFO)") {
             cgraph_btrfs_subvolume_info(self.raw, &raw)
@@ -50,7 +50,7 @@ extension Directory {
     /// Whether other subvolumes lie in this one; `BTRFS_IOC_GET_SUBVOL_ROOTREF`.
     ///
     /// Snapshots do not count the ones that lay in their source, which are empty directories now.
-    public func hasNestedSubvolumes() throws(SyscallError) -> Bool {
+    package func hasNestedSubvolumes() throws(SyscallError) -> Bool {
         try checked("ioctl(BTRFS_IOC_GET_SUBVOL_ROOTREF)") { cgraph_btrfs_child(raw, nil, nil) }
             == 1
     }

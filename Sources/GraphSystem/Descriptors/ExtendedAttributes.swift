@@ -7,16 +7,16 @@ import Synchronization
 import SystemPackage
 
 /// A name and a value attached to an inode; xattr(7).
-public struct ExtendedAttribute: Hashable, Comparable, Sendable {
+package struct ExtendedAttribute: Hashable, Comparable, Sendable {
     /// The full name, such as `security.capability`.
-    public let name: String
-    public let value: [UInt8]
+    package let name: String
+    package let value: [UInt8]
 
     /// Makes an attribute.
-    public init(name: String, value: [UInt8]) { (self.name, self.value) = (name, value) }
+    package init(name: String, value: [UInt8]) { (self.name, self.value) = (name, value) }
 
     /// Orders by the bytes of the name.
-    public static func < (left: ExtendedAttribute, right: ExtendedAttribute) -> Bool {
+    package static func < (left: ExtendedAttribute, right: ExtendedAttribute) -> Bool {
         left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
     }
 }
@@ -25,7 +25,7 @@ public struct ExtendedAttribute: Hashable, Comparable, Sendable {
 // l…xattr calls, which do not follow a link at the end either.
 extension Directory {
     /// All attributes of a name, sorted.
-    public func attributes(of name: RawPath) throws(SyscallError) -> [ExtendedAttribute] {
+    package func attributes(of name: RawPath) throws(SyscallError) -> [ExtendedAttribute] {
         var found: [ExtendedAttribute] = []
         for key in try attributeNames(of: name) {
             // An attribute that went away between the two calls is no attribute.
@@ -37,7 +37,7 @@ extension Directory {
     }
 
     /// The names of the attributes of a name; `listxattrat(2)` or `llistxattr(2)`.
-    public func attributeNames(of name: RawPath) throws(SyscallError) -> [String] {
+    package func attributeNames(of name: RawPath) throws(SyscallError) -> [String] {
         let found = try AttributeCalls.atNames { () throws(SyscallError) in
             try growing("listxattrat(\(name))") { buffer in
                 name.withCString {
@@ -54,7 +54,7 @@ extension Directory {
     }
 
     /// One attribute of a name, or nil when it has none so named; `getxattrat(2)` or `lgetxattr(2)`.
-    public func attribute(_ key: String, of name: RawPath) throws(SyscallError) -> [UInt8]? {
+    package func attribute(_ key: String, of name: RawPath) throws(SyscallError) -> [UInt8]? {
         let isAbsence = { (errno: Errno) in errno == .noData || errno == .notSupported }
         let found = try AttributeCalls.atNames { () throws(SyscallError) in
             try growing("getxattrat(\(name), \(key))", unless: isAbsence) { buffer in
@@ -73,7 +73,7 @@ extension Directory {
     /// Sets an attribute of a name; `lsetxattr(2)`.
     ///
     /// - Throws: `E2BIG` where the filesystem takes no attribute of that size, or no more of them.
-    public func setAttribute(
+    package func setAttribute(
         _ attribute: ExtendedAttribute, of name: RawPath
     ) throws(SyscallError) {
         let path = procPath(of: name)
@@ -89,7 +89,7 @@ extension Directory {
     }
 
     /// Removes an attribute of a name; `lremovexattr(2)`.
-    public func removeAttribute(_ key: String, of name: RawPath) throws(SyscallError) {
+    package func removeAttribute(_ key: String, of name: RawPath) throws(SyscallError) {
         let path = procPath(of: name)
         try checked("lremovexattr(\(name), \(key))") {
             path.withCString { lremovexattr($0, key) }
@@ -104,7 +104,7 @@ extension Directory {
 
 extension OwnedDescriptor {
     /// All attributes of the open file, sorted; `flistxattr(2)`, `fgetxattr(2)`.
-    public func attributes() throws(SyscallError) -> [ExtendedAttribute] {
+    package func attributes() throws(SyscallError) -> [ExtendedAttribute] {
         let raw = rawValue
         let isUnsupported = { (errno: Errno) in errno == .notSupported }
         let names = try growing("flistxattr", unless: isUnsupported) {
@@ -124,7 +124,7 @@ extension OwnedDescriptor {
     /// Sets an attribute of the open file; `fsetxattr(2)`.
     ///
     /// - Throws: `E2BIG` where the filesystem takes no attribute of that size, or no more of them.
-    public func setAttribute(_ attribute: ExtendedAttribute) throws(SyscallError) {
+    package func setAttribute(_ attribute: ExtendedAttribute) throws(SyscallError) {
         do throws(SyscallError) {
             try checked("fsetxattr(\(attribute.name))") {
                 fsetxattr(rawValue, attribute.name, attribute.value, attribute.value.count, 0)

@@ -3,7 +3,7 @@
 
 import CGraphLinux
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A point in time as filesystems keep it.
 public struct Timestamp: Hashable, Comparable, Sendable {
@@ -31,13 +31,15 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 }
 
 /// What kind of thing a directory entry is.
-public enum FileType: UInt8, Hashable, Sendable {
+package enum FileType: UInt8, Hashable, Sendable {
     case regular, directory, symbolicLink, characterDevice, blockDevice, fifo, socket
 }
 
 /// The number of a device.
 public struct DeviceNumber: Hashable, Sendable {
+    /// The driver's number.
     public let major: UInt32
+    /// The device's number with that driver.
     public let minor: UInt32
 
     /// Makes a device number.
@@ -48,34 +50,34 @@ public struct DeviceNumber: Hashable, Sendable {
 }
 
 /// What `statx(2)` tells about a file.
-public struct FileStatus: Hashable, Sendable {
-    public let type: FileType
+package struct FileStatus: Hashable, Sendable {
+    package let type: FileType
     /// Permission bits with set-user-id, set-group-id and sticky: the low twelve bits of the mode.
-    public let permissions: UInt16
-    public let uid: UInt32
-    public let gid: UInt32
+    package let permissions: UInt16
+    package let uid: UInt32
+    package let gid: UInt32
     /// Bytes; for a symbolic link the length of its target.
-    public let size: UInt64
+    package let size: UInt64
     /// Bytes of disk blocks (`st_blocks` times 512).
-    public let allocatedBytes: UInt64
-    public package(set) var modified: Timestamp
-    public let changed: Timestamp
-    public let inode: UInt64
-    public let links: UInt32
+    package let allocatedBytes: UInt64
+    package var modified: Timestamp
+    package let changed: Timestamp
+    package let inode: UInt64
+    package let links: UInt32
     /// The filesystem's device number.
-    public let device: DeviceNumber
+    package let device: DeviceNumber
     /// The device that a device node stands for.
-    public let special: DeviceNumber
+    package let special: DeviceNumber
     /// Whether the inode is immutable or append-only (`chattr +i`, `+a`).
-    public let isLocked: Bool
+    package let isLocked: Bool
     /// Whether something is mounted here: this is the root of a mount (Linux 5.8).
-    public let isMountRoot: Bool
+    package let isMountRoot: Bool
 
     /// What tells one inode from all others of the machine.
-    public var identity: FileIdentity { FileIdentity(device: device, inode: inode) }
+    package var identity: FileIdentity { FileIdentity(device: device, inode: inode) }
 
     /// Whether this is how overlayfs records a deletion: a character device 0:0.
-    public var isWhiteoutDevice: Bool { type == .characterDevice && special == .zero }
+    package var isWhiteoutDevice: Bool { type == .characterDevice && special == .zero }
 
     init?(_ raw: cgraph_status) {
         switch raw.mode & S_IFMT {
@@ -104,15 +106,15 @@ public struct FileStatus: Hashable, Sendable {
 
 extension FileStatus {
     /// Asks about a path; a symbolic link at its end is not followed.
-    public init(of path: FilePath) throws(SyscallError) {
+    package init(of path: FilePath) throws(SyscallError) {
         self = try statusOf(AT_FDCWD, RawPath(path))
     }
 }
 
 /// One inode of the machine.
-public struct FileIdentity: Hashable, Sendable {
-    public let device: DeviceNumber
-    public let inode: UInt64
+package struct FileIdentity: Hashable, Sendable {
+    package let device: DeviceNumber
+    package let inode: UInt64
 }
 
 /// Asks `statx(2)` about a name below a directory, or about the descriptor itself with an empty

@@ -10,13 +10,13 @@ import SystemPackage
 ///
 /// An inode whose last name is gone exists while something in the kernel holds it, be it a mount that no
 /// mount namespace has any more: so this tells whether anything does.
-public struct InodeHandle: Hashable, Sendable {
+package struct InodeHandle: Hashable, Sendable {
     private let bytes: [UInt8]
 
     /// Asks for the handle of a name in a directory, or with an empty one of the directory itself.
     ///
     /// - Throws: `EOPNOTSUPP` where the filesystem has none.
-    public init(of name: RawPath, in directory: Directory) throws(SyscallError) {
+    package init(of name: RawPath, in directory: Directory) throws(SyscallError) {
         try self.init(name, directory.raw)
     }
 
@@ -29,7 +29,7 @@ public struct InodeHandle: Hashable, Sendable {
     }
 
     /// Reads what ``text`` gave; nil for anything else.
-    public init?(text: RawPath) {
+    package init?(text: RawPath) {
         let digits = Array(text.bytes)
         // The head is two numbers of four bytes, the first of which counts what follows.
         guard digits.count.isMultiple(of: 2), digits.count >= 18 else { return nil }
@@ -46,7 +46,7 @@ public struct InodeHandle: Hashable, Sendable {
     }
 
     /// The handle in hexadecimal digits.
-    public var text: RawPath {
+    package var text: RawPath {
         RawPath(
             bytes.map { byte in
                 let digits = String(byte, radix: 16)
@@ -56,7 +56,7 @@ public struct InodeHandle: Hashable, Sendable {
 
     /// Whether the inode still exists on the filesystem of a directory; nil where this process may not
     /// ask, or nobody tells.
-    public func exists(beside directory: Directory) -> Bool? {
+    package func exists(beside directory: Directory) -> Bool? {
         do throws(SyscallError) {
             _ = try open(beside: directory)
             return true

@@ -7,22 +7,22 @@ import SystemPackage
 
 extension OwnedDescriptor {
     /// What the kernel knows about the open file; `statx(2)`.
-    public func status() throws(SyscallError) -> FileStatus { try statusOf(rawValue, "") }
+    package func status() throws(SyscallError) -> FileStatus { try statusOf(rawValue, "") }
 
     /// Sets owner and group; `fchown(2)`.
     ///
     /// Clears set-user-id, set-group-id and capabilities.
-    public func setOwner(uid: UInt32, gid: UInt32) throws(SyscallError) {
+    package func setOwner(uid: UInt32, gid: UInt32) throws(SyscallError) {
         try checked("fchown(\(uid):\(gid))") { fchown(rawValue, uid, gid) }
     }
 
     /// Sets the low twelve bits of the mode; `fchmod(2)`.
-    public func setPermissions(_ permissions: UInt16) throws(SyscallError) {
+    package func setPermissions(_ permissions: UInt16) throws(SyscallError) {
         try checked("fchmod") { fchmod(rawValue, mode_t(permissions)) }
     }
 
     /// Sets both the modification and the access time; `futimens(3)`.
-    public func setTimes(_ time: Timestamp) throws(SyscallError) {
+    package func setTimes(_ time: Timestamp) throws(SyscallError) {
         try checked("futimens") {
             withUnsafeTemporaryAllocation(of: timespec.self, capacity: 2) { pair in
                 pair.initialize(repeating: time.timespec)
@@ -32,12 +32,12 @@ extension OwnedDescriptor {
     }
 
     /// Clears the immutable and append-only flags; `FS_IOC_SETFLAGS`.
-    public func clearLocks() throws(SyscallError) {
+    package func clearLocks() throws(SyscallError) {
         try changeFlags { $0 & ~CInt(CGRAPH_FS_IMMUTABLE_FL | CGRAPH_FS_APPEND_FL) }
     }
 
     /// The same; where a user namespace may not, they stay.
-    public func clearLocksIfAllowed() throws(SyscallError) {
+    package func clearLocksIfAllowed() throws(SyscallError) {
         do throws(SyscallError) {
             try clearLocks()
         } catch  where error.errno == .notPermitted {
@@ -47,7 +47,7 @@ extension OwnedDescriptor {
 
     /// Has btrfs write this empty file's blocks in place from now on, without checksums;
     /// `FS_IOC_SETFLAGS`.
-    public func disableCopyOnWrite() throws(SyscallError) {
+    package func disableCopyOnWrite() throws(SyscallError) {
         try changeFlags { $0 | CInt(CGRAPH_FS_NOCOW_FL) }
     }
 
@@ -61,12 +61,12 @@ extension OwnedDescriptor {
     /// size and its content stay; `fallocate(2)`.
     ///
     /// - Throws: `ENOSPC` when there are no blocks left, `EOPNOTSUPP` where the filesystem cannot.
-    public func allocate(firstBytes bytes: UInt64) throws(SyscallError) {
+    package func allocate(firstBytes bytes: UInt64) throws(SyscallError) {
         try checked("fallocate") { cgraph_allocate(rawValue, bytes) }
     }
 
     /// What the filesystem of this file is and how full; `fstatfs(2)`.
-    public func filesystem() throws(SyscallError) -> FilesystemStatus {
+    package func filesystem() throws(SyscallError) -> FilesystemStatus {
         var raw = cgraph_filesystem()
         try checked("fstatfs") { cgraph_fstatfs(rawValue, &raw) }
         return FilesystemStatus(raw)
@@ -80,17 +80,17 @@ extension Timestamp {
 }
 
 /// What `statfs(2)` tells about a filesystem.
-public struct FilesystemStatus: Hashable, Sendable {
+package struct FilesystemStatus: Hashable, Sendable {
     /// The magic number of the filesystem's type.
-    public let magic: UInt64
+    package let magic: UInt64
     /// The size of a block.
-    public let blockBytes: UInt64
-    public let totalBytes: UInt64
+    package let blockBytes: UInt64
+    package let totalBytes: UInt64
     /// Bytes that a process without privileges may still use.
-    public let availableBytes: UInt64
-    public let totalInodes: UInt64
-    public let freeInodes: UInt64
-    public let isReadOnly: Bool
+    package let availableBytes: UInt64
+    package let totalInodes: UInt64
+    package let freeInodes: UInt64
+    package let isReadOnly: Bool
 
     init(_ raw: cgraph_filesystem) {
         magic = raw.type
@@ -102,7 +102,7 @@ public struct FilesystemStatus: Hashable, Sendable {
     }
 
     /// The name of the type, as mount(8) spells it, or the magic number.
-    public var typeName: String {
+    package var typeName: String {
         switch magic {
         case 0xEF53: "ext4"
         case 0x5846_5342: "xfs"
@@ -122,11 +122,11 @@ public struct FilesystemStatus: Hashable, Sendable {
 
     /// Whether the files are kept by another machine or by a program, which may see and change them
     /// without this kernel knowing.
-    public var isRemote: Bool {
+    package var isRemote: Bool {
         ["nfs", "fuse", "cifs", "smb3", "ceph", "9p", "hostfs"].contains(typeName)
     }
 
     /// Whether an fsync of any file also puts every earlier change of names on disk, because the
     /// filesystem has one journal and writes it in order.
-    public var ordersNamesWithAnySync: Bool { magic == 0xEF53 || magic == 0x5846_5342 }
+    package var ordersNamesWithAnySync: Bool { magic == 0xEF53 || magic == 0x5846_5342 }
 }

@@ -3,14 +3,14 @@
 
 import CGraphLinux
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 extension OwnedDescriptor {
     /// Opens a new file without a name, for reading and writing; `open(2)` with `O_TMPFILE`.
     ///
     /// Its space is free again once it is closed. Where the filesystem cannot do it, a file is made
     /// with a name that is removed at once.
-    public static func temporary(in folder: FilePath) throws(SyscallError) -> OwnedDescriptor {
+    package static func temporary(in folder: FilePath) throws(SyscallError) -> OwnedDescriptor {
         let unnamed = OpenFlags(rawValue: CInt(CGRAPH_O_TMPFILE))
         do throws(SyscallError) {
             return try open(folder, [.readWrite, unnamed], permissions: 0o600)

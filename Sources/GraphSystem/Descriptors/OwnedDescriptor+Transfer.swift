@@ -9,14 +9,14 @@ extension OwnedDescriptor {
     /// Reads into the front of `buffer`; `read(2)`.
     ///
     /// - Returns: How many bytes were read, 0 at the end of the file.
-    public func read(into buffer: inout [UInt8]) throws(SyscallError) -> Int {
+    package func read(into buffer: inout [UInt8]) throws(SyscallError) -> Int {
         try read(into: &buffer, 0..<buffer.count)
     }
 
     /// Reads into a range of `buffer`; `read(2)`.
     ///
     /// - Returns: How many bytes were read, 0 at the end of the file.
-    public func read(into buffer: inout [UInt8], _ range: Range<Int>) throws(SyscallError) -> Int {
+    package func read(into buffer: inout [UInt8], _ range: Range<Int>) throws(SyscallError) -> Int {
         let raw = rawValue
         return try checked("read") {
             buffer.withUnsafeMutableBytes { bytes in
@@ -30,7 +30,7 @@ extension OwnedDescriptor {
     /// `pread(2)`.
     ///
     /// - Returns: How many bytes were read: fewer than asked for only at the end of the file.
-    public func read(
+    package func read(
         into buffer: inout [UInt8], count: Int, at offset: UInt64
     ) throws(SyscallError) -> Int {
         let raw = rawValue
@@ -51,7 +51,7 @@ extension OwnedDescriptor {
     /// Reads into a range of `buffer` from `offset`; `pread(2)`, once.
     ///
     /// - Returns: How many bytes were read, 0 at the end of the file.
-    public func read(
+    package func read(
         into buffer: inout [UInt8], _ range: Range<Int>, at offset: UInt64
     ) throws(SyscallError) -> Int {
         let raw = rawValue
@@ -64,7 +64,7 @@ extension OwnedDescriptor {
     }
 
     /// Writes all bytes at the current position; `write(2)` as often as needed.
-    public func write(_ bytes: Span<UInt8>) throws(SyscallError) {
+    package func write(_ bytes: Span<UInt8>) throws(SyscallError) {
         let raw = rawValue
         var done = 0
         while done < bytes.count {
@@ -78,7 +78,7 @@ extension OwnedDescriptor {
     }
 
     /// Writes all bytes at `offset`; `pwrite(2)` as often as needed.
-    public func write(_ bytes: Span<UInt8>, at offset: UInt64) throws(SyscallError) {
+    package func write(_ bytes: Span<UInt8>, at offset: UInt64) throws(SyscallError) {
         let raw = rawValue
         var done = 0
         while done < bytes.count {
@@ -92,7 +92,7 @@ extension OwnedDescriptor {
     }
 
     /// Writes the UTF-8 bytes of a string at the current position.
-    public func write(_ text: String) throws(SyscallError) {
+    package func write(_ text: String) throws(SyscallError) {
         let bytes = Array(text.utf8)
         try write(bytes.span)
     }
@@ -100,7 +100,7 @@ extension OwnedDescriptor {
     /// Reads the whole file from its start, up to `limit` bytes.
     ///
     /// - Throws: `EFBIG` when the file has more bytes than `limit`.
-    public func readAll(limit: Int) throws(SyscallError) -> [UInt8] {
+    package func readAll(limit: Int) throws(SyscallError) -> [UInt8] {
         var content: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
@@ -127,27 +127,27 @@ extension OwnedDescriptor {
     }
 
     /// Moves the position; `lseek(2)` with `SEEK_SET`.
-    public func seek(to offset: UInt64) throws(SyscallError) {
+    package func seek(to offset: UInt64) throws(SyscallError) {
         try checked("lseek") { lseek(rawValue, off_t(offset), SEEK_SET) }
     }
 
     /// Sets the file's length; `ftruncate(2)`.
     ///
     /// Growing leaves a hole.
-    public func truncate(to size: UInt64) throws(SyscallError) {
+    package func truncate(to size: UInt64) throws(SyscallError) {
         try checked("ftruncate") { ftruncate(rawValue, off_t(size)) }
     }
 
     /// Puts the file's data and metadata on disk; `fsync(2)`.
-    public func sync() throws(SyscallError) { try checked("fsync") { fsync(rawValue) } }
+    package func sync() throws(SyscallError) { try checked("fsync") { fsync(rawValue) } }
 
     /// Puts the whole filesystem of this file on disk; `syncfs(2)`.
-    public func syncFilesystem() throws(SyscallError) {
+    package func syncFilesystem() throws(SyscallError) {
         try checked("syncfs") { cgraph_syncfs(rawValue) }
     }
 
     /// Starts writing a file's new bytes to disk without waiting; `sync_file_range(2)`.
-    public func startWriteback() {
+    package func startWriteback() {
         // Advice only: where it fails, the sync at the end does all the work.
         _ = cgraph_start_writeback(rawValue)
     }

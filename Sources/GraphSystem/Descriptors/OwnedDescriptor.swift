@@ -3,7 +3,7 @@
 
 import CGraphLinux
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A file descriptor with one owner, closed when that owner's lifetime ends.
 public struct OwnedDescriptor: ~Copyable, Sendable {
@@ -34,7 +34,7 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     }
 
     /// Opens a path; `open(2)` with `O_CLOEXEC`.
-    public static func open(
+    package static func open(
         _ path: FilePath, _ flags: OpenFlags, permissions: UInt16 = 0
     ) throws(SyscallError) -> OwnedDescriptor {
         let raw = try checked("open(\(path))") {
@@ -47,17 +47,17 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     }
 
     /// Duplicates the descriptor; `fcntl(2)` with `F_DUPFD_CLOEXEC`.
-    public func duplicate() throws(SyscallError) -> OwnedDescriptor {
+    package func duplicate() throws(SyscallError) -> OwnedDescriptor {
         let copy = try checked("fcntl(F_DUPFD_CLOEXEC)") { fcntl(rawValue, F_DUPFD_CLOEXEC, 0) }
         return OwnedDescriptor(owning: copy)
     }
 
     /// A path by which any system call reaches this open file: `/proc/self/fd/N`.
-    public var procPath: FilePath { FilePath("/proc/self/fd/\(rawValue)") }
+    package var procPath: FilePath { FilePath("/proc/self/fd/\(rawValue)") }
 
     /// Where the kernel says that the open file is, without symbolic links; `readlink(2)` of
     /// ``procPath``.
-    public func name() throws(SyscallError) -> RawPath {
+    package func name() throws(SyscallError) -> RawPath {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let path = procPath
         let count = try checked("readlink(\(path))") {
@@ -67,37 +67,37 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     }
 
     /// The descriptor's number, for calls outside this module; still owned by this value.
-    public var number: CInt { rawValue }
+    package var number: CInt { rawValue }
 }
 
 /// How to open a file: the flags of `open(2)`.
-public struct OpenFlags: OptionSet, Sendable {
-    public let rawValue: CInt
+package struct OpenFlags: OptionSet, Sendable {
+    package let rawValue: CInt
     /// Takes raw flags of `open(2)`.
-    public init(rawValue: CInt) { self.rawValue = rawValue }
+    package init(rawValue: CInt) { self.rawValue = rawValue }
 
     /// `O_RDONLY`.
-    public static let readOnly = OpenFlags([])
+    package static let readOnly = OpenFlags([])
     /// `O_WRONLY`.
-    public static let writeOnly = OpenFlags(rawValue: Glibc.O_WRONLY)
+    package static let writeOnly = OpenFlags(rawValue: Glibc.O_WRONLY)
     /// `O_RDWR`.
-    public static let readWrite = OpenFlags(rawValue: Glibc.O_RDWR)
+    package static let readWrite = OpenFlags(rawValue: Glibc.O_RDWR)
     /// `O_CREAT`.
-    public static let create = OpenFlags(rawValue: Glibc.O_CREAT)
+    package static let create = OpenFlags(rawValue: Glibc.O_CREAT)
     /// `O_EXCL`.
-    public static let exclusive = OpenFlags(rawValue: Glibc.O_EXCL)
+    package static let exclusive = OpenFlags(rawValue: Glibc.O_EXCL)
     /// `O_TRUNC`.
-    public static let truncate = OpenFlags(rawValue: Glibc.O_TRUNC)
+    package static let truncate = OpenFlags(rawValue: Glibc.O_TRUNC)
     /// `O_APPEND`.
-    public static let append = OpenFlags(rawValue: Glibc.O_APPEND)
+    package static let append = OpenFlags(rawValue: Glibc.O_APPEND)
     /// `O_NOFOLLOW`.
-    public static let noFollow = OpenFlags(rawValue: CInt(CGRAPH_O_NOFOLLOW))
+    package static let noFollow = OpenFlags(rawValue: CInt(CGRAPH_O_NOFOLLOW))
     /// `O_DIRECTORY`.
-    public static let directory = OpenFlags(rawValue: CInt(CGRAPH_O_DIRECTORY))
+    package static let directory = OpenFlags(rawValue: CInt(CGRAPH_O_DIRECTORY))
     /// `O_PATH`.
-    public static let path = OpenFlags(rawValue: CInt(CGRAPH_O_PATH))
+    package static let path = OpenFlags(rawValue: CInt(CGRAPH_O_PATH))
     /// `O_NONBLOCK`, so that opening a FIFO never waits.
-    public static let nonBlocking = OpenFlags(rawValue: Glibc.O_NONBLOCK)
+    package static let nonBlocking = OpenFlags(rawValue: Glibc.O_NONBLOCK)
     /// `O_NOATIME`, for the owner of a file and for root.
-    public static let noAccessTime = OpenFlags(rawValue: CInt(CGRAPH_O_NOATIME))
+    package static let noAccessTime = OpenFlags(rawValue: CInt(CGRAPH_O_NOATIME))
 }

@@ -3,18 +3,18 @@
 
 import CGraphLinux
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A lock on one number, shared by all processes that open the same file.
 ///
 /// Open file description locks (fcntl(2), `F_OFD_SETLK`): the kernel releases them when the
 /// descriptor closes, so also when the process dies. One file serves any number of locks, and
 /// nothing has to be cleaned up.
-public struct RangeLock: ~Copyable, Sendable {
+package struct RangeLock: ~Copyable, Sendable {
     private let descriptor: OwnedDescriptor
 
     /// Waits until no other holder has the number, and holds it until this value's lifetime ends.
-    public init(waitingFor number: Int64, in path: FilePath) throws(SyscallError) {
+    package init(waitingFor number: Int64, in path: FilePath) throws(SyscallError) {
         let file = try OwnedDescriptor.open(
             path, [.readWrite, .create, .noFollow], permissions: 0o600)
         try checked("fcntl(F_OFD_SETLKW)") { cgraph_ofd_lock(file.rawValue, number, 1, 1) }
@@ -23,14 +23,14 @@ public struct RangeLock: ~Copyable, Sendable {
 
     /// Waits until nobody holds the number alone, and shares it with others who do this; the file must
     /// exist, and need not be writable.
-    public init(sharing number: Int64, in path: FilePath) throws(SyscallError) {
+    package init(sharing number: Int64, in path: FilePath) throws(SyscallError) {
         let file = try OwnedDescriptor.open(path, .readOnly)
         try checked("fcntl(F_OFD_SETLKW)") { cgraph_ofd_lock(file.rawValue, number, 0, 1) }
         descriptor = file
     }
 
     /// Holds the number, or returns nil when somebody else does.
-    public init?(trying number: Int64, in path: FilePath) throws(SyscallError) {
+    package init?(trying number: Int64, in path: FilePath) throws(SyscallError) {
         let file = try OwnedDescriptor.open(
             path, [.readWrite, .create, .noFollow], permissions: 0o600)
         do throws(SyscallError) {
@@ -44,7 +44,7 @@ public struct RangeLock: ~Copyable, Sendable {
     /// Whether somebody holds the number; `F_OFD_GETLK`.
     ///
     /// False when there is no such file.
-    public static func isHeld(_ number: Int64, in path: FilePath) throws(SyscallError) -> Bool {
+    package static func isHeld(_ number: Int64, in path: FilePath) throws(SyscallError) -> Bool {
         do throws(SyscallError) {
             // Asking needs no right to write.
             let file = try OwnedDescriptor.open(path, .readOnly)

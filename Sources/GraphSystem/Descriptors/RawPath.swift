@@ -63,7 +63,7 @@ public struct RawPath: Hashable, Comparable, Sendable {
     }
 
     /// Joins names with slashes.
-    public init(joining names: [RawPath]) {
+    package init(joining names: [RawPath]) {
         self.init(trusted: names.map(\.bytes).joined(separator: [UInt8(ascii: "/")]))
     }
 
@@ -92,7 +92,7 @@ public struct RawPath: Hashable, Comparable, Sendable {
     }
 
     /// Both, one behind the other, with nothing between.
-    public func joined(_ other: RawPath) -> RawPath { RawPath(trusted: bytes + other.bytes) }
+    package func joined(_ other: RawPath) -> RawPath { RawPath(trusted: bytes + other.bytes) }
 
     /// The names between slashes, without empty ones.
     public var components: [RawPath] {
@@ -115,7 +115,7 @@ public struct RawPath: Hashable, Comparable, Sendable {
     public func hasPrefix(_ prefix: RawPath) -> Bool { bytes.starts(with: prefix.bytes) }
 
     /// What is left behind the first `count` bytes.
-    public func dropFirst(_ count: Int) -> RawPath { RawPath(trusted: bytes.dropFirst(count)) }
+    package func dropFirst(_ count: Int) -> RawPath { RawPath(trusted: bytes.dropFirst(count)) }
 
     /// Orders by bytes.
     public static func < (left: RawPath, right: RawPath) -> Bool {

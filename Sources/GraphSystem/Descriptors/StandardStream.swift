@@ -6,29 +6,29 @@ import Glibc
 import SystemPackage
 
 /// One of the three streams that a process starts with.
-public enum StandardStream: CInt, Sendable, CaseIterable {
+package enum StandardStream: CInt, Sendable, CaseIterable {
     case input = 0
     case output = 1
     case error = 2
 
     /// A descriptor of its own for the stream, so that closing it leaves the stream open.
-    public func duplicate() throws(SyscallError) -> OwnedDescriptor {
+    package func duplicate() throws(SyscallError) -> OwnedDescriptor {
         let copy = try checked("fcntl(F_DUPFD_CLOEXEC)") { fcntl(rawValue, F_DUPFD_CLOEXEC, 3) }
         return OwnedDescriptor(owning: copy)
     }
 
     /// Whether the stream is a terminal; `isatty(3)`.
-    public var isTerminal: Bool { isatty(rawValue) == 1 }
+    package var isTerminal: Bool { isatty(rawValue) == 1 }
 
     /// How many characters fit in a line of the terminal; nil when the stream is none, or does not
     /// know.
-    public var columns: Int? {
+    package var columns: Int? {
         let columns = Int(cgraph_terminal_columns(rawValue))
         return columns > 0 ? columns : nil
     }
 
     /// Writes all bytes; `write(2)` as often as needed.
-    public func write(_ bytes: Span<UInt8>) throws(SyscallError) {
+    package func write(_ bytes: Span<UInt8>) throws(SyscallError) {
         var done = 0
         while done < bytes.count {
             done += try checked("write") {
@@ -43,7 +43,7 @@ public enum StandardStream: CInt, Sendable, CaseIterable {
     /// later gets one of them and is written to as if it were the stream.
     ///
     /// Using such a stream still fails, with `EBADF`.
-    public static func fillGaps() {
+    package static func fillGaps() {
         for stream in allCases where cgraph_get_descriptor_flags(stream.rawValue) == -1 {
             _ = open("/dev/null", stream == .input ? O_WRONLY : O_RDONLY)
         }
@@ -54,7 +54,7 @@ extension OwnedDescriptor {
     /// Waits until there is something to read, or the end; `poll(2)`.
     ///
     /// - Returns: False when the time was over first.
-    public func isReadable(withinMilliseconds timeout: CInt) throws(SyscallError) -> Bool {
+    package func isReadable(withinMilliseconds timeout: CInt) throws(SyscallError) -> Bool {
         var request = pollfd(fd: rawValue, events: Int16(POLLIN), revents: 0)
         return try checked("poll") { poll(&request, 1, timeout) } > 0
     }

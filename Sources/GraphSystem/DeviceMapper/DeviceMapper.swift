@@ -10,7 +10,7 @@ import SystemPackage
 /// Names are as `dmsetup ls` shows them, and nodes in `/dev/mapper` are udev's where a udevd runs, else
 /// the library's. Devices are opened by their numbers all the same: only where a device is there for others
 /// is a node waited for.
-public final class DeviceMapper: Sendable {
+package final class DeviceMapper: Sendable {
     private let library: DeviceMapperLibrary
 
     /// Makes sure that the kernel has device mapper, and takes back what processes left that died over
@@ -18,7 +18,7 @@ public final class DeviceMapper: Sendable {
     ///
     /// - Throws: `ELIBACC` where libdevmapper is missing, `ENOENT` where the kernel has no device
     ///   mapper, `EACCES` or `EPERM` for users other than root.
-    public init() throws(SyscallError) {
+    package init() throws(SyscallError) {
         // The library would make a node for what is not there, and remember the refusal for good.
         _ = try OwnedDescriptor.open("/dev/mapper/control", .readWrite)
         library = try .load()
@@ -28,7 +28,7 @@ public final class DeviceMapper: Sendable {
     /// The version of libdevmapper, such as `1.02.185 (2022-05-18)`.
     ///
     /// - Throws: `ELIBACC` where it is missing.
-    public static func libraryVersion() throws(SyscallError) -> String {
+    package static func libraryVersion() throws(SyscallError) -> String {
         try DeviceMapperLibrary.load().version
     }
 
@@ -46,7 +46,7 @@ public final class DeviceMapper: Sendable {
     }
 
     /// Whether the kernel has a kind of target, such as `thin-pool`; `DM_DEVICE_LIST_VERSIONS`.
-    public func hasTarget(_ type: String) throws(SyscallError) -> Bool {
+    package func hasTarget(_ type: String) throws(SyscallError) -> Bool {
         try library.run(.listVersions, type) { _ in
             true
         } answer: { task in
@@ -62,7 +62,7 @@ public final class DeviceMapper: Sendable {
     /// Makes a device without a table; `DM_DEVICE_CREATE`.
     ///
     /// - Throws: `EBUSY` when there is one of this name or UUID.
-    public func create(_ name: String, uuid: String) throws(SyscallError) -> MappedDevice {
+    package func create(_ name: String, uuid: String) throws(SyscallError) -> MappedDevice {
         let made = try library.run(.create, name) {
             functions.task_set_name($0, name) != 0 && functions.task_set_uuid($0, uuid) != 0
         } answer: {
@@ -75,7 +75,7 @@ public final class DeviceMapper: Sendable {
     }
 
     /// What is known about a device; nil when there is none; `DM_DEVICE_INFO`.
-    public func status(of name: String) throws(SyscallError) -> MappedDevice? {
+    package func status(of name: String) throws(SyscallError) -> MappedDevice? {
         try library.run(.info, name) {
             functions.task_set_name($0, name) != 0
         } answer: {
@@ -84,7 +84,7 @@ public final class DeviceMapper: Sendable {
     }
 
     /// What is known about the device of a number; nil when there is none.
-    public func status(of number: DeviceNumber) throws(SyscallError) -> MappedDevice? {
+    package func status(of number: DeviceNumber) throws(SyscallError) -> MappedDevice? {
         try library.run(.info, "\(number)") {
             functions.task_set_major($0, CInt(number.major)) != 0
                 && functions.task_set_minor($0, CInt(number.minor)) != 0
@@ -107,7 +107,7 @@ public final class DeviceMapper: Sendable {
     /// `awaitingNode`: its node in `/dev/mapper` is gone as well when this returns.
     ///
     /// Throws `EBUSY` when it is in use.
-    public func remove(
+    package func remove(
         _ name: String, deferring: Bool = false, awaitingNode: Bool = false
     ) throws(SyscallError) {
         do throws(SyscallError) {
@@ -121,7 +121,7 @@ public final class DeviceMapper: Sendable {
     }
 
     /// Gives a device a table, which the next ``resume(_:)`` makes live; `DM_DEVICE_RELOAD`.
-    public func load(
+    package func load(
         _ name: String, _ target: MappedTarget, readOnly: Bool = false
     ) throws(SyscallError) {
         let subject = "\(name): \(target.type) \(target.parameters)"
@@ -136,10 +136,10 @@ public final class DeviceMapper: Sendable {
 
     /// Holds up a device, after what is on its way, with a filesystem mounted from it in a state that
     /// can be read; `DM_DEVICE_SUSPEND`.
-    public func suspend(_ name: String) throws(SyscallError) { try run(.suspend, name) }
+    package func suspend(_ name: String) throws(SyscallError) { try run(.suspend, name) }
 
     /// Has a device fail whatever is still asked of it, and let go of what it lay on.
-    public func abandon(_ name: String) throws(SyscallError) {
+    package func abandon(_ name: String) throws(SyscallError) {
         guard let table = try target(of: name), table.type != "error" else { return }
         do throws(SyscallError) {
             try load(name, MappedTarget(type: "error", sectors: table.sectors, parameters: ""))
@@ -156,14 +156,14 @@ public final class DeviceMapper: Sendable {
     /// Lets a device go on, with the table loaded last; `DM_DEVICE_RESUME`.
     ///
     /// `awaitingNode`: it has its node in `/dev/mapper` when this returns.
-    public func resume(_ name: String, awaitingNode: Bool = false) throws(SyscallError) {
+    package func resume(_ name: String, awaitingNode: Bool = false) throws(SyscallError) {
         try run(.resume, name, awaitsNode: awaitingNode)
         if awaitingNode { try ensureNode(of: name) }
     }
 
     /// The live table's target, or with `status` how that target fares; nil when there is no table;
     /// `DM_DEVICE_TABLE`, `DM_DEVICE_STATUS`.
-    public func target(
+    package func target(
         of name: String, status: Bool = false
     ) throws(SyscallError) -> MappedTarget? {
         do throws(SyscallError) {
@@ -188,7 +188,7 @@ public final class DeviceMapper: Sendable {
     }
 
     /// Tells a target something; `DM_DEVICE_TARGET_MSG`.
-    public func send(_ message: String, to name: String) throws(SyscallError) {
+    package func send(_ message: String, to name: String) throws(SyscallError) {
         try library.run(.message, "\(name): \(message)") {
             functions.task_set_name($0, name) != 0 && functions.task_set_sector($0, 0) != 0
                 && functions.task_set_message($0, message) != 0
@@ -197,7 +197,7 @@ public final class DeviceMapper: Sendable {
     }
 
     /// The names of all devices; `DM_DEVICE_LIST`.
-    public func devices() throws(SyscallError) -> [String] {
+    package func devices() throws(SyscallError) -> [String] {
         try library.run(.list, "") { _ in
             true
         } answer: { task in
@@ -252,7 +252,7 @@ public final class DeviceMapper: Sendable {
 
     /// Removes the nodes of devices that are gone, of which the names begin with `prefix`: left where no
     /// udevd runs by processes that died over a device; `DM_DEVICE_MKNODES`.
-    public func removeStaleNodes(_ prefix: String) throws(SyscallError) {
+    package func removeStaleNodes(_ prefix: String) throws(SyscallError) {
         let nodes = try Directory(opening: Self.nodes).listing().map(\.name.description)
             .filter { $0.hasPrefix(prefix) }
         if nodes.isEmpty || library.isUdevRunning { return }
@@ -277,16 +277,16 @@ public final class DeviceMapper: Sendable {
 }
 
 /// A device of device mapper, as it is at a moment.
-public struct MappedDevice: Hashable, Sendable {
-    public let name: String
-    public let uuid: String
-    public let number: DeviceNumber
+package struct MappedDevice: Hashable, Sendable {
+    package let name: String
+    package let uuid: String
+    package let number: DeviceNumber
     /// How many mounts and open files use it.
-    public let openCount: Int
-    public let isReadOnly: Bool
-    public let isSuspended: Bool
+    package let openCount: Int
+    package let isReadOnly: Bool
+    package let isSuspended: Bool
     /// Whether it has a live table.
-    public let isActive: Bool
+    package let isActive: Bool
 
     init(name: String, uuid: String, _ info: dm_info) {
         (self.name, self.uuid) = (name, uuid)
@@ -299,16 +299,16 @@ public struct MappedDevice: Hashable, Sendable {
 }
 
 /// A table of one target that makes up a whole device.
-public struct MappedTarget: Hashable, Sendable {
+package struct MappedTarget: Hashable, Sendable {
     /// `thin-pool`, `thin`, `linear`.
-    public let type: String
+    package let type: String
     /// Of 512 bytes.
-    public let sectors: UInt64
+    package let sectors: UInt64
     /// Parameters of the table, or the status in the target's own words.
-    public let parameters: String
+    package let parameters: String
 
     /// Describes a target.
-    public init(type: String, sectors: UInt64, parameters: String) {
+    package init(type: String, sectors: UInt64, parameters: String) {
         (self.type, self.sectors, self.parameters) = (type, sectors, parameters)
     }
 }

@@ -14,7 +14,9 @@ public import SystemPackage
 public struct ThinVolume: Hashable, Sendable {
     /// The device's name and UUID.
     public let name: String
+    /// The device's UUID, by which it is told from others of the same name.
     public let uuid: String
+    /// The device of its pool.
     public let pool: DeviceNumber
     /// The volume's number in the pool, below 2^24.
     public let id: UInt32
@@ -22,6 +24,7 @@ public struct ThinVolume: Hashable, Sendable {
     public let sectors: UInt64
     /// The filesystem as mount(8) spells it, and its options.
     public let type: String
+    /// Options to mount the filesystem with.
     public let options: [MountOption]
     /// Whether the device itself is to refuse writing.
     public let isReadOnly: Bool
@@ -44,7 +47,7 @@ public struct ThinVolume: Hashable, Sendable {
     ///
     /// - Throws: `ENODATA` when the pool has no volume of this number, `EBUSY` when it is wanted for
     ///   writing and stays in use for reading.
-    public func open(_ mapper: DeviceMapper) throws(SyscallError) -> OpenVolume {
+    package func open(_ mapper: DeviceMapper) throws(SyscallError) -> OpenVolume {
         var tries = 0
         while true {
             do throws(SyscallError) {
@@ -88,7 +91,7 @@ public struct ThinVolume: Hashable, Sendable {
     /// - Returns: The kernel's node.
     /// - Throws: `ENOENT` where `/dev` has no node, and no device is left then; `EBUSY` when it is wanted
     ///   for writing and in use for reading.
-    public func makeDevice(_ mapper: DeviceMapper) throws(SyscallError) -> FilePath {
+    package func makeDevice(_ mapper: DeviceMapper) throws(SyscallError) -> FilePath {
         let lock = try waitForLock()
         defer { withExtendedLifetime(lock) {} }
         let made = try activate(mapper, after: Self.triesMax, awaitingNode: true)
@@ -148,7 +151,7 @@ public struct ThinVolume: Hashable, Sendable {
 
     /// Opens the root of the filesystem, mounted where nobody sees it: it is unmounted when the last
     /// descriptor below it is closed.
-    public func openFilesystem(_ mapper: DeviceMapper) throws(SyscallError) -> Directory {
+    package func openFilesystem(_ mapper: DeviceMapper) throws(SyscallError) -> Directory {
         let device = try open(mapper)
         let mount = try makeMount(device)
         return try Directory(owning: mount.descriptor.duplicate()).openDirectory(".")
@@ -178,7 +181,7 @@ public struct ThinVolume: Hashable, Sendable {
     }
 
     /// How much of the volume the pool has given it, its own and what it shares, of 512 bytes.
-    public func mappedSectors(_ mapper: DeviceMapper) throws(SyscallError) -> UInt64 {
+    package func mappedSectors(_ mapper: DeviceMapper) throws(SyscallError) -> UInt64 {
         let device = try open(mapper)
         let status = try mapper.target(of: name, status: true)
         withExtendedLifetime(device.device.number) {}
@@ -231,8 +234,8 @@ public struct ThinVolume: Hashable, Sendable {
 }
 
 /// An open device of a thin volume.
-public struct OpenVolume: ~Copyable, Sendable {
-    public let device: BlockDevice
+package struct OpenVolume: ~Copyable, Sendable {
+    package let device: BlockDevice
     /// Whether the device refuses writing.
-    public let isReadOnly: Bool
+    package let isReadOnly: Bool
 }

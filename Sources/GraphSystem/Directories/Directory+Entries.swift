@@ -16,7 +16,7 @@ extension Directory {
     }
 
     /// Makes a directory where there is none of that name, and opens it.
-    public func makeOrOpenDirectory(
+    package func makeOrOpenDirectory(
         _ name: RawPath, permissions: UInt16
     ) throws(SyscallError) -> Directory {
         do throws(SyscallError) {
@@ -28,14 +28,14 @@ extension Directory {
     }
 
     /// Makes a symbolic link; `symlinkat(2)`.
-    public func makeSymbolicLink(_ name: RawPath, to target: RawPath) throws(SyscallError) {
+    package func makeSymbolicLink(_ name: RawPath, to target: RawPath) throws(SyscallError) {
         try checked("symlinkat(\(name))") {
             name.withCString { cName in target.withCString { symlinkat($0, raw, cName) } }
         }
     }
 
     /// Makes a further name for an inode; `linkat(2)`, which does not follow a symbolic link.
-    public func makeHardLink(
+    package func makeHardLink(
         _ name: RawPath, to source: RawPath, in directory: Directory
     ) throws(SyscallError) {
         try checked("linkat(\(name))") {
@@ -48,7 +48,7 @@ extension Directory {
     /// Makes a device node, a FIFO or a socket; `mknodat(2)`.
     ///
     /// The umask applies.
-    public func makeSpecial(
+    package func makeSpecial(
         _ name: RawPath, _ type: FileType, permissions: UInt16, device: DeviceNumber = .zero
     ) throws(SyscallError) {
         let kind: mode_t =
@@ -67,12 +67,12 @@ extension Directory {
     }
 
     /// Removes a name that is not a directory; `unlinkat(2)`.
-    public func removeFile(_ name: RawPath) throws(SyscallError) {
+    package func removeFile(_ name: RawPath) throws(SyscallError) {
         try checked("unlinkat(\(name))") { name.withCString { unlinkat(raw, $0, 0) } }
     }
 
     /// Removes an empty directory; `unlinkat(2)` with `AT_REMOVEDIR`.
-    public func removeDirectory(_ name: RawPath) throws(SyscallError) {
+    package func removeDirectory(_ name: RawPath) throws(SyscallError) {
         try checked("unlinkat(\(name), AT_REMOVEDIR)") {
             name.withCString { unlinkat(raw, $0, AT_REMOVEDIR) }
         }
@@ -81,7 +81,7 @@ extension Directory {
     /// Moves a name, replacing what a file replaces; `renameat2(2)`.
     ///
     /// `exclusively` fails with `EEXIST` instead of replacing (`RENAME_NOREPLACE`).
-    public func rename(
+    package func rename(
         _ name: RawPath, to newName: RawPath, in directory: Directory, exclusively: Bool = false
     ) throws(SyscallError) {
         let flags = CUnsignedInt(exclusively ? CGRAPH_RENAME_NOREPLACE : 0)
@@ -107,7 +107,7 @@ extension Directory {
     }
 
     /// Sets owner and group of a name; `fchownat(2)`, which does not follow a symbolic link.
-    public func setOwner(of name: RawPath, uid: UInt32, gid: UInt32) throws(SyscallError) {
+    package func setOwner(of name: RawPath, uid: UInt32, gid: UInt32) throws(SyscallError) {
         try checked("fchownat(\(name), \(uid):\(gid))") {
             name.withCString { fchownat(raw, $0, uid, gid, AT_SYMLINK_NOFOLLOW) }
         }
@@ -117,14 +117,14 @@ extension Directory {
     ///
     /// The call follows links: only for names that the caller has just made or looked at in a
     /// directory that nobody else writes.
-    public func setPermissions(of name: RawPath, _ permissions: UInt16) throws(SyscallError) {
+    package func setPermissions(of name: RawPath, _ permissions: UInt16) throws(SyscallError) {
         try checked("fchmodat(\(name))") {
             name.withCString { fchmodat(raw, $0, mode_t(permissions), 0) }
         }
     }
 
     /// Sets modification and access time of a name; `utimensat(2)`, which does not follow a link.
-    public func setTimes(of name: RawPath, _ time: Timestamp) throws(SyscallError) {
+    package func setTimes(of name: RawPath, _ time: Timestamp) throws(SyscallError) {
         let pair = [time.timespec, time.timespec]
         try checked("utimensat(\(name))") {
             name.withCString { utimensat(raw, $0, pair, AT_SYMLINK_NOFOLLOW) }

@@ -11,10 +11,10 @@ public import SystemPackage
 /// symbolic link, unless the method says otherwise.
 public final class Directory: Sendable {
     /// The open directory, for calls that want a descriptor.
-    public let descriptor: OwnedDescriptor
+    package let descriptor: OwnedDescriptor
 
     /// Takes over a descriptor that is open on a directory.
-    public init(owning descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+    package init(owning descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
 
     /// Opens a directory by path, following symbolic links in it.
     public convenience init(opening path: FilePath) throws(SyscallError) {
@@ -31,7 +31,7 @@ public final class Directory: Sendable {
     }
 
     /// Opens a name in this directory; `openat(2)` with `O_NOFOLLOW` and `O_CLOEXEC`.
-    public func open(
+    package func open(
         _ name: RawPath, _ flags: OpenFlags, permissions: UInt16 = 0
     ) throws(SyscallError) -> OwnedDescriptor {
         let all = flags.union(.noFollow).rawValue | O_CLOEXEC
@@ -43,8 +43,9 @@ public final class Directory: Sendable {
 
     /// Opens a path below this directory as if it were the root: absolute links and `..` stay
     /// inside; `openat2(2)` with `RESOLVE_IN_ROOT`.
-    public func resolve(_ path: RawPath, _ flags: OpenFlags) throws(SyscallError) -> OwnedDescriptor
-    {
+    package func resolve(
+        _ path: RawPath, _ flags: OpenFlags
+    ) throws(SyscallError) -> OwnedDescriptor {
         let resolution = CGRAPH_RESOLVE_IN_ROOT | CGRAPH_RESOLVE_NO_MAGICLINKS
         let opened = try checked("openat2(\(path))") {
             path.withCString {
@@ -57,7 +58,7 @@ public final class Directory: Sendable {
 
     /// Opens a path below this directory without following any symbolic link on the way or at its
     /// end; `openat2(2)` with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`.
-    public func openBeneath(
+    package func openBeneath(
         _ path: RawPath, _ flags: OpenFlags
     ) throws(SyscallError) -> OwnedDescriptor {
         let resolution = CGRAPH_RESOLVE_BENEATH | CGRAPH_RESOLVE_NO_SYMLINKS
@@ -73,7 +74,7 @@ public final class Directory: Sendable {
     /// Opens a regular file, wherever symbolic links on the way lead; what else is there is not opened at all.
     ///
     /// - Returns: The file for reading; nil where the path ends at something else.
-    public func openRegularFile(
+    package func openRegularFile(
         following path: RawPath
     ) throws(SyscallError) -> OwnedDescriptor? {
         let found = try checked("openat(\(path))") {
@@ -85,20 +86,20 @@ public final class Directory: Sendable {
     }
 
     /// What is known about a name; `statx(2)`.
-    public func status(of name: RawPath) throws(SyscallError) -> FileStatus {
+    package func status(of name: RawPath) throws(SyscallError) -> FileStatus {
         try statusOf(raw, name)
     }
 
     /// What is known about a name, or nil when there is no such name.
-    public func statusIfPresent(of name: RawPath) throws(SyscallError) -> FileStatus? {
+    package func statusIfPresent(of name: RawPath) throws(SyscallError) -> FileStatus? {
         try GraphSystem.statusIfPresent(raw, name)
     }
 
     /// What is known about this directory itself.
-    public func status() throws(SyscallError) -> FileStatus { try descriptor.status() }
+    package func status() throws(SyscallError) -> FileStatus { try descriptor.status() }
 
     /// Reads where a symbolic link points; `readlinkat(2)`.
-    public func readLink(_ name: RawPath) throws(SyscallError) -> RawPath {
+    package func readLink(_ name: RawPath) throws(SyscallError) -> RawPath {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = try checked("readlinkat(\(name))") {
             name.withCString { readlinkat(raw, $0, &buffer, buffer.count) }

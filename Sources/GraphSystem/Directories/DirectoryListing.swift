@@ -8,19 +8,19 @@ import SystemPackage
 /// The names in one directory, sorted by bytes, without `.` and `..`.
 ///
 /// All names lie in one buffer: a directory of a million names costs its bytes and sixteen more each.
-public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
+package struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
     /// One name, and its type where the filesystem tells it without being asked.
-    public struct Entry: Sendable {
-        public let name: RawPath
-        public let type: FileType?
+    package struct Entry: Sendable {
+        package let name: RawPath
+        package let type: FileType?
         /// The number of what has the name, as the directory has it.
-        public let inode: UInt64
+        package let inode: UInt64
     }
 
     /// One name that two listings do not both have for the same inode.
-    public struct Difference: Sendable {
-        public let old: Entry?
-        public let new: Entry?
+    package struct Difference: Sendable {
+        package let old: Entry?
+        package let new: Entry?
     }
 
     private struct Slot: BitwiseCopyable {
@@ -80,7 +80,7 @@ public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
     }
 
     /// The names that are not the same inode's here and in another listing, sorted.
-    public func differences(from old: DirectoryListing) -> [Difference] {
+    package func differences(from old: DirectoryListing) -> [Difference] {
         var found: [Difference] = []
         var (index, oldIndex) = (0, 0)
         while index < count || oldIndex < old.count {
@@ -136,10 +136,10 @@ public struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
         }
     }
 
-    public var startIndex: Int { 0 }
-    public var endIndex: Int { slots.values.count }
+    package var startIndex: Int { 0 }
+    package var endIndex: Int { slots.values.count }
 
-    public subscript(position: Int) -> Entry {
+    package subscript(position: Int) -> Entry {
         let slot = slots.values[position]
         let bytes = names.values[Int(slot.offset)..<(Int(slot.offset) + Int(slot.length))]
         return Entry(
@@ -167,7 +167,7 @@ extension Directory {
     /// Reads all names of this directory; `getdents64(2)`.
     ///
     /// One reader at a time: the position in the directory belongs to the open file.
-    public func listing() throws(SyscallError) -> DirectoryListing {
+    package func listing() throws(SyscallError) -> DirectoryListing {
         try DirectoryListing(reading: raw, isAtStart: false, nil)
     }
 

@@ -9,9 +9,9 @@ import SystemPackage
 ///
 /// The kernel's lock on it (`flock(2)`) says that its maker lives, and lasts as long as `descriptor`. What a
 /// dead process has left is removed by the next that makes NAME.
-public struct PartialEntry: ~Copyable, Sendable {
-    public let name: RawPath
-    public let descriptor: OwnedDescriptor
+package struct PartialEntry: ~Copyable, Sendable {
+    package let name: RawPath
+    package let descriptor: OwnedDescriptor
 
     fileprivate init(_ name: RawPath, _ descriptor: consuming OwnedDescriptor) {
         self.name = name
@@ -19,10 +19,10 @@ public struct PartialEntry: ~Copyable, Sendable {
     }
 
     /// The file that is being made.
-    public consuming func file() -> OwnedDescriptor { descriptor }
+    package consuming func file() -> OwnedDescriptor { descriptor }
 
     /// The folder that is being made.
-    public consuming func directory() -> Directory { Directory(owning: descriptor) }
+    package consuming func directory() -> Directory { Directory(owning: descriptor) }
 }
 
 extension Directory {
@@ -30,7 +30,7 @@ extension Directory {
     private static let partialMax = 1_000
 
     /// Makes an empty file to be renamed to `name` when it is whole.
-    public func makePartialFile(
+    package func makePartialFile(
         of name: RawPath, permissions: UInt16
     ) throws(SyscallError) -> PartialEntry {
         try makePartial(of: name) { (partial) throws(SyscallError) in
@@ -39,7 +39,7 @@ extension Directory {
     }
 
     /// Makes an empty folder to be renamed to `name` when it is whole.
-    public func makePartialDirectory(
+    package func makePartialDirectory(
         of name: RawPath, permissions: UInt16
     ) throws(SyscallError) -> PartialEntry {
         try makePartial(of: name) { (partial) throws(SyscallError) in

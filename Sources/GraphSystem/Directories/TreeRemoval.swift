@@ -5,11 +5,11 @@ import Glibc
 import SystemPackage
 
 /// What a removal came to.
-public struct TreeRemovalOutcome: Hashable, Sendable {
+package struct TreeRemovalOutcome: Hashable, Sendable {
     /// Bytes of disk blocks whose last name went away.
-    public var freedBytes: UInt64 = 0
+    package var freedBytes: UInt64 = 0
     /// Whether everything is gone; false when the caller asked to stop.
-    public var isComplete = true
+    package var isComplete = true
 }
 
 extension Directory {
@@ -23,7 +23,7 @@ extension Directory {
     /// `isCancelled` is asked every few hundred names. Throws `EBUSY` at something mounted and
     /// `EXDEV` at another filesystem; what lay before it is gone then.
     @discardableResult
-    public func removeTree(
+    package func removeTree(
         _ name: RawPath, isCancelled: () -> Bool = { false }
     ) throws(SyscallError) -> TreeRemovalOutcome {
         var removal = TreeRemoval(top: self)

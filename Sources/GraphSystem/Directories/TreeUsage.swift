@@ -7,6 +7,7 @@ import SystemPackage
 public struct TreeUsage: Hashable, Sendable {
     /// Bytes of disk blocks, each inode counted once.
     public var bytes: UInt64 = 0
+    /// Files, directories and all else that has an inode; what has several names is counted once.
     public var inodes: UInt64 = 0
 
     /// Describes what a tree takes.
@@ -20,7 +21,7 @@ extension Directory {
     ///
     /// What is mounted in it, or lies on another filesystem, does not count. Names that go away
     /// meanwhile are passed over. `isCancelled` is asked at each; then `ECANCELED` is thrown.
-    public func treeUsage(
+    package func treeUsage(
         isCancelled: () -> Bool = { false }
     ) throws(SyscallError) -> TreeUsage {
         try addUp(isCancelled) { (_, _, _, status) in status.allocatedBytes }
@@ -30,7 +31,7 @@ extension Directory {
     ///
     /// Files that `isUntouched` says have been left as they are there are not asked; of others the
     /// filesystem tells (`FS_IOC_FIEMAP`). Blocks that only files of this tree share count once.
-    public func treeUsage(
+    package func treeUsage(
         beside base: Directory?, isUntouched: @escaping (FileStatus) -> Bool = { _ in false },
         isCancelled: () -> Bool = { false }
     ) throws(SyscallError) -> TreeUsage {

@@ -11,9 +11,9 @@ import SystemPackage
 /// looked for, first in the mount namespaces and then in what processes hold open. Not found are a
 /// descriptor that is on its way through a socket or belongs to a ring of `io_uring`, and what holders do
 /// that this process may not look at.
-public struct TreeUsers {
+package struct TreeUsers {
     /// Somebody who uses the tree.
-    public enum User: Sendable {
+    package enum User: Sendable {
         case mount(KernelMount)
         /// A process with something open in a mount that no namespace has any more.
         case process(Int)
@@ -28,7 +28,7 @@ public struct TreeUsers {
     private let ownDevice: DeviceNumber
 
     /// Finds out where a directory lies on its filesystem.
-    public init(of tree: Directory) throws(SyscallError) {
+    package init(of tree: Directory) throws(SyscallError) {
         self.tree = tree
         path = try Directory(opening: "/").readLink(RawPath(tree.descriptor.procPath))
         let mount = try Self.mount(of: tree)
@@ -72,7 +72,7 @@ public struct TreeUsers {
     /// - Parameter searchesProcesses: Also looks into every process: some hundred calls for each.
     /// - Returns: A user; nil when there is none.
     /// - Throws: When the kernel does not even list the caller's own mounts.
-    public func first(searchesProcesses: Bool) throws(SyscallError) -> User? {
+    package func first(searchesProcesses: Bool) throws(SyscallError) -> User? {
         let survey = try MountSurvey(.device(device))
         if let mount = survey.mounts(of: root).first { return .mount(mount) }
         guard searchesProcesses else { return nil }
@@ -83,7 +83,7 @@ public struct TreeUsers {
     }
 
     /// A process with something open in a mount of a filesystem that no mount namespace has any more.
-    public static func process(holding device: DeviceNumber) throws(SyscallError) -> Int? {
+    package static func process(holding device: DeviceNumber) throws(SyscallError) -> Int? {
         let survey = try MountSurvey(.device(device))
         let search = HeldFiles(
             known: survey.ids, hasUniqueIDs: survey.isWhole, device: device, hasSubvolumes: false,

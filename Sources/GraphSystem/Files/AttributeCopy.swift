@@ -9,7 +9,7 @@ extension OwnedDescriptor {
     /// In this order, because a change of owner clears set-user-id and capabilities, and setting an
     /// attribute may change the mode. `isCopied` tells by its name whether an attribute is taken
     /// along. What the filesystem refuses is an error, and not passed over.
-    public func takeMetadata(
+    package func takeMetadata(
         from source: borrowing OwnedDescriptor, _ status: FileStatus,
         isCopied: (String) -> Bool = { _ in true }
     ) throws(SyscallError) {
@@ -27,7 +27,7 @@ extension Directory {
     /// it has the permissions it is given.
     ///
     /// `.` stands for this directory itself. A symbolic link has none.
-    public func removeInheritedAccessLists(of name: RawPath = ".") throws(SyscallError) {
+    package func removeInheritedAccessLists(of name: RawPath = ".") throws(SyscallError) {
         for key in ["system.posix_acl_default", "system.posix_acl_access"] {
             do throws(SyscallError) {
                 try removeAttribute(key, of: name)

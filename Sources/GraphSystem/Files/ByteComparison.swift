@@ -14,7 +14,7 @@ func compareBytes(
 
 extension [UInt8] {
     /// Whether the first `count` bytes of both are the same; `memcmp(3)`.
-    public func hasEqualPrefix(_ other: [UInt8], _ count: Int) -> Bool {
+    package func hasEqualPrefix(_ other: [UInt8], _ count: Int) -> Bool {
         precondition(count <= self.count && count <= other.count)
         return withUnsafeBytes { left in
             other.withUnsafeBytes { right in
@@ -26,14 +26,14 @@ extension [UInt8] {
 
 extension OwnedDescriptor {
     /// Blocks of zeros of this size, aligned in the file, are not written but left as holes.
-    public static let holeBytes = 4_096
+    package static let holeBytes = 4_096
 
     /// Writes bytes at `offset` of a new file, leaving out aligned blocks of zeros.
     ///
     /// A hole reads as zeros. Returns whether the last byte was written; where it was left out,
     /// the caller sets the length of the file in the end.
     @discardableResult
-    public func writeLeavingHoles(
+    package func writeLeavingHoles(
         _ bytes: Span<UInt8>, at offset: UInt64
     ) throws(SyscallError) -> Bool {
         var start = 0

@@ -6,7 +6,7 @@ import Glibc
 import SystemPackage
 
 /// How the bytes of a file came into another.
-public enum CopyMethod: Hashable, Sendable {
+package enum CopyMethod: Hashable, Sendable {
     /// Both share the blocks until one is written; `FICLONE`.
     case reflink
     /// The kernel copied; `copy_file_range(2)`.
@@ -21,7 +21,7 @@ public enum CopyMethod: Hashable, Sendable {
 /// copied, and returns false to stop, which ends in `ECANCELED`. Returns the cheapest way that the
 /// filesystems allowed.
 @discardableResult
-public func copyContent(
+package func copyContent(
     from source: borrowing OwnedDescriptor, to target: borrowing OwnedDescriptor, size: UInt64,
     progressed: (UInt64) -> Bool = { _ in true }
 ) throws(SyscallError) -> CopyMethod {
@@ -92,7 +92,7 @@ extension Directory {
     /// without names, which needs no space.
     ///
     /// - Throws: What the kernel refused.
-    public func tryReflink() throws(SyscallError) {
+    package func tryReflink() throws(SyscallError) {
         let flags = OpenFlags(rawValue: CInt(CGRAPH_O_TMPFILE)).union(.readWrite)
         let source = try open(".", flags, permissions: 0o600)
         let target = try open(".", flags, permissions: 0o600)

@@ -3,12 +3,12 @@
 
 import CGraphLinux
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 extension OwnedDescriptor {
     /// The next range of the file from `offset` on that may hold other bytes than zeros; nil behind
     /// the last; `lseek(2)` with `SEEK_DATA` and `SEEK_HOLE`, which moves the position.
-    public func nextData(from offset: UInt64) throws(SyscallError) -> Range<UInt64>? {
+    package func nextData(from offset: UInt64) throws(SyscallError) -> Range<UInt64>? {
         let start = lseek(rawValue, off_t(offset), CGRAPH_SEEK_DATA)
         if start == -1 {
             if Glibc.errno == ENXIO { return nil }
@@ -22,7 +22,7 @@ extension OwnedDescriptor {
     /// `FALLOC_FL_PUNCH_HOLE`.
     ///
     /// - Throws: `EOPNOTSUPP` where files cannot have holes.
-    public func punchHole(at offset: UInt64, length: UInt64) throws(SyscallError) {
+    package func punchHole(at offset: UInt64, length: UInt64) throws(SyscallError) {
         try checked("fallocate(FALLOC_FL_PUNCH_HOLE)") {
             cgraph_punch_hole(rawValue, offset, length)
         }
@@ -36,7 +36,7 @@ extension Directory {
     /// - Returns: The bytes that were given back, again those that it gave back before.
     /// - Throws: `EOPNOTSUPP` where filesystem or device cannot do that.
     @discardableResult
-    public func trim() throws(SyscallError) -> UInt64 {
+    package func trim() throws(SyscallError) -> UInt64 {
         var bytes: UInt64 = 0
         try checked("ioctl(FITRIM)") { cgraph_trim(raw, &bytes) }
         return bytes
@@ -45,7 +45,7 @@ extension Directory {
 
 extension Directory {
     /// The bytes that the xfs mounted here takes of its device; `XFS_IOC_FSGEOMETRY_V1`.
-    public func bytesOfXFS() throws(SyscallError) -> UInt64 {
+    package func bytesOfXFS() throws(SyscallError) -> UInt64 {
         var bytes: UInt64 = 0
         try checked("ioctl(XFS_IOC_FSGEOMETRY)") { cgraph_xfs_bytes(raw, &bytes) }
         return bytes
@@ -55,7 +55,7 @@ extension Directory {
 extension Mount {
     /// Makes the mount without attaching it anywhere, and lends its root; it ends with this call or
     /// with the process.
-    public static func withDetachedDevice<Value>(
+    package static func withDetachedDevice<Value>(
         _ path: FilePath, type: String, options: [MountOption] = [],
         _ body: (Directory) throws(SyscallError) -> Value
     ) throws(SyscallError) -> Value {

@@ -24,7 +24,9 @@ public struct Mount: Hashable, Sendable {
         case empty
     }
 
+    /// What it shows.
     public let source: Source
+    /// What it forbids.
     public let attributes: MountAttributes
     /// What a bind mount allows although the mount whose tree it shows forbids it.
     public let allowed: MountAttributes
@@ -118,7 +120,9 @@ public struct MountAttributes: OptionSet, Hashable, Sendable {
 
 /// One option of a filesystem: a key alone, or a key with a value.
 public struct MountOption: Hashable, Sendable {
+    /// The option's name.
     public let key: String
+    /// Nil for an option that is a name alone.
     public let value: String?
 
     /// Makes an option.

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import SystemPackage
+package import SystemPackage
 
 extension MountPoint {
     /// What is mounted below a place, innermost last.
-    public static func all(below target: FilePath) -> [RawPath] {
+    package static func all(below target: FilePath) -> [RawPath] {
         let below = RawPath(target).appending("")
         return ((try? all()) ?? []).filter { $0.hasPrefix(below) }
     }
 
     /// The processes that keep a mount busy, as far as they may be looked at.
-    public static func processes(using target: FilePath) -> [Int] {
+    package static func processes(using target: FilePath) -> [Int] {
         let prefix = RawPath(target)
         let below = prefix.appending("")
         func isInside(_ path: RawPath?) -> Bool {

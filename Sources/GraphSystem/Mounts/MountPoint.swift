@@ -3,21 +3,21 @@
 
 import CGraphLinux
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// A place where something may be mounted.
-public struct MountPoint: Hashable, Sendable {
-    public let path: FilePath
+package struct MountPoint: Hashable, Sendable {
+    package let path: FilePath
 
     /// Names a place.
-    public init(_ path: FilePath) { self.path = path }
+    package init(_ path: FilePath) { self.path = path }
 
     /// The id of the mount whose root is at this path, or nil when the path is no mount's root or
     /// does not exist; `statx(2)`.
     ///
     /// From Linux 6.8 on an id is never used twice (`STATX_MNT_ID_UNIQUE`); before, the number of a
     /// mount that is gone may come back.
-    public func mountID() throws(SyscallError) -> UInt64? {
+    package func mountID() throws(SyscallError) -> UInt64? {
         var raw = cgraph_status()
         do throws(SyscallError) {
             try checked("statx(\(path))") {
@@ -39,7 +39,7 @@ public struct MountPoint: Hashable, Sendable {
     /// `statmount(2)`.
     ///
     /// - Returns: nil where the kernel cannot tell: before Linux 6.8, whose ids are not unique.
-    public static func exists(mountID: UInt64) throws(SyscallError) -> Bool? {
+    package static func exists(mountID: UInt64) throws(SyscallError) -> Bool? {
         // Unique ids begin behind all of the old ones.
         if mountID < 1 << 31 { return nil }
         do throws(SyscallError) {
@@ -57,13 +57,13 @@ public struct MountPoint: Hashable, Sendable {
     /// - Parameter detaching: Also when it is busy: it leaves the tree now and ends with its last
     ///   user (`MNT_DETACH`).
     /// - Throws: `EBUSY` while it is in use, `EINVAL` when nothing is mounted here.
-    public func unmount(detaching: Bool = false) throws(SyscallError) {
+    package func unmount(detaching: Bool = false) throws(SyscallError) {
         let flags = CInt(CGRAPH_UMOUNT_NOFOLLOW | (detaching ? CGRAPH_MNT_DETACH : 0))
         try checked("umount2(\(path))") { path.withPlatformString { umount2($0, flags) } }
     }
 
     /// What tells this process's mount namespace from others: the inode of `/proc/self/ns/mnt`.
-    public static func currentNamespace() throws(SyscallError) -> UInt64 {
+    package static func currentNamespace() throws(SyscallError) -> UInt64 {
         var raw = cgraph_status()
         try checked("statx(/proc/self/ns/mnt)") {
             cgraph_statx(AT_FDCWD, "/proc/self/ns/mnt", 0, 0, &raw)
@@ -73,7 +73,7 @@ public struct MountPoint: Hashable, Sendable {
 
     /// The processes that live in a mount namespace, read from `/proc`; those that may not be
     /// looked at are left out.
-    public static func processes(inNamespace namespace: UInt64) throws(SyscallError) -> [Int] {
+    package static func processes(inNamespace namespace: UInt64) throws(SyscallError) -> [Int] {
         try Directory(opening: "/proc").listing().compactMap { entry in
             guard let process = Int(entry.name.description) else { return nil }
             var raw = cgraph_status()
@@ -88,7 +88,7 @@ extension MountPoint {
     /// `/proc/self/mountinfo`.
     ///
     /// The directory is looked for where the kernel says that it is, not at a path.
-    public static func isAnything(
+    package static func isAnything(
         mountedBelow directory: Directory
     ) throws(SyscallError) -> Bool {
         let path = try directory.descriptor.name()
@@ -98,13 +98,13 @@ extension MountPoint {
 
     /// Where something is mounted in this process's mount namespace, in the order of
     /// `/proc/self/mountinfo`.
-    public static func all() throws(SyscallError) -> [RawPath] {
+    package static func all() throws(SyscallError) -> [RawPath] {
         try MountInfoLine.all("/proc/self/mountinfo").map(\.target)
     }
 
     /// Where a mount namespace is kept without a process, as far as this process's own namespace shows it:
     /// a mount of its file of nsfs.
-    public static func pin(ofNamespace namespace: UInt64) throws(SyscallError) -> RawPath? {
+    package static func pin(ofNamespace namespace: UInt64) throws(SyscallError) -> RawPath? {
         let root = RawPath("mnt:[\(namespace)]")
         return try MountInfoLine.all("/proc/self/mountinfo")
             .first { $0.type == "nsfs" && $0.root == root }?.target

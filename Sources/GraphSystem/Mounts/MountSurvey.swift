@@ -3,27 +3,27 @@
 
 import CGraphLinux
 import Glibc
-public import SystemPackage
+package import SystemPackage
 
 /// One mount of a mount namespace.
-public struct KernelMount: Hashable, Sendable {
+package struct KernelMount: Hashable, Sendable {
     /// The inode of the namespace, as in `/proc/PID/ns/mnt`.
-    public let namespace: UInt64
+    package let namespace: UInt64
     /// The mount's id: the unique one where the survey has those.
-    public let id: UInt64
+    package let id: UInt64
     /// The directory of the filesystem that the mount shows, from the filesystem's root.
-    public let root: RawPath
+    package let root: RawPath
     /// Where it is mounted, as its own namespace sees it.
-    public let target: RawPath
+    package let target: RawPath
 }
 
 /// The mounts of all mount namespaces, also of those in which no process lives.
 ///
 /// Namespaces are walked as nsfs lists them (Linux 6.12). On older kernels one process of each is asked
 /// for its `/proc/PID/mountinfo`, and a namespace without a process is not seen.
-public struct MountSurvey: Sendable {
+package struct MountSurvey: Sendable {
     /// Which mounts to describe.
-    public enum Kind: Sendable {
+    package enum Kind: Sendable {
         /// Those of a filesystem.
         case device(DeviceNumber)
         /// Those of an overlay with this upper directory.
@@ -32,19 +32,19 @@ public struct MountSurvey: Sendable {
         case target(FilePath)
     }
 
-    public private(set) var found: [KernelMount] = []
+    package private(set) var found: [KernelMount] = []
     /// The ids of all mounts of all namespaces.
-    public private(set) var ids: Set<UInt64> = []
+    package private(set) var ids: Set<UInt64> = []
     /// The inodes of all namespaces.
-    public private(set) var namespaces: Set<UInt64> = []
+    package private(set) var namespaces: Set<UInt64> = []
     /// Whether ids are those that are never used twice, and namespaces without processes were seen.
-    public let isWhole: Bool
+    package let isWhole: Bool
     private let kind: Kind
     /// 500 lower directories in the options of one overlay.
     private static let bufferBytes = 1 << 21
 
     /// Looks at every namespace that this process may look into.
-    public init(_ kind: Kind) throws(SyscallError) {
+    package init(_ kind: Kind) throws(SyscallError) {
         self.kind = kind
         let own = try OwnedDescriptor.open("/proc/self/ns/mnt", .readOnly)
         isWhole =
@@ -67,7 +67,7 @@ public struct MountSurvey: Sendable {
     }
 
     /// The mounts whose root is a directory or lies below it.
-    public func mounts(of tree: RawPath) -> [KernelMount] {
+    package func mounts(of tree: RawPath) -> [KernelMount] {
         let below = tree.appending("")
         return found.filter { $0.root == tree || $0.root.hasPrefix(below) }
     }

@@ -13,6 +13,7 @@ public struct OverlayLayers: Hashable, Sendable {
     public let upper: FilePath?
     /// An empty directory beside `upper`, for overlayfs's own use.
     public let work: FilePath?
+    /// Further options of overlayfs, such as `metacopy=on`.
     public let options: [MountOption]
     /// For kernels without `lowerdir+`: all goes through the one page of mount(2), with names kept
     /// short by descriptors.

@@ -58,7 +58,7 @@ extension OverlayLayers {
         do throws(SyscallError) {
             guard let work else { throw SyscallError(call: "mkdir", errno: .invalidArgument) }
             let folder = try Directory(opening: work)
-            let name = RawPath("trial-\(UInt64.random(in: 0...UInt64.max))")
+            let name = RawPath("probe-\(UInt64.random(in: 0...UInt64.max))")
             try folder.makeDirectory(name, permissions: 0o700)
             try folder.removeDirectory(name)
         } catch {

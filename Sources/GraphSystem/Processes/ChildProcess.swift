@@ -5,14 +5,14 @@ import Glibc
 import SystemPackage
 
 /// Another program, for what no system call does: making filesystems.
-public enum ChildProcess {
+package enum ChildProcess {
     /// Where to look for a program of administrators, whatever `PATH` says.
     private static let folders = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"]
 
     /// The path of an installed program.
     ///
     /// - Throws: `ENOENT` when it is in none of the usual folders.
-    public static func find(_ program: String) throws(SyscallError) -> String {
+    package static func find(_ program: String) throws(SyscallError) -> String {
         for folder in folders where access("\(folder)/\(program)", X_OK) == 0 {
             return "\(folder)/\(program)"
         }
@@ -22,7 +22,7 @@ public enum ChildProcess {
     /// Runs a program to its end, with no input; posix_spawn(3).
     ///
     /// - Throws: `EIO` with what it printed when it ended with another status than 0.
-    public static func run(_ program: String, _ arguments: [String]) throws(SyscallError) {
+    package static func run(_ program: String, _ arguments: [String]) throws(SyscallError) {
         let path = try find(program)
         let output = try OwnedDescriptor.temporary(in: "/tmp")
         var actions = posix_spawn_file_actions_t()

@@ -7,19 +7,19 @@ import Synchronization
 import SystemPackage
 
 /// What this process is, and how it meets signals.
-public enum CurrentProcess {
+package enum CurrentProcess {
     /// The process's number.
-    public static var id: Int { Int(getpid()) }
+    package static var id: Int { Int(getpid()) }
 
     /// The user whose rights the process has; `geteuid(2)`.
-    public static var effectiveUser: UInt32 { geteuid() }
+    package static var effectiveUser: UInt32 { geteuid() }
 
     /// The user that files of users seem to belong to whom this user namespace does not know; the
     /// kernel's own choice, which nobody changes (`/proc/sys/kernel/overflowuid`).
-    public static let unmappedUser: UInt32 = 65_534
+    package static let unmappedUser: UInt32 = 65_534
 
     /// Whether this user namespace does not know all users of the machine; user_namespaces(7).
-    public static var lacksUsers: Bool {
+    package static var lacksUsers: Bool {
         guard let file = try? OwnedDescriptor.open("/proc/self/uid_map", .readOnly),
             let bytes = try? file.readAll(limit: 1 << 16)
         else { return false }
@@ -31,7 +31,7 @@ public enum CurrentProcess {
     /// An environment variable; nil when it is missing or empty.
     ///
     /// The bytes as they are, which need not be UTF-8.
-    public static func environment(_ name: String) -> RawPath? {
+    package static func environment(_ name: String) -> RawPath? {
         guard let value = getenv(name) else { return nil }
         let bytes = UnsafeRawBufferPointer(start: value, count: strlen(value))
         return bytes.isEmpty ? nil : RawPath(validating: bytes)
@@ -40,7 +40,7 @@ public enum CurrentProcess {
     /// The first argument of the command line that is not UTF-8; nil when all are.
     ///
     /// `CommandLine.arguments` has another text in its place.
-    public static var argumentThatIsNoText: RawPath? {
+    package static var argumentThatIsNoText: RawPath? {
         let all = UnsafeBufferPointer(
             start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
         // The first is the program's own name.
@@ -54,19 +54,19 @@ public enum CurrentProcess {
     }
 
     /// What tells this start of the machine from all others: 36 bytes.
-    public static func bootID() throws(SyscallError) -> [UInt8] {
+    package static func bootID() throws(SyscallError) -> [UInt8] {
         let file = try OwnedDescriptor.open("/proc/sys/kernel/random/boot_id", [.readOnly])
         return Array(try file.readAll(limit: 4_096).prefix(36))
     }
 
     /// Lets writing to a pipe that nobody reads fail with `EPIPE`, instead of ending the process.
-    public static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
+    package static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
     /// Raises the soft limit of open descriptors to the hard one, `getrlimit(2)`.
     ///
     /// The soft limit of 1,024 protects programs that use `select(2)`; a layer's directories may be
     /// deeper than that.
-    public static func raiseDescriptorLimit() {
+    package static func raiseDescriptorLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
@@ -77,11 +77,11 @@ public enum CurrentProcess {
     ///
     /// By itself glibc keeps what is freed once such a buffer was, in a place for each thread: a
     /// decoder's 8 MiB then stay with each thread that ever had one.
-    public static func returnLargeBuffers() { cgraph_map_blocks_from(256 << 10) }
+    package static func returnLargeBuffers() { cgraph_map_blocks_from(256 << 10) }
 
     /// Takes the next `SIGINT` or `SIGTERM` as a wish to stop, which ``isInterrupted`` then tells; the
     /// one after that ends the process as ever.
-    public static func catchInterruption() {
+    package static func catchInterruption() {
         // A handler must not be the first to touch the flag, which would make it.
         interruption.store(false, ordering: .relaxed)
         // Parents with many threads start children with all signals blocked, and mean nothing by it.
@@ -103,7 +103,7 @@ public enum CurrentProcess {
     }
 
     /// Whether somebody asked the process to stop.
-    public static var isInterrupted: Bool { interruption.load(ordering: .relaxed) }
+    package static var isInterrupted: Bool { interruption.load(ordering: .relaxed) }
 }
 
 /// Set by the signal handler.

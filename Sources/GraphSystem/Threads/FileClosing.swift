@@ -4,7 +4,7 @@
 /// Closes files that have been written, and has the kernel begin to put them on disk.
 ///
 /// Beginning takes as long as writing did, so a thread of its own does it.
-public final class FileClosing {
+package final class FileClosing {
     private let queue: Monitor<Queue>?
     private let thread: WorkerThread?
     /// Handed over together: waking the thread for each file would cost more than closing it.
@@ -23,7 +23,7 @@ public final class FileClosing {
     private static let batchCount = 32
 
     /// Closes files at once, or on another thread that starts write-back.
-    public init(startsWriteback: Bool) throws(SyscallError) {
+    package init(startsWriteback: Bool) throws(SyscallError) {
         guard startsWriteback else {
             (queue, thread) = (nil, nil)
             return
@@ -38,7 +38,7 @@ public final class FileClosing {
     /// Takes a file over that is complete, and of which so many bytes were written.
     ///
     /// - Throws: What `close(2)` says of this file or an earlier one.
-    public func close(
+    package func close(
         _ file: consuming OwnedDescriptor, writtenBytes: UInt64
     ) throws(SyscallError) {
         guard let queue, writtenBytes >= Self.smallBytes else { return try file.close() }
@@ -55,7 +55,7 @@ public final class FileClosing {
     }
 
     /// Waits until all files are closed.
-    public func finish() throws(SyscallError) {
+    package func finish() throws(SyscallError) {
         end()
         if let failure = queue?.change({ $0.failure }) { throw failure }
     }

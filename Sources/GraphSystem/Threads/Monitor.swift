@@ -4,20 +4,20 @@
 import Glibc
 
 /// What came of a look at a ``Monitor``'s state.
-public enum Waiting<Value> {
+package enum Waiting<Value> {
     /// Nothing yet.
     case again
     case done(Value)
 }
 
 /// State that several threads share and wait for changes of.
-public final class Monitor<State>: @unchecked Sendable {
+package final class Monitor<State>: @unchecked Sendable {
     private var state: State
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
     /// Guards a first state.
-    public init(_ state: sending State) {
+    package init(_ state: sending State) {
         self.state = state
         pthread_mutex_init(lock, nil)
         pthread_cond_init(changed, nil)
@@ -31,14 +31,14 @@ public final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Looks at the state, and leaves it as it is.
-    public func look<Value>(_ body: (borrowing State) -> sending Value) -> sending Value {
+    package func look<Value>(_ body: (borrowing State) -> sending Value) -> sending Value {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         return body(state)
     }
 
     /// Looks at the state or changes it, and wakes those that wait for a change.
-    public func change<Value>(_ body: (inout State) -> sending Value) -> sending Value {
+    package func change<Value>(_ body: (inout State) -> sending Value) -> sending Value {
         pthread_mutex_lock(lock)
         defer {
             pthread_cond_broadcast(changed)
@@ -49,7 +49,7 @@ public final class Monitor<State>: @unchecked Sendable {
 
     /// Looks at the state again after each change until `body` is done, and returns what came of
     /// it.
-    public func wait<Value>(_ body: (inout State) -> sending Waiting<Value>) -> sending Value {
+    package func wait<Value>(_ body: (inout State) -> sending Waiting<Value>) -> sending Value {
         pthread_mutex_lock(lock)
         defer {
             pthread_cond_broadcast(changed)

@@ -6,9 +6,9 @@ import Glibc
 /// Jobs that beget jobs, worked off by as many threads as there are processors.
 ///
 /// The newest job is taken first, so a tree is walked depth first and few jobs wait at any time.
-public final class ParallelWork<Job: Sendable, Failure: Error>: Sendable {
+package final class ParallelWork<Job: Sendable, Failure: Error>: Sendable {
     /// What one job does; it may ``add(_:)`` others.
-    public typealias Body = @Sendable (Job, ParallelWork<Job, Failure>) throws(Failure) -> Void
+    package typealias Body = @Sendable (Job, ParallelWork<Job, Failure>) throws(Failure) -> Void
 
     private struct State {
         var jobs: [Job]
@@ -30,7 +30,7 @@ public final class ParallelWork<Job: Sendable, Failure: Error>: Sendable {
     ///
     /// `threadsMax` counts the caller's thread. Throws the first failure: no job is begun after it,
     /// and those running are waited for.
-    public static func run(
+    package static func run(
         _ first: Job, threadsMax: Int = processorCount, _ body: @escaping Body
     ) throws(Failure) {
         let work = ParallelWork(first, threadsMax: threadsMax, body: body)
@@ -43,10 +43,10 @@ public final class ParallelWork<Job: Sendable, Failure: Error>: Sendable {
     /// Whether few jobs wait: so few that a thread might soon find none, and sleep.
     ///
     /// For jobs that can do themselves what they could add.
-    public var isHungry: Bool { state.look { $0.jobs.count } < 4 * threadsMax }
+    package var isHungry: Bool { state.look { $0.jobs.count } < 4 * threadsMax }
 
     /// Adds a job.
-    public func add(_ job: Job) {
+    package func add(_ job: Job) {
         state.change { state in
             state.jobs.append(job)
             let areAllBusy = state.running == state.threads.count + 1
@@ -87,4 +87,4 @@ public final class ParallelWork<Job: Sendable, Failure: Error>: Sendable {
 }
 
 /// The processors that this process may use.
-public var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+package var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }

@@ -4,7 +4,7 @@
 import Glibc
 
 /// Waiting for what the kernel does in the background and gives no other notice of.
-public enum Pause {
+package enum Pause {
     /// Lets this thread sleep; `usleep(3)`.
-    public static func milliseconds(_ count: UInt32) { usleep(count * 1_000) }
+    package static func milliseconds(_ count: UInt32) { usleep(count * 1_000) }
 }

@@ -9,14 +9,14 @@ import SystemPackage
 ///
 /// Unlike a queue's there is always one more, so threads that wait for each other do not wait for
 /// ever.
-public final class WorkerThread: @unchecked Sendable {
+package final class WorkerThread: @unchecked Sendable {
     private var thread = pthread_t()
     private var isJoined = false
 
     /// Starts a thread.
     ///
     /// - Throws: `EAGAIN` when the user has too many.
-    public init(_ body: @escaping @Sendable () -> Void) throws(SyscallError) {
+    package init(_ body: @escaping @Sendable () -> Void) throws(SyscallError) {
         let start = Unmanaged.passRetained(ThreadStart(body))
         let attributes = UnsafeMutablePointer<pthread_attr_t>.allocate(capacity: 1)
         pthread_attr_init(attributes)
@@ -40,7 +40,7 @@ public final class WorkerThread: @unchecked Sendable {
     }
 
     /// Waits for the thread's end; called once, by the thread's owner.
-    public func join() {
+    package func join() {
         if !isJoined { pthread_join(thread, nil) }
         isJoined = true
     }
@@ -52,7 +52,7 @@ public final class WorkerThread: @unchecked Sendable {
 ///
 /// The umask belongs to all threads of a process; this one leaves them (`unshare(2)` with
 /// `CLONE_FS`), so nobody else notices. `body` is told whether that worked.
-public func withoutMask<Value>(_ body: (_ isWithoutMask: Bool) -> Value) throws(SyscallError)
+package func withoutMask<Value>(_ body: (_ isWithoutMask: Bool) -> Value) throws(SyscallError)
     -> Value
 {
     var value: Value?

@@ -3,6 +3,7 @@
 
 import GraphArchive
 import GraphBtrfs
+import GraphSystem
 
 /// A send stream with the size of the pieces it comes in, and perhaps with sound checksums: what lies
 /// behind them would hardly be reached otherwise.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import SystemPackage
+package import SystemPackage
 
 /// Applies a layer with GNU tar: first takes away what the whiteouts name and directories in whose
 /// place the layer has something else, then extracts the rest over the tree.
@@ -9,7 +9,7 @@ public import SystemPackage
 /// A directory keeps its time when something in it is taken away: where the layer says nothing of
 /// it, it is as it was below. GNU tar's own `--recursive-unlink` would remove directories that only
 /// get more files, too.
-public func applyByTar(_ layer: FilePath, to tree: FilePath) throws {
+package func applyByTar(_ layer: FilePath, to tree: FilePath) throws {
     let script = """
         export LC_ALL=C.UTF-8
         times=$(mktemp)

@@ -2,12 +2,12 @@
 // Part of the graph-storage project.
 
 import Foundation
-public import SystemPackage
+package import SystemPackage
 
 /// Programs of this package that are built together with the tests.
-public enum BuiltProgram {
+package enum BuiltProgram {
     /// Where a program of the package is: beside the bundle of the tests that run.
-    public static func path(_ name: String) -> FilePath {
+    package static func path(_ name: String) -> FilePath {
         // The bundle is a program itself, or a file that a runner loads from an argument.
         let arguments = ProcessInfo.processInfo.arguments
         let bundle = arguments.first { $0.contains(".xctest") } ?? arguments[0]

@@ -2,56 +2,56 @@
 // Part of the graph-storage project.
 
 import Foundation
-public import SystemPackage
+package import SystemPackage
 
 /// What one run of `graphctl` left.
-public struct GraphctlResult: Sendable {
-    public let status: Int32
+package struct GraphctlResult: Sendable {
+    package let status: Int32
     /// Standard output, whole.
-    public let output: [UInt8]
+    package let output: [UInt8]
     /// Standard error, whole.
-    public let errors: String
+    package let errors: String
     /// The most memory that was resident, in bytes (`VmHWM`), looked at every few milliseconds; 0 for
     /// a run too short to be looked at.
-    public let peakBytes: UInt64
+    package let peakBytes: UInt64
     /// How long the run took.
-    public let seconds: Double
+    package let seconds: Double
     /// What it did after the signal to stop; nil when it ended before.
-    public let stop: Stop?
+    package let stop: Stop?
 
     /// The end of a run that was told to stop.
-    public struct Stop: Sendable {
+    package struct Stop: Sendable {
         /// How long it took.
-        public let seconds: Double
+        package let seconds: Double
         /// Processor time of all its threads, which other programs on the machine take nothing from.
-        public let processorSeconds: Double
+        package let processorSeconds: Double
     }
 
     /// Standard output as text, without the line end at its end.
-    public var text: String {
+    package var text: String {
         let text = String(decoding: output, as: UTF8.self)
         return text.hasSuffix("\n") ? String(text.dropLast()) : text
     }
 
     /// The lines of standard output.
-    public var lines: [String] { text.isEmpty ? [] : text.components(separatedBy: "\n") }
+    package var lines: [String] { text.isEmpty ? [] : text.components(separatedBy: "\n") }
 }
 
 /// The built command, run on a store of its own.
-public struct GraphctlCommand: Sendable {
+package struct GraphctlCommand: Sendable {
     /// The folder that holds everything of this store.
-    public let folder: FilePath
-    public let driver: String
+    package let folder: FilePath
+    package let driver: String
 
     /// The store's root.
-    public var root: FilePath { folder.appending("root") }
-    public var runRoot: FilePath { folder.appending("run") }
+    package var root: FilePath { folder.appending("root") }
+    package var runRoot: FilePath { folder.appending("run") }
 
     /// Describes a store below `folder`, which exists.
-    public init(driver: String, folder: FilePath) { (self.driver, self.folder) = (driver, folder) }
+    package init(driver: String, folder: FilePath) { (self.driver, self.folder) = (driver, folder) }
 
     /// The binary: the one that `GRAPHCTL` names, else the one that was built with the tests.
-    public static let executable: FilePath = {
+    package static let executable: FilePath = {
         let path = ProcessInfo.processInfo.environment["GRAPHCTL"] ?? ""
         return path.isEmpty ? BuiltProgram.path("graphctl") : FilePath(path)
     }()
@@ -69,7 +69,7 @@ public struct GraphctlCommand: Sendable {
     /// `wrapper` is a command line that runs it in its own place, such as `prlimit --nofile=256`. Its
     /// output goes to `outputTo`, if that is given, and not into the result. `SIGTERM` is sent after
     /// `stoppedAfter` seconds.
-    public func run(
+    package func run(
         _ arguments: [String], input: FilePath? = nil, wrapper: [String] = [],
         outputTo: FilePath? = nil, stoppedAfter: Double? = nil
     ) throws -> GraphctlResult {
@@ -123,13 +123,13 @@ public struct GraphctlCommand: Sendable {
 
     /// Runs the command, which must succeed and say nothing on standard error.
     @discardableResult
-    public func succeed(_ arguments: String...) throws -> GraphctlResult {
+    package func succeed(_ arguments: String...) throws -> GraphctlResult {
         try succeed(arguments)
     }
 
     /// The same with the arguments of a list.
     @discardableResult
-    public func succeed(_ arguments: [String]) throws -> GraphctlResult {
+    package func succeed(_ arguments: [String]) throws -> GraphctlResult {
         let result = try run(arguments)
         guard result.status == 0, result.errors.isEmpty else {
             throw CommandFailure(
@@ -140,7 +140,7 @@ public struct GraphctlCommand: Sendable {
     }
 
     /// Mounts a layer, lends the place, and unmounts it.
-    public func withMount<Value>(_ layer: String, _ body: (FilePath) throws -> Value) throws
+    package func withMount<Value>(_ layer: String, _ body: (FilePath) throws -> Value) throws
         -> Value
     {
         let place = FilePath(try succeed("mount", layer).text)
@@ -150,7 +150,7 @@ public struct GraphctlCommand: Sendable {
     }
 
     /// Lends what a committed layer shows, through a view.
-    public func withView<Value>(
+    package func withView<Value>(
         of layer: String, _ body: (FilePath) throws -> Value
     ) throws -> Value {
         let view = try succeed("view", "--parent", layer).text
@@ -161,7 +161,7 @@ public struct GraphctlCommand: Sendable {
 
     /// Bytes of disk blocks of the store without its database, which keeps its pages for the next
     /// layers; of a store on a thin pool, what the pool has given out.
-    public func diskBytes() throws -> UInt64 {
+    package func diskBytes() throws -> UInt64 {
         if driver == "devicemapper" {
             let status = try succeed("pool", "status", "--json")
             let object = try JSONSerialization.jsonObject(with: Data(status.output))

@@ -3,20 +3,20 @@
 
 import Foundation
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 /// What a process and its machine hold that a test must give back.
 ///
 /// Other tests of the process run at the same time, so a test looks below its own scratch root.
-public struct Holdings: Hashable, Sendable {
+package struct Holdings: Hashable, Sendable {
     /// Where each open descriptor leads.
-    public var descriptors: [String]
-    public var mounts: [String]
+    package var descriptors: [String]
+    package var mounts: [String]
     /// Loop devices in use, with their files.
-    public var loops: [String]
+    package var loops: [String]
 
     /// Looks; with a path, only at what leads below it.
-    public static func current(below path: FilePath? = nil) -> Holdings {
+    package static func current(below path: FilePath? = nil) -> Holdings {
         let directory = "/proc/self/fd"
         let files = FileManager.default
         let numbers = (try? files.contentsOfDirectory(atPath: directory)) ?? []
@@ -42,7 +42,7 @@ public struct Holdings: Hashable, Sendable {
     }
 
     /// What there is now that was not there before, one line a thing.
-    public func leaks(since before: Holdings) -> [String] {
+    package func leaks(since before: Holdings) -> [String] {
         Self.added("descriptor", descriptors, before.descriptors)
             + Self.added("mount", mounts, before.mounts)
             + Self.added("loop device", loops, before.loops)

@@ -3,17 +3,17 @@
 
 import Foundation
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 /// A filesystem that tests make for themselves.
-public enum TestFilesystem: String, CaseIterable, Sendable, CustomStringConvertible {
+package enum TestFilesystem: String, CaseIterable, Sendable, CustomStringConvertible {
     case ext4, xfs, btrfs, tmpfs
 
     /// The name as mount(8) spells it.
-    public var description: String { rawValue }
+    package var description: String { rawValue }
 
     /// The least size in bytes that its mkfs takes, with something to spare.
-    public var sizeMin: UInt64 {
+    package var sizeMin: UInt64 {
         switch self {
         case .ext4, .tmpfs: 16 << 20
         case .xfs: 320 << 20
@@ -23,15 +23,15 @@ public enum TestFilesystem: String, CaseIterable, Sendable, CustomStringConverti
 }
 
 /// The failure of a command that a test ran.
-public struct CommandFailure: Error, CustomStringConvertible {
-    public let description: String
+package struct CommandFailure: Error, CustomStringConvertible {
+    package let description: String
 }
 
 /// Runs a command and returns what it printed.
 ///
 /// - Throws: ``CommandFailure`` with both outputs when it ends with another status than 0.
 @discardableResult
-public func runCommand(_ command: String, _ arguments: [String]) throws -> String {
+package func runCommand(_ command: String, _ arguments: [String]) throws -> String {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [command] + arguments
@@ -54,7 +54,7 @@ public func runCommand(_ command: String, _ arguments: [String]) throws -> Strin
 ///
 /// It lies on a loop device over a sparse file, except tmpfs. `size` is in bytes, nil for the least;
 /// `options` are for mount(8), such as `nr_inodes=100` of tmpfs, and `makeOptions` for mkfs.
-public func withLoopFilesystem<Value>(
+package func withLoopFilesystem<Value>(
     type: TestFilesystem, size: UInt64? = nil, options: [String] = [],
     makeOptions: [String] = [], below base: FilePath = testBase, _ body: (FilePath) throws -> Value
 ) throws -> Value {

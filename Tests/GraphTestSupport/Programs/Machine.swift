@@ -6,13 +6,13 @@ import GraphSystem
 import SystemPackage
 
 /// What the machine lets these tests do.
-public enum Machine {
+package enum Machine {
     /// Whether this is root of a user namespace, for whom device nodes, trusted attributes, locks
     /// and loop devices are out of reach.
-    public static var isInUserNamespace: Bool {
+    package static var isInUserNamespace: Bool {
         ProcessInfo.processInfo.environment["GRAPH_IN_USERNS"] != nil
     }
 
     /// Whether this is root of the machine.
-    public static var isRoot: Bool { geteuid() == 0 && !isInUserNamespace }
+    package static var isRoot: Bool { geteuid() == 0 && !isInUserNamespace }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 import SystemPackage
 
 /// What may befall a layer on disk, planted at random and with as few traces as there can be: times and
 /// sizes stay as they were where the fault itself is not about them.
-public enum PlantedFault: String, CaseIterable, Sendable {
+package enum PlantedFault: String, CaseIterable, Sendable {
     case bitFlip, truncated, replaced, holeFilled
     case missing, extraFile, extraDirectory, changedType
     case mode, owner, attribute, time
@@ -15,13 +15,13 @@ public enum PlantedFault: String, CaseIterable, Sendable {
     case whiteoutRemoved, whiteoutAdded, opaqueRemoved, opaqueAdded
 
     /// Whether it is about how overlayfs records deletions.
-    public var isAboutDeletions: Bool {
+    package var isAboutDeletions: Bool {
         [.whiteoutRemoved, .whiteoutAdded, .opaqueRemoved, .opaqueAdded].contains(self)
     }
 }
 
 /// Plants faults in the directory of a layer.
-public struct FaultPlanter {
+package struct FaultPlanter {
     private struct Place {
         let path: RawPath
         let status: FileStatus
@@ -37,7 +37,7 @@ public struct FaultPlanter {
     private var random: SeededGenerator
 
     /// Looks at a directory; `opaque` is the attribute that marks directories there as opaque.
-    public init(
+    package init(
         in root: Directory, opaque: String, random: SeededGenerator
     ) throws(SyscallError) {
         (self.root, self.opaque, self.random) = (root, opaque, random)
@@ -76,7 +76,7 @@ public struct FaultPlanter {
     /// `below` has what the parents show, by path.
     ///
     /// - Returns: The path; nil where the layer has no place for such a fault.
-    public mutating func plant(_ fault: PlantedFault, below: [RawPath]) throws -> RawPath? {
+    package mutating func plant(_ fault: PlantedFault, below: [RawPath]) throws -> RawPath? {
         switch fault {
         case .whiteoutRemoved, .whiteoutAdded, .opaqueRemoved, .opaqueAdded:
             return try plantDeletion(fault, below)

@@ -2,16 +2,16 @@
 // Part of the graph-storage project.
 
 import Foundation
-public import GraphSystem
-public import SystemPackage
+package import GraphSystem
+package import SystemPackage
 
 /// The folder below which tests work: TMPDIR, or `/var/tmp`, which lies on a disk.
-public var testBase: FilePath {
+package var testBase: FilePath {
     FilePath(ProcessInfo.processInfo.environment["TMPDIR"] ?? "/var/tmp")
 }
 
 /// Lends an empty directory, and removes it with everything in it whatever happens.
-public func withScratchRoot<Value>(
+package func withScratchRoot<Value>(
     below base: FilePath = testBase, _ body: (FilePath) throws -> Value
 ) throws -> Value {
     let name = "graph-test-" + String(UInt64.random(in: .min ... .max), radix: 16)
@@ -25,14 +25,14 @@ public func withScratchRoot<Value>(
 }
 
 /// Takes away everything mounted below a path, newest first.
-public func unmountAll(below path: FilePath) {
+package func unmountAll(below path: FilePath) {
     for point in MountTable.current().reversed() where point.hasPrefix(path.string + "/") {
         try? MountPoint(FilePath(point)).unmount(detaching: true)
     }
 }
 
 /// Attaches mounts at a new directory, lends its path, and takes them away again.
-public func withMount<Value>(
+package func withMount<Value>(
     _ mounts: [Mount], below base: FilePath = testBase, _ body: (FilePath) throws -> Value
 ) throws -> Value {
     let name = "graph-mount-" + String(UInt64.random(in: .min ... .max), radix: 16)
@@ -52,9 +52,9 @@ public func withMount<Value>(
 }
 
 /// What is mounted in this process's namespace.
-public enum MountTable {
+package enum MountTable {
     /// The places, in the order of `/proc/self/mountinfo`.
-    public static func current() -> [String] {
+    package static func current() -> [String] {
         do {
             return try MountPoint.all().map(\.description)
         } catch {

@@ -8,7 +8,7 @@ import GraphSystem
 /// Rounds that write to disks wait more than they work: together they take half the time. What a round tells
 /// is for its test to expect, since an expectation on another thread belongs to no test. The first error ends
 /// the campaign.
-public func campaign<Told: Sendable>(
+package func campaign<Told: Sendable>(
     rounds count: Int, width: Int = 4, _ round: @escaping @Sendable (Int) throws -> Told
 ) throws -> [Told] {
     let state = Monitor(Rounds<Told>())

@@ -8,20 +8,20 @@ import GraphSystem
 /// attributes of hosts, overlays and other systems, devices 0:0, times beyond what filesystems hold.
 ///
 /// Other tools unpack them as well: what they refuse or decide by the order of members is not among it.
-public struct OddArchives {
+package struct OddArchives {
     private var random: SeededGenerator
     /// What there is: whether each path is a directory.
     private var tree: [RawPath: Bool] = [:]
 
     /// Starts from a seed.
-    public init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+    package init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
     private static let names: [RawPath] = [
         "a", "b", "c", "d.e", "\u{e9}", ".wh", "..x", "x..", "...",
     ]
 
     /// The next layer.
-    public mutating func next() -> [LayerMember] {
+    package mutating func next() -> [LayerMember] {
         var members: [LayerMember] = []
         var own: Set<RawPath> = []
         for _ in 0..<Int.random(in: 0...3, using: &random) { delete(&members, &own) }
@@ -146,7 +146,7 @@ extension TreeSnapshot {
     /// What a tool that keeps everything has made, as docs/formats/archives.md says that it is kept here,
     /// below an overlay or not; without the root and the times of directories, which tools give as they
     /// like.
-    public func underPolicy(ofOverlay isOverlay: Bool) -> TreeSnapshot {
+    package func underPolicy(ofOverlay isOverlay: Bool) -> TreeSnapshot {
         var tree = self
         tree.entries["."] = nil
         // What the kernel makes of times that ext4 and btrfs do not hold alike.

@@ -10,7 +10,7 @@ import GraphSystem
 /// files of the parents, links on the way, sparse members, whiteouts and opaque marks.
 ///
 /// Some name what is not there, and are no layers.
-public struct RandomArchives {
+package struct RandomArchives {
     private var random: SeededGenerator
     private let isUnprivileged: Bool
     /// What the archives so far have named, as far as it is known without unpacking them.
@@ -18,7 +18,7 @@ public struct RandomArchives {
     private var directories: [RawPath] = [""]
 
     /// Starts from a seed.
-    public init(seed: UInt64, isUnprivileged: Bool = false) {
+    package init(seed: UInt64, isUnprivileged: Bool = false) {
         random = SeededGenerator(seed: seed)
         self.isUnprivileged = isUnprivileged
     }
@@ -33,7 +33,7 @@ public struct RandomArchives {
     private static let names: [RawPath] = ["a", "b", "c", "d.e", "\u{e9}"]
 
     /// The next archive.
-    public mutating func next() throws -> [UInt8] {
+    package mutating func next() throws -> [UInt8] {
         let style = Style(
             namesDirectories: random.chance(40),
             time: random.chance(60) ? Timestamp(seconds: random.chance(60) ? 0 : 7) : nil,

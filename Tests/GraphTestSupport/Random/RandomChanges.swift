@@ -2,11 +2,11 @@
 // Part of the graph-storage project.
 
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 /// Changes a tree at random the way that programs do: few names, so that files and directories take
 /// each other's places, move in circles and have several names.
-public struct RandomChanges {
+package struct RandomChanges {
     var random: SeededGenerator
     let root: Directory
     /// What there is: the paths of directories, the root's empty one among them, and of all others.
@@ -19,14 +19,14 @@ public struct RandomChanges {
     ]
 
     /// Works on the directory at a path.
-    public init(below path: FilePath, random: SeededGenerator) throws {
+    package init(below path: FilePath, random: SeededGenerator) throws {
         self.random = random
         root = try Directory(opening: path)
         try look()
     }
 
     /// Fills an empty tree.
-    public mutating func fill(count: Int) throws {
+    package mutating func fill(count: Int) throws {
         while files.count + directories.count < count {
             for _ in 0..<10 {
                 try? makeDirectory()
@@ -38,7 +38,7 @@ public struct RandomChanges {
     }
 
     /// Makes some changes, and returns the generator for the next ones.
-    public mutating func change(times: Int) throws -> SeededGenerator {
+    package mutating func change(times: Int) throws -> SeededGenerator {
         for _ in 0..<times {
             // What cannot be done, such as moving a directory into itself, is left out.
             try? changeOnce()

@@ -6,15 +6,15 @@ import GraphSystem
 
 /// Makes layers that collide: few names, so that files, directories and links replace each other,
 /// and deletions meet what they delete, in any order.
-public struct RandomLayers {
+package struct RandomLayers {
     private var random: SeededGenerator
     /// What the layers made so far amount to.
-    public private(set) var model = ReferenceModel()
+    package private(set) var model = ReferenceModel()
     /// Leaves out what an unprivileged user namespace cannot make.
     private let isUnprivileged: Bool
 
     /// Starts from a seed.
-    public init(seed: UInt64, isUnprivileged: Bool = false) {
+    package init(seed: UInt64, isUnprivileged: Bool = false) {
         random = SeededGenerator(seed: seed)
         self.isUnprivileged = isUnprivileged
     }
@@ -22,7 +22,7 @@ public struct RandomLayers {
     /// The next layer.
     ///
     /// ``model`` has it on top afterwards.
-    public mutating func next() -> [LayerMember] {
+    package mutating func next() -> [LayerMember] {
         var deletions: [LayerMember] = []
         var members: [LayerMember] = []
         // What this layer names, so that every member has its parents in front of it.

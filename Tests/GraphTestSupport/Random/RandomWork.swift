@@ -2,19 +2,19 @@
 // Part of the graph-storage project.
 
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 /// What programs do to a mounted tree, at random: few names, so that they meet again and again.
 ///
 /// Renames of directories and changes of metadata come often, since overlayfs may record those
 /// without copying anything.
-public struct RandomWork {
+package struct RandomWork {
     private var random: SeededGenerator
     private let root: Directory
     private let place: FilePath
 
     /// Works in a tree.
-    public init(in place: FilePath, seed: UInt64) throws {
+    package init(in place: FilePath, seed: UInt64) throws {
         random = SeededGenerator(seed: seed)
         root = try Directory(opening: place)
         self.place = place
@@ -23,7 +23,7 @@ public struct RandomWork {
     private static let names = ["a", "b", "c", "d", "file", "name with space", "ü"]
 
     /// Fills an empty tree.
-    public mutating func fill() throws {
+    package mutating func fill() throws {
         for _ in 0..<14 {
             let parent = try anyDirectory()
             if random.chance(45) { try? make(directory: anyName(in: parent)) }
@@ -33,7 +33,7 @@ public struct RandomWork {
     }
 
     /// Does some things; those that cannot be done are left out.
-    public mutating func change(_ count: Int) throws {
+    package mutating func change(_ count: Int) throws {
         for _ in 0..<count { try? changeSomething() }
     }
 

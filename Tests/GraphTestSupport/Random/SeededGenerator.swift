@@ -4,13 +4,13 @@
 import Foundation
 
 /// Random numbers that a seed repeats (SplitMix64).
-public struct SeededGenerator: RandomNumberGenerator, Sendable {
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     /// Starts from a seed.
-    public init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -19,15 +19,15 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     }
 
     /// The seed of this run: `GRAPH_TEST_SEED`, or 1.
-    public static var runSeed: UInt64 {
+    package static var runSeed: UInt64 {
         ProcessInfo.processInfo.environment["GRAPH_TEST_SEED"].flatMap { UInt64($0) } ?? 1
     }
 
     /// Whether this is the long run (`GRAPH_SOAK`).
-    public static var isSoak: Bool { ProcessInfo.processInfo.environment["GRAPH_SOAK"] != nil }
+    package static var isSoak: Bool { ProcessInfo.processInfo.environment["GRAPH_SOAK"] != nil }
 
     /// True with a probability of `percent` in a hundred.
-    public mutating func chance(_ percent: Int) -> Bool {
+    package mutating func chance(_ percent: Int) -> Bool {
         Int.random(in: 0..<100, using: &self) < percent
     }
 }

@@ -2,16 +2,16 @@
 // Part of the graph-storage project.
 
 import GraphArchive
-public import GraphSystem
+package import GraphSystem
 
 /// Makes layers whose directories lie 1 to 300 deep: named before what is in them, after it, or not at
 /// all; with hard links from one end of the tree to the other, and names that come several times.
 ///
 /// Works out what time each name must have in the end, which is what unpacking in a directory spoils.
-public struct DeepLayers {
+package struct DeepLayers {
     private var random: SeededGenerator
     /// The time of each path in the layers made so far.
-    public private(set) var times: [RawPath: Timestamp] = [:]
+    package private(set) var times: [RawPath: Timestamp] = [:]
     /// The paths of directories and of files among them.
     private var directories: Set<RawPath> = []
     private var files: Set<RawPath> = []
@@ -20,7 +20,7 @@ public struct DeepLayers {
     private var memberCount = 0
 
     /// Starts from a seed.
-    public init(seed: UInt64) {
+    package init(seed: UInt64) {
         random = SeededGenerator(seed: seed)
         for _ in 0..<Int.random(in: 2...5, using: &random) { addWay() }
     }
@@ -36,7 +36,7 @@ public struct DeepLayers {
     }
 
     /// The next layer.
-    public mutating func next() -> [LayerMember] {
+    package mutating func next() -> [LayerMember] {
         var members: [LayerMember] = []
         var deleted: Set<RawPath> = []
         // Whole directories and files of the layer below; nothing of this layer goes into them.

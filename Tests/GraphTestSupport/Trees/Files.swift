@@ -2,11 +2,11 @@
 // Part of the graph-storage project.
 
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 extension FilePath {
     /// Writes a file with this text, replacing one that is there.
-    public func write(_ text: String, permissions: UInt16 = 0o644) throws {
+    package func write(_ text: String, permissions: UInt16 = 0o644) throws {
         let file = try OwnedDescriptor.open(
             self, [.create, .writeOnly, .truncate], permissions: permissions)
         try file.setPermissions(permissions)
@@ -14,13 +14,13 @@ extension FilePath {
     }
 
     /// The file's text.
-    public func readText() throws -> String {
+    package func readText() throws -> String {
         let file = try OwnedDescriptor.open(self, .readOnly)
         return String(decoding: try file.readAll(limit: 1 << 30), as: UTF8.self)
     }
 
     /// Makes a directory.
-    public func makeDirectory(permissions: UInt16 = 0o755) throws {
+    package func makeDirectory(permissions: UInt16 = 0o755) throws {
         let parent = try Directory(opening: removingLastComponent())
         let name = RawPath(lastComponent?.string ?? "")
         try parent.makeDirectory(name, permissions: permissions)
@@ -28,13 +28,13 @@ extension FilePath {
     }
 
     /// Removes a file or a whole directory.
-    public func remove() throws {
+    package func remove() throws {
         let parent = try Directory(opening: removingLastComponent())
         try parent.removeTree(RawPath(lastComponent?.string ?? ""))
     }
 
     /// Whether there is something of this name, a symbolic link to nothing included.
-    public var exists: Bool {
+    package var exists: Bool {
         get throws {
             try Directory(opening: removingLastComponent())
                 .statusIfPresent(of: RawPath(lastComponent?.string ?? "")) != nil
@@ -42,7 +42,7 @@ extension FilePath {
     }
 
     /// The names in a directory, in order.
-    public var names: [String] {
+    package var names: [String] {
         get throws { try Directory(opening: self).listing().map { $0.name.description } }
     }
 }

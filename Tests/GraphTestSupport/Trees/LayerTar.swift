@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
+package import GraphArchive
 import GraphSystem
 
 /// Layer tars in memory.
-public enum LayerTar {
+package enum LayerTar {
     /// Writes members as a tar.
-    public static func bytes(of members: [LayerMember]) throws(ArchiveError) -> [UInt8] {
+    package static func bytes(of members: [LayerMember]) throws(ArchiveError) -> [UInt8] {
         let sink = MemorySink()
         var writer = TarWriter(sink)
         for member in members {
@@ -22,7 +22,7 @@ public enum LayerTar {
     }
 
     /// Reads a tar back.
-    public static func members(of bytes: [UInt8]) throws(ArchiveError) -> [LayerMember] {
+    package static func members(of bytes: [UInt8]) throws(ArchiveError) -> [LayerMember] {
         var reader = TarReader(MemorySource(bytes))
         var members: [LayerMember] = []
         while let entry = try reader.next() {
@@ -40,7 +40,7 @@ public enum LayerTar {
     /// tar.
     ///
     /// The root is left out.
-    public static func listing(of tree: LayeredTree) throws(ArchiveError) -> [String] {
+    package static func listing(of tree: LayeredTree) throws(ArchiveError) -> [String] {
         let sink = MemorySink()
         try writeTreeDiff(DiffSource(old: .empty, new: tree), to: sink)
         let members = try members(of: sink.bytes)

@@ -2,19 +2,19 @@
 // Part of the graph-storage project.
 
 import Foundation
-public import SystemPackage
+package import SystemPackage
 
 /// A tar written block by block to a file, with whatever its headers shall say.
 ///
 /// Not the project's own writer, which refuses to write what readers must refuse.
-public final class RawTar {
+package final class RawTar {
     private var buffer: [UInt8] = []
     private let file: FileHandle
     /// Bytes written.
-    public private(set) var byteCount: UInt64 = 0
+    package private(set) var byteCount: UInt64 = 0
 
     /// Begins a file.
-    public init(_ path: FilePath) throws {
+    package init(_ path: FilePath) throws {
         try Data().write(to: URL(fileURLWithPath: path.string))
         guard let file = FileHandle(forWritingAtPath: path.string) else {
             throw CocoaError(.fileWriteUnknown)
@@ -23,7 +23,7 @@ public final class RawTar {
     }
 
     /// Writes a whole archive.
-    public static func write(_ path: FilePath, _ body: (RawTar) throws -> Void) throws {
+    package static func write(_ path: FilePath, _ body: (RawTar) throws -> Void) throws {
         let tar = try RawTar(path)
         try body(tar)
         try tar.finish()
@@ -32,7 +32,7 @@ public final class RawTar {
     /// Adds a member: its header with a right checksum, and its content, if it has any.
     ///
     /// `size` is what the header says where that is not the size of the content.
-    public func add(
+    package func add(
         _ name: String, type: Character = "0", link: String = "", content: [UInt8] = [],
         size: UInt64? = nil, device: (major: Int, minor: Int) = (0, 0), mode: Int = 0o644
     ) throws {
@@ -64,8 +64,9 @@ public final class RawTar {
     }
 
     /// Adds an extension header of the PAX format for the member that follows, or with `g` for all.
-    public func addRecords(_ records: [(key: String, value: [UInt8])], type: Character = "x") throws
-    {
+    package func addRecords(
+        _ records: [(key: String, value: [UInt8])], type: Character = "x"
+    ) throws {
         var body: [UInt8] = []
         for (key, value) in records {
             let rest = key.utf8.count + value.count + 3
@@ -77,20 +78,20 @@ public final class RawTar {
     }
 
     /// Adds bytes as they are.
-    public func add(_ bytes: [UInt8]) throws {
+    package func add(_ bytes: [UInt8]) throws {
         buffer += bytes
         byteCount += UInt64(bytes.count)
         if buffer.count > 1 << 20 { try flush() }
     }
 
     /// Adds the end marker and closes the file.
-    public func finish() throws {
+    package func finish() throws {
         try add([UInt8](repeating: 0, count: 1024))
         try close()
     }
 
     /// Closes the file as it is.
-    public func close() throws {
+    package func close() throws {
         try flush()
         try file.close()
     }

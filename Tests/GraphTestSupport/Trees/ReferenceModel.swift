@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphSystem
+package import GraphArchive
+package import GraphSystem
 
 /// One member of a layer, with its data.
-public struct LayerMember: Hashable, Sendable {
-    public var entry: ArchiveEntry
-    public var content: [UInt8]
+package struct LayerMember: Hashable, Sendable {
+    package var entry: ArchiveEntry
+    package var content: [UInt8]
 
     /// Makes a member.
-    public init(_ entry: ArchiveEntry, content: [UInt8] = []) {
+    package init(_ entry: ArchiveEntry, content: [UInt8] = []) {
         (self.entry, self.content) = (entry, content)
     }
 }
@@ -18,26 +18,26 @@ public struct LayerMember: Hashable, Sendable {
 /// What a stack of layers must look like, worked out in memory and as plainly as possible.
 ///
 /// The judge of every backend: it knows nothing of directories, mounts or overlayfs.
-public struct ReferenceModel: Sendable {
+package struct ReferenceModel: Sendable {
     /// What is at a path.
-    public struct Node: Hashable, Sendable {
-        public var entry: ArchiveEntry
-        public var content: [UInt8]
+    package struct Node: Hashable, Sendable {
+        package var entry: ArchiveEntry
+        package var content: [UInt8]
         /// Names with the same number are one file.
-        public var file: Int
+        package var file: Int
     }
 
     /// All paths but the root.
-    public private(set) var nodes: [RawPath: Node] = [:]
+    package private(set) var nodes: [RawPath: Node] = [:]
     private var files = 0
 
     /// The empty tree.
-    public init() {}
+    package init() {}
 
     /// Puts a layer on top.
     ///
     /// Parents of members come before them; deletions stand anywhere.
-    public mutating func apply(_ members: [LayerMember]) {
+    package mutating func apply(_ members: [LayerMember]) {
         // Deletions concern what lies below the layer, wherever they stand in it.
         for member in members {
             let (parent, name) = split(member.entry.path)
@@ -103,7 +103,7 @@ public struct ReferenceModel: Sendable {
     /// One line a path: everything that a layer keeps of it.
     ///
     /// Names of one file are told by the first of them.
-    public func listing() -> [String] {
+    package func listing() -> [String] {
         var first: [Int: RawPath] = [:]
         return nodes.keys.sorted().compactMap { path in
             guard let node = nodes[path] else { return nil }
@@ -115,7 +115,7 @@ public struct ReferenceModel: Sendable {
 }
 
 /// One line for a path of a tree.
-public func describe(
+package func describe(
     _ entry: ArchiveEntry, _ path: RawPath, content: [UInt8], leader: RawPath
 ) -> String {
     let kind =

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphSystem
+package import GraphArchive
+package import GraphSystem
 import SystemPackage
 
 /// A small tree with one of everything that a layer may hold.
-public enum RichTree {
+package enum RichTree {
     /// cap_net_raw permitted and effective, as `setcap` of revision 2 writes it.
-    public static let capability: [UInt8] =
+    package static let capability: [UInt8] =
         [1, 0, 0, 2, 0, 32] + [UInt8](repeating: 0, count: 14)
 
     /// user::rwx, user:1000:r-x, group::r-x, mask::r-x, other::r-x (acl(5), revision 2).
-    public static let accessList: [UInt8] =
+    package static let accessList: [UInt8] =
         [2, 0, 0, 0]
         + tag(1, 7) + tag(2, 5, id: 1_000) + tag(4, 5) + tag(16, 5) + tag(32, 5)
 
@@ -24,7 +24,7 @@ public enum RichTree {
     ///
     /// Devices, trusted attributes and capabilities are left out in a user namespace, where nobody
     /// may make them.
-    public static func fill(_ root: Directory) throws {
+    package static func fill(_ root: Directory) throws {
         try addFiles(to: root)
         try addOthers(to: root)
         try addDirectories(to: root)
@@ -122,24 +122,24 @@ public enum RichTree {
 
 extension ApplyTarget {
     /// Records that a layer deletes a name, `directory` being a part of this target's.
-    public func addWhiteout(_ name: String, in directory: Directory? = nil) throws {
+    package func addWhiteout(_ name: String, in directory: Directory? = nil) throws {
         try markDeleted(RawPath(name), in: directory)
     }
 
     /// Records that a directory hides what lies below it.
-    public func makeOpaque(_ name: String) throws {
+    package func makeOpaque(_ name: String) throws {
         try markOpaque(RawPath(name))
     }
 
     /// Writes a file.
-    public func write(_ name: String, _ text: String) throws {
+    package func write(_ name: String, _ text: String) throws {
         let file = try directory.open(
             RawPath(name), [.create, .writeOnly, .truncate], permissions: 0o644)
         try file.write(text)
     }
 
     /// Makes a directory.
-    public func makeDirectory(_ name: String) throws {
+    package func makeDirectory(_ name: String) throws {
         try directory.makeDirectory(RawPath(name), permissions: 0o755)
     }
 }

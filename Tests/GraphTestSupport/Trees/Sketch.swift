@@ -2,14 +2,14 @@
 // Part of the graph-storage project.
 
 import GraphSystem
-public import SystemPackage
+package import SystemPackage
 
 /// A member of an archive, or a name in a tree, in one line.
 ///
 /// `etc/` is a directory, `motd = text` a file, `motd` an empty one, `a -> b` a symbolic link to `b`,
 /// `a == b` another name of the file `b`, `a |` a pipe. A mode other than 0755 of directories and 0644 of
 /// all else stands before it in four digits: `0700 root/`.
-public struct Sketch: Hashable, Sendable {
+package struct Sketch: Hashable, Sendable {
     private enum Kind: Hashable {
         case directory
         case file(String)
@@ -19,12 +19,12 @@ public struct Sketch: Hashable, Sendable {
     }
 
     /// As it stands in the line.
-    public let name: String
+    package let name: String
     private let kind: Kind
     private let permissions: Int
 
     /// Reads a line.
-    public init(_ line: String) {
+    package init(_ line: String) {
         var rest = line[...]
         var mode: Int?
         if line.count > 5, line.first == "0", line.dropFirst(4).first == " " {
@@ -51,7 +51,7 @@ public struct Sketch: Hashable, Sendable {
     }
 
     /// What the line says of a link's target; nil of all else.
-    public var target: String? {
+    package var target: String? {
         switch kind {
         case .symbolicLink(let target), .hardLink(let target): target
         case .directory, .file, .fifo: nil
@@ -59,7 +59,7 @@ public struct Sketch: Hashable, Sendable {
     }
 
     /// Adds the member that the line describes.
-    public func add(to tar: RawTar) throws {
+    package func add(to tar: RawTar) throws {
         if name.utf8.count > 100 { try tar.addRecords([("path", Array(name.utf8))]) }
         if let target, target.utf8.count > 100 {
             try tar.addRecords([("linkpath", Array(target.utf8))])
@@ -79,7 +79,7 @@ public struct Sketch: Hashable, Sendable {
 
 extension RawTar {
     /// Writes an archive of lines as ``Sketch`` reads them.
-    public static func write(_ path: FilePath, _ lines: [String]) throws {
+    package static func write(_ path: FilePath, _ lines: [String]) throws {
         try write(path) { tar in
             for line in lines { try Sketch(line).add(to: tar) }
         }
@@ -91,7 +91,7 @@ extension TreeSnapshot {
     ///
     /// The root has none, nor have directories of mode 0755 with something in them. Of several names of a
     /// file all but the first are hard links to that.
-    public static func sketch(of place: FilePath) throws -> [String] {
+    package static func sketch(of place: FilePath) throws -> [String] {
         let entries = try TreeSnapshot(of: place).entries
         let parents = Set(entries.keys.map { RawPath(joining: $0.components.dropLast()) })
         return try entries.keys.compactMap { path in

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import Testing
+package import Testing
 
 /// Expects two trees to be the same, and tells what differs when they are not.
-public func expectSame(
+package func expectSame(
     _ tree: TreeSnapshot, _ expected: TreeSnapshot, in aspects: TreeSnapshot.Aspects = .standard,
     sourceLocation: SourceLocation = #_sourceLocation
 ) {

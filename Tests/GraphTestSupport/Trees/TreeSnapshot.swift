@@ -1,54 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphArchive
-public import GraphSystem
-public import SystemPackage
+package import GraphArchive
+package import GraphSystem
+package import SystemPackage
 
 /// All that is to be known about a tree of files, for comparing two.
-public struct TreeSnapshot: Hashable, Sendable {
+package struct TreeSnapshot: Hashable, Sendable {
     /// One name in a tree.
-    public struct Entry: Hashable, Sendable {
-        public var status: FileStatus
+    package struct Entry: Hashable, Sendable {
+        package var status: FileStatus
         /// Of a regular file's content.
-        public var digest: Digest?
+        package var digest: Digest?
         /// Of a symbolic link.
-        public var target: RawPath?
-        public var attributes: [ExtendedAttribute]
+        package var target: RawPath?
+        package var attributes: [ExtendedAttribute]
         /// The first by bytes of all paths in the tree that are this file; nil when there is one.
-        public var linkGroup: RawPath?
+        package var linkGroup: RawPath?
     }
 
     /// What a comparison looks at.
-    public struct Aspects: OptionSet, Sendable {
-        public let rawValue: Int
+    package struct Aspects: OptionSet, Sendable {
+        package let rawValue: Int
         /// Takes raw aspects.
-        public init(rawValue: Int) { self.rawValue = rawValue }
+        package init(rawValue: Int) { self.rawValue = rawValue }
 
-        public static let owners = Aspects(rawValue: 1)
-        public static let permissions = Aspects(rawValue: 2)
-        public static let fileTimes = Aspects(rawValue: 4)
-        public static let directoryTimes = Aspects(rawValue: 8)
-        public static let attributes = Aspects(rawValue: 16)
-        public static let links = Aspects(rawValue: 32)
+        package static let owners = Aspects(rawValue: 1)
+        package static let permissions = Aspects(rawValue: 2)
+        package static let fileTimes = Aspects(rawValue: 4)
+        package static let directoryTimes = Aspects(rawValue: 8)
+        package static let attributes = Aspects(rawValue: 16)
+        package static let links = Aspects(rawValue: 32)
         /// Blocks on disk, of files that have fewer than their length needs.
-        public static let holes = Aspects(rawValue: 64)
+        package static let holes = Aspects(rawValue: 64)
         /// All but holes, which only a copy on the same filesystem keeps exactly.
-        public static let standard: Aspects = [
+        package static let standard: Aspects = [
             .owners, .permissions, .fileTimes, .directoryTimes, .attributes, .links,
         ]
     }
 
     /// By path relative to the root; the root itself is `.`.
-    public var entries: [RawPath: Entry] = [:]
+    package var entries: [RawPath: Entry] = [:]
 
     /// Looks at a directory and everything below it, what is mounted there included.
-    public init(of path: FilePath) throws {
+    package init(of path: FilePath) throws {
         try self.init(of: try Directory(opening: path))
     }
 
     /// Looks at a directory and everything below it.
-    public init(of directory: Directory) throws {
+    package init(of directory: Directory) throws {
         entries["."] = Entry(
             status: try directory.status(), attributes: try Self.attributes(of: ".", in: directory))
         try add(directory, at: "")
@@ -116,12 +116,12 @@ public struct TreeSnapshot: Hashable, Sendable {
     }
 
     /// The paths in order, without the root's.
-    public var paths: [String] {
+    package var paths: [String] {
         entries.keys.filter { $0 != "." }.sorted().map(\.description)
     }
 
     /// What differs, one line a difference, at most forty of them; empty when nothing does.
-    public func differences(
+    package func differences(
         from other: TreeSnapshot, in aspects: Aspects = .standard
     ) -> [String] {
         var lines: [String] = []

@@ -2,19 +2,19 @@
 // Part of the graph-storage project.
 
 /// Hashes the bytes that pass on their way from another source.
-public final class HashingSource: ByteSource {
+package final class HashingSource: ByteSource {
     private let source: any ByteSource
     private var hasher = DigestHasher()
     /// Bytes passed so far.
-    public private(set) var byteCount: UInt64 = 0
+    package private(set) var byteCount: UInt64 = 0
 
     /// Passes on what `source` gives.
-    public init(_ source: any ByteSource) { self.source = source }
+    package init(_ source: any ByteSource) { self.source = source }
 
     /// The digest of the bytes passed so far: of the whole stream once it has been read to its end.
-    public var digest: Digest { hasher.digest }
+    package var digest: Digest { hasher.digest }
 
-    public func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
+    package func read(into buffer: inout [UInt8]) throws(ArchiveError) -> Int {
         let count = try source.read(into: &buffer)
         hasher.update(buffer, count)
         byteCount += UInt64(count)
@@ -23,23 +23,23 @@ public final class HashingSource: ByteSource {
 }
 
 /// Hashes the bytes that pass on their way to another sink.
-public final class HashingSink: ByteSink {
+package final class HashingSink: ByteSink {
     private let sink: any ByteSink
     private var hasher = DigestHasher()
     /// Bytes passed so far.
-    public private(set) var byteCount: UInt64 = 0
+    package private(set) var byteCount: UInt64 = 0
 
     /// Passes on to `sink`.
-    public init(_ sink: any ByteSink) { self.sink = sink }
+    package init(_ sink: any ByteSink) { self.sink = sink }
 
     /// The digest of the bytes passed so far.
-    public var digest: Digest { hasher.digest }
+    package var digest: Digest { hasher.digest }
 
-    public func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
+    package func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
         hasher.update(bytes)
         byteCount += UInt64(bytes.count)
         try sink.write(bytes)
     }
 
-    public func finish() throws(ArchiveError) { try sink.finish() }
+    package func finish() throws(ArchiveError) { try sink.finish() }
 }

@@ -93,10 +93,12 @@ final class HashingPipe: ByteSink {
 public struct WrittenTar: Hashable, Sendable {
     /// Of the plain tar, as is the count.
     public let digest: Digest
+    /// The bytes of the tar, uncompressed.
     public let byteCount: UInt64
+    /// Where the time went.
     public let timings: WorkTimings
     /// What of the layer is not in it.
-    public internal(set) var warnings: [LayerWarning] = []
+    package internal(set) var warnings: [LayerWarning] = []
 }
 
 private struct Blocks: Sendable {

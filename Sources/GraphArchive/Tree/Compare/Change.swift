@@ -12,6 +12,7 @@ public struct Change: Hashable, Comparable, Sendable, CustomStringConvertible {
         case deleted = "D"
     }
 
+    /// Added, modified or deleted.
     public let kind: Kind
     /// Relative to the root, without a leading slash.
     public let path: RawPath

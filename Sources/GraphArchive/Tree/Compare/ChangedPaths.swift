@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 
 /// Paths of a tree, each either by itself or with all that lies below it.
 ///
 /// What a driver knows of where two trees may differ. More than do differ is right, fewer are not: a
 /// comparison looks at these names, and at the directories on the way to them, and at no others.
-public struct ChangedPaths: Sendable {
+package struct ChangedPaths: Sendable {
     private struct Node {
         var children: [RawPath: Int] = [:]
         var isWholeTree = false
@@ -18,24 +18,24 @@ public struct ChangedPaths: Sendable {
     /// The first is the root.
     private var nodes = [Node()]
     /// How many names are kept, those of directories on the way included.
-    public var count: Int { nodes.count - 1 }
+    package var count: Int { nodes.count - 1 }
     /// The bytes of these names.
-    public private(set) var nameBytes = 0
+    package private(set) var nameBytes = 0
 
     /// Whether a file with several names may be among them; if not, no group of names has to be
     /// looked for.
-    public var mayHaveLinks = true
+    package var mayHaveLinks = true
     /// Whether directories on the way that are not among them are equal but for what lies below.
-    public var namesDirectories = false
+    package var namesDirectories = false
 
     /// No path but the root.
-    public init() {}
+    package init() {}
 
     /// Adds a path, relative to the root, perhaps with all that lies below it.
     ///
     /// - Returns: Whether there was something to add.
     @discardableResult
-    public mutating func insert(_ path: RawPath, withTree: Bool = false) -> Bool {
+    package mutating func insert(_ path: RawPath, withTree: Bool = false) -> Bool {
         var isNew = false
         var index = 0
         for name in path.components {
@@ -58,34 +58,34 @@ public struct ChangedPaths: Sendable {
     }
 
     /// The root of the tree.
-    public var root: Place { Place(paths: self, index: 0) }
+    package var root: Place { Place(paths: self, index: 0) }
 
     /// One of the names, and what lies below it.
-    public struct Place: Sendable {
+    package struct Place: Sendable {
         fileprivate let paths: ChangedPaths
         fileprivate let index: Int
 
         /// Whether anything below may differ.
-        public var isWholeTree: Bool { paths.nodes[index].isWholeTree }
+        package var isWholeTree: Bool { paths.nodes[index].isWholeTree }
 
         /// Whether this directory itself is known to be equal.
-        public var isOnlyOnTheWay: Bool {
+        package var isOnlyOnTheWay: Bool {
             paths.namesDirectories && !paths.nodes[index].isNamed
         }
 
         /// How many names there are in this directory.
-        public var count: Int { paths.nodes[index].children.count }
+        package var count: Int { paths.nodes[index].children.count }
 
         /// Whether nothing below differs: this name stands for itself.
-        public var isEmpty: Bool {
+        package var isEmpty: Bool {
             !isWholeTree && paths.nodes[index].children.isEmpty
         }
 
         /// The names in this directory that may differ, or lead to such, sorted by bytes.
-        public var names: [RawPath] { paths.nodes[index].children.keys.sorted() }
+        package var names: [RawPath] { paths.nodes[index].children.keys.sorted() }
 
         /// A name in this directory; nil when it is not among ``names``.
-        public subscript(name: RawPath) -> Place? {
+        package subscript(name: RawPath) -> Place? {
             paths.nodes[index].children[name].map { Place(paths: paths, index: $0) }
         }
     }

@@ -16,6 +16,7 @@ public struct DiffForm: Hashable, Sendable {
         case written
     }
 
+    /// What becomes of names that a reader of the tar would take for whiteouts.
     public var markedNames: MarkedNames
     /// No time in the tar is later, as SOURCE_DATE_EPOCH asks for; nil for all as they are.
     public var latest: Timestamp?

@@ -10,21 +10,21 @@ import Synchronization
 /// survive; the root is not. What lies below a deleted directory is not listed.
 ///
 /// An outline leaves the contents of files uncompared.
-public func treeChanges(
+package func treeChanges(
     _ source: DiffSource, _ content: DiffContent = .complete, observer: WorkObserver = .none
 ) throws(ArchiveError) -> [Change] {
     Array(try listTreeChanges(source, content, observer: observer))
 }
 
 /// The same as a list that makes the paths while they are asked for, for trees that may be deep.
-public func listTreeChanges(
+package func listTreeChanges(
     _ source: DiffSource, _ content: DiffContent = .complete, observer: WorkObserver = .none
 ) throws(ArchiveError) -> ChangeList {
     try DiffWalk(source, content, observer).changes()
 }
 
 /// How much of two trees a diff looks at.
-public enum DiffContent: Hashable, Sendable {
+package enum DiffContent: Hashable, Sendable {
     /// All of it: the diff gives the new tree.
     case complete
     /// All but the contents of files.

@@ -12,7 +12,7 @@ import GraphSystem
 /// `sink` gets the uncompressed tar, and is finished. Throws ``ArchiveError/Code/unsupported``
 /// for what no layer tar can say, such as a file whose name begins with `.wh.`.
 @discardableResult
-public func writeTreeDiff(
+package func writeTreeDiff(
     _ source: DiffSource, _ form: DiffForm = DiffForm(), to sink: any ByteSink,
     observer: WorkObserver = .none
 ) throws(ArchiveError) -> [LayerWarning] {
@@ -27,7 +27,7 @@ public func writeTreeDiff(
 }
 
 /// The same, hashed on the way to the sink; both on a thread of their own.
-public func writeHashedTreeDiff(
+package func writeHashedTreeDiff(
     _ source: DiffSource, _ form: DiffForm = DiffForm(), to sink: any ByteSink,
     observer: WorkObserver = .none
 ) throws(ArchiveError) -> WrittenTar {

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 import Synchronization
 
 import struct SystemPackage.Errno
 
 /// What a directory tree holds apart from the contents of its files: a digest of it and the space it
 /// takes, from one walk on all processors.
-public struct TreeOutline: Sendable {
+package struct TreeOutline: Sendable {
     /// The sum over all paths of the sha256 of what each is.
     ///
     /// A sum, so that the order of the walk does not matter. It finds what changed by accident; it
     /// is no proof against somebody who chooses both trees.
-    public let digest: Digest
-    public let usage: TreeUsage
+    package let digest: Digest
+    package let usage: TreeUsage
 
     /// Looks at everything below `root`, and at `root` itself apart from its time.
     ///
     /// Left out are attributes that belong to the host.
-    public init(
+    package init(
         of root: Directory, observer: WorkObserver = .none
     ) throws(ArchiveError) {
         let walk = try OutlineWalk(root, observer)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 
 /// Which files of a tree are copies that nobody has touched since, told without reading them.
 ///
@@ -9,14 +9,14 @@ public import GraphSystem
 /// those of what it was copied from. While all four are as they were, the two are equal in content,
 /// owner, mode, attributes and time: whatever changes one of these sets the time to that of the
 /// change.
-public struct CopiedFiles: Sendable {
+package struct CopiedFiles: Sendable {
     /// A copy and its original.
-    public struct Entry: Hashable, Sendable {
+    package struct Entry: Hashable, Sendable {
         let copy: Version
         let original: Version
 
         /// Records a copy.
-        public init(_ copy: FileStatus, of original: FileStatus) {
+        package init(_ copy: FileStatus, of original: FileStatus) {
             (self.copy, self.original) = (Version(copy), Version(original))
         }
 
@@ -55,7 +55,7 @@ public struct CopiedFiles: Sendable {
     }
 
     /// Whether a file is a copy, of whatever, that has not changed since.
-    public func isUntouchedCopy(_ file: FileStatus) -> Bool {
+    package func isUntouchedCopy(_ file: FileStatus) -> Bool {
         file.device == device && byCopy[file.inode]?.copy == Version(file)
     }
 
@@ -78,20 +78,20 @@ extension Timestamp {
 // MARK: On disk
 
 /// Writes a record of copies to a file; `docs/formats/copied.md`.
-public struct CopiedFilesWriter: ~Copyable {
+package struct CopiedFilesWriter: ~Copyable {
     private let file: OwnedDescriptor
     private var buffer: [UInt8] = []
     private var count: UInt64 = 0
 
     /// Begins a record in an empty file.
-    public init(_ file: consuming OwnedDescriptor) throws(SyscallError) {
+    package init(_ file: consuming OwnedDescriptor) throws(SyscallError) {
         buffer += CopiedFilesFormat.magic
         buffer += try CurrentProcess.bootID()
         self.file = file
     }
 
     /// Adds a copy.
-    public mutating func append(_ entry: CopiedFiles.Entry) throws(SyscallError) {
+    package mutating func append(_ entry: CopiedFiles.Entry) throws(SyscallError) {
         for version in [entry.copy, entry.original] {
             append(version.inode)
             append(UInt64(bitPattern: version.changed))
@@ -101,7 +101,7 @@ public struct CopiedFilesWriter: ~Copyable {
     }
 
     /// Ends the record; without it there is none.
-    public consuming func finish() throws(SyscallError) {
+    package consuming func finish() throws(SyscallError) {
         try flush()
         // The file has just been written to, so this is the filesystem's own time.
         let end = try file.status().changed.sinceEpoch
@@ -128,7 +128,7 @@ extension CopiedFiles {
     ///
     /// - Returns: nil where it does not hold: it is of an earlier start of the machine, whose end may
     ///   have lost times and kept contents, is not complete, or is too large to be held in memory.
-    public init?(_ file: borrowing OwnedDescriptor) throws(SyscallError) {
+    package init?(_ file: borrowing OwnedDescriptor) throws(SyscallError) {
         let status = try file.status()
         let head = CopiedFilesFormat.magic + (try CurrentProcess.bootID())
         guard status.size <= CopiedFilesFormat.bytesMax else { return nil }

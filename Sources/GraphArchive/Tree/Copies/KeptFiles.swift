@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import GraphSystem
+package import GraphSystem
 
 /// What became of files that a layer has from the tree that it was made of: nothing but that tree says what
 /// they must hold.
-public struct KeptFiles: Hashable, Sendable {
+package struct KeptFiles: Hashable, Sendable {
     /// A file that holds something else than the old tree's of the same name and size.
-    public internal(set) var changed: RawPath?
+    package internal(set) var changed: RawPath?
     /// A file that the old tree has not, or of another size, so that nothing can be said about it.
-    public internal(set) var unknown: RawPath?
+    package internal(set) var unknown: RawPath?
 
     /// Compares the contents of the files of two trees that have the same name, but for those that are
     /// vouched for.
     ///
     /// Nothing but contents is compared: the rest is what the layer's outline vouches for.
-    public init(
+    package init(
         of source: DiffSource, besides vouched: VouchedFiles, observer: WorkObserver = .none
     ) throws(ArchiveError) {
         var comparison = TreeComparison(observer: observer)

@@ -4,14 +4,14 @@
 import GraphSystem
 
 /// Where overlayfs keeps its own extended attributes.
-public enum OverlayNamespace: String, Hashable, Sendable {
+package enum OverlayNamespace: String, Hashable, Sendable {
     /// `trusted.overlay.`, for root of the initial user namespace.
     case trusted = "trusted.overlay."
     /// `user.overlay.`, in other user namespaces (mount option `userxattr`).
     case user = "user.overlay."
 
     /// The full name of an attribute, such as `trusted.overlay.opaque`.
-    public func name(_ key: String) -> String { rawValue + key }
+    package func name(_ key: String) -> String { rawValue + key }
 
     /// Whether an overlay obeys an attribute, and does not only keep it for somebody else.
     package func isMark(_ name: String) -> Bool {
@@ -43,7 +43,7 @@ public enum OverlayNamespace: String, Hashable, Sendable {
 }
 
 /// How a directory of a ``LayeredTree`` records what its layer deletes.
-public enum LayerEncoding: Hashable, Sendable {
+package enum LayerEncoding: Hashable, Sendable {
     /// It records nothing: the directory is a whole tree.
     case plain
     /// As overlayfs does: a character device 0:0 for a deleted name, the attribute `opaque` on a

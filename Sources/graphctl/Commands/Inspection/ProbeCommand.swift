@@ -19,7 +19,7 @@ struct ProbeCommand: GraphCommand {
     var attempt: String { "probe" }
 
     /// What was found out about one driver.
-    private struct Trial {
+    private struct Probed {
         let name: String
         let requirements: [Requirement]
 
@@ -33,38 +33,38 @@ struct ProbeCommand: GraphCommand {
             } else {
                 BuiltinDrivers.all
             }
-        let (trials, choice) = try BedControl.withLayersRoot(of: try global.rootPath()) {
+        let (probed, choice) = try BedControl.withLayersRoot(of: try global.rootPath()) {
             (root) throws(DriverError) in
             let place = try ProbePlace(root)
             defer { place.clear() }
-            let trials = drivers.map { Trial(name: $0.name, requirements: $0.probe(root: root)) }
-            return (trials, try? BuiltinDrivers.automatic(root: root))
+            let probed = drivers.map { Probed(name: $0.name, requirements: $0.probe(root: root)) }
+            return (probed, try? BuiltinDrivers.automatic(root: root))
         }
         if global.json {
             try session.output.print([
-                "drivers": JSON(trials, Self.json), "automatic_choice": JSON(choice?.name),
+                "drivers": JSON(probed, Self.json), "automatic_choice": JSON(choice?.name),
             ])
             return
         }
         var table = Table(["DRIVER", "REQUIREMENT", "NEED", "RESULT"])
-        for trial in trials {
-            for requirement in trial.requirements {
+        for driver in probed {
+            for requirement in driver.requirements {
                 table.add(
-                    trial.name, requirement.name, requirement.isOptional ? "optional" : "required",
+                    driver.name, requirement.name, requirement.isOptional ? "optional" : "required",
                     requirement.refusal.map { "refused: \($0)" } ?? "works")
             }
         }
         for line in table.lines { try session.output.print(line) }
-        for trial in trials {
-            try session.output.print("\(trial.name): \(trial.isUsable ? "usable" : "not usable")")
+        for driver in probed {
+            try session.output.print("\(driver.name): \(driver.isUsable ? "usable" : "not usable")")
         }
         try session.output.print("automatic choice: \(choice?.name ?? "none")")
     }
 
-    private static func json(_ trial: Trial) -> JSON {
+    private static func json(_ driver: Probed) -> JSON {
         [
-            "name": .string(trial.name), "usable": .bool(trial.isUsable),
-            "requirements": JSON(trial.requirements) { requirement in
+            "name": .string(driver.name), "usable": .bool(driver.isUsable),
+            "requirements": JSON(driver.requirements) { requirement in
                 [
                     "name": .string(requirement.name), "optional": .bool(requirement.isOptional),
                     "met": .bool(requirement.isMet),

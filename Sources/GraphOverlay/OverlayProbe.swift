@@ -7,45 +7,45 @@ import GraphSystem
 import SystemPackage
 
 /// What was tried in a scratch directory, and what came of it.
-struct OverlayTrial {
+struct OverlayProbe {
     let requirements: [Requirement]
     /// Where overlayfs may keep its attributes.
     let namespace: OverlayNamespace
 
     /// Tries all, cheapest first, and tells where overlayfs may keep its attributes.
     static func run(
-        _ trials: inout Trials, in directory: Directory, at path: FilePath
+        _ probe: inout Probe, in directory: Directory, at path: FilePath
     ) -> OverlayNamespace {
-        trials.attempt("file types in directory listings") { () throws(SyscallError) in
+        probe.attempt("file types in directory listings") { () throws(SyscallError) in
             try directory.makeDirectory("listed", permissions: 0o700)
             let untold = try directory.listing().contains { $0.type == nil }
             if untold { throw SyscallError(call: "getdents64(d_type)", errno: .notSupported) }
         }
-        trials.attempt("whiteouts (character device 0:0)") { () throws(SyscallError) in
+        probe.attempt("whiteouts (character device 0:0)") { () throws(SyscallError) in
             try directory.makeSpecial("device", .characterDevice, permissions: 0)
         }
-        let namespace = chooseNamespace(&trials, in: directory)
-        trials.attempt("rename of directories") { () throws(SyscallError) in
+        let namespace = chooseNamespace(&probe, in: directory)
+        probe.attempt("rename of directories") { () throws(SyscallError) in
             try directory.makeDirectory("renamed", permissions: 0o700)
             try directory.rename("renamed", to: "moved", in: directory)
         }
-        trials.attempt("overlay mount") { () throws(SyscallError) in
+        probe.attempt("overlay mount") { () throws(SyscallError) in
             try tryMount(namespace, in: directory, at: path)
         }
-        trials.attempt("lower directories one by one", isOptional: true) {
+        probe.attempt("lower directories one by one", isOptional: true) {
             () throws(SyscallError) in
             guard try OverlayLayers.takesLowersOneByOne(lower: path.appending("listed")) else {
                 throw SyscallError(call: "fsconfig(lowerdir+)", errno: .invalidArgument)
             }
         }
-        trials.attempt("reflink", isOptional: true) { () throws(SyscallError) in
+        probe.attempt("reflink", isOptional: true) { () throws(SyscallError) in
             try directory.tryReflink()
         }
         return namespace
     }
 
     private static func chooseNamespace(
-        _ trials: inout Trials, in directory: Directory
+        _ probe: inout Probe, in directory: Directory
     ) -> OverlayNamespace {
         func set(_ namespace: OverlayNamespace) throws(SyscallError) {
             try directory.setAttribute(
@@ -53,11 +53,11 @@ struct OverlayTrial {
                 of: "listed")
         }
         // Either will do.
-        trials.attempt("trusted.overlay attributes", isOptional: true) {
+        probe.attempt("trusted.overlay attributes", isOptional: true) {
             () throws(SyscallError) in try set(.trusted)
         }
-        if trials.requirements.last?.isMet == true { return .trusted }
-        trials.attempt("user.overlay attributes") { () throws(SyscallError) in try set(.user) }
+        if probe.requirements.last?.isMet == true { return .trusted }
+        probe.attempt("user.overlay attributes") { () throws(SyscallError) in try set(.user) }
         return .user
     }
 
@@ -85,7 +85,7 @@ struct OverlayTrial {
             lowers: [path.appending("middle"), path.appending("base")],
             upper: path.appending("upper"), work: path.appending("work"),
             options: OverlayOptions.plainKernelOptions(namespace))
-        try layers.withTrialTree(in: directory, at: path, checkMerged)
+        try layers.withProbeTree(in: directory, at: path, checkMerged)
     }
 
     private static func checkMerged(_ root: Directory) throws(SyscallError) {
@@ -108,7 +108,7 @@ extension OverlayLayers {
     /// Merges layers in the way that this kernel has, and lends the root.
     ///
     /// `directory`, which is at `path`, is a scratch place.
-    func withTrialTree(
+    func withProbeTree(
         in directory: Directory, at path: FilePath,
         _ body: (Directory) throws(SyscallError) -> Void
     ) throws(SyscallError) {

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-package import GraphSystem
-package import SystemPackage
+public import GraphSystem
+public import SystemPackage
 
 /// What a probe has tried, and what came of it.
-package struct Trials {
+public struct Probe {
     package private(set) var requirements: [Requirement] = []
 
     /// Tries things in a scratch directory below `root`, which is removed.
     ///
     /// `body` gets the directory and its path. `emptying` destroys what in it cannot be unlinked.
-    package static func run(
+    public static func run(
         below root: FilePath, driver: String,
         emptying: (Directory) -> Void = { _ in },
-        _ body: (inout Trials, Directory, FilePath) -> Void
+        _ body: (inout Probe, Directory, FilePath) -> Void
     ) -> [Requirement] {
-        var trials = Trials()
+        var probe = Probe()
         let name = ".\(driver)-probe-" + String(UInt64.random(in: .min ... .max), radix: 16)
         do throws(SyscallError) {
             let parent = try Directory(opening: root)
             try parent.makeDirectory(RawPath(name), permissions: 0o700)
             do throws(SyscallError) {
                 let scratch = try parent.openDirectory(RawPath(name))
-                body(&trials, scratch, root.appending(name))
+                body(&probe, scratch, root.appending(name))
                 emptying(scratch)
             } catch {
                 _ = try? parent.removeTree(RawPath(name))
@@ -31,13 +31,13 @@ package struct Trials {
             }
             try parent.removeTree(RawPath(name))
         } catch {
-            trials.requirements.append(Requirement("scratch directory", refusal: error))
+            probe.requirements.append(Requirement("scratch directory", refusal: error))
         }
-        return trials.requirements
+        return probe.requirements
     }
 
     /// Tries one thing.
-    package mutating func attempt(
+    public mutating func attempt(
         _ name: String, isOptional: Bool = false, _ call: () throws(SyscallError) -> Void
     ) {
         do throws(SyscallError) {
@@ -49,7 +49,7 @@ package struct Trials {
     }
 
     /// Tries what a tree of files needs; `directory` has a file named `file`.
-    package mutating func attemptFiles(in directory: Directory) {
+    public mutating func attemptFiles(in directory: Directory) {
         // VFS_CAP_REVISION_2 with cap_net_raw permitted.
         let capability: [UInt8] = [0, 0, 0, 2, 0, 32] + [UInt8](repeating: 0, count: 14)
         let attributes: [(String, ExtendedAttribute, isOptional: Bool)] = [

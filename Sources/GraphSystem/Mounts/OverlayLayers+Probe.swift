@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-public import SystemPackage
+package import SystemPackage
 
 extension OverlayLayers {
     /// Merges the layers in a mount that is attached nowhere, and lends its root.
-    public func withDetachedTree(
+    package func withDetachedTree(
         _ body: (Directory) throws(SyscallError) -> Void
     ) throws(SyscallError) {
         let mount = try configure()
@@ -19,7 +19,7 @@ extension OverlayLayers {
     /// With `index=on` overlayfs refuses a directory in use with `EBUSY`, and only then finds that the work
     /// directory lies elsewhere, with `EINVAL`. Nothing is made or written; it takes as long as a grace
     /// period of RCU, and both refusals are lines in the kernel's log.
-    public static func isInUse(
+    package static func isInUse(
         upper: FilePath, options: [MountOption]
     ) throws(SyscallError) -> Bool {
         let context = try FilesystemContext("overlay")
@@ -43,7 +43,7 @@ extension OverlayLayers {
     ///
     /// Older kernels collect whatever they are given and refuse only at the end, so an option that
     /// does not exist is offered first: taking it gives such a kernel away.
-    public static func takesLowersOneByOne(lower: FilePath) throws(SyscallError) -> Bool {
+    package static func takesLowersOneByOne(lower: FilePath) throws(SyscallError) -> Bool {
         let context = try FilesystemContext("overlay")
         if (try? context.set("graph-no-such-option", string: "")) != nil { return false }
         do throws(SyscallError) {

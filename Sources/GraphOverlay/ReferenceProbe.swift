@@ -6,7 +6,7 @@ import GraphSystem
 import SystemPackage
 
 /// Looks whether overlayfs makes redirects and metacopies where the mount options ask for them.
-struct ReferenceTrial {
+struct ReferenceProbe {
     /// A scratch directory.
     let directory: Directory
     let path: FilePath
@@ -23,7 +23,7 @@ struct ReferenceTrial {
         let layers = OverlayLayers(
             lowers: [path.appending("lower")], upper: path.appending("upper"),
             work: path.appending("work"), options: options)
-        try layers.withTrialTree(in: directory, at: path) { (root) throws(SyscallError) in
+        try layers.withProbeTree(in: directory, at: path) { (root) throws(SyscallError) in
             try root.rename("old", to: "new", in: root)
             try root.setPermissions(of: "file", 0o644)
         }
