@@ -20,7 +20,7 @@ extension Driver {
     public func settle(_ layer: LayerNumber) throws(DriverError) {}
 
     public func restore(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) -> Bool { false }
 
@@ -45,7 +45,7 @@ extension Driver {
     public func device(for holder: LayerNumber) throws(DriverError) -> FilePath? { nil }
 
     public func copyUp(
-        _ paths: [RawPath], in layer: LayerNumber, above parents: [LayerNumber],
+        _ paths: [RawPath], in layer: LayerNumber, parents: [LayerNumber],
         observer: WorkObserver
     ) throws(DriverError) {
         throw DriverError(
@@ -54,8 +54,8 @@ extension Driver {
     }
 
     public func usage(
-        of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
+        of layer: LayerNumber, parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
-        try usage(of: layer, above: parents)
+        try usage(of: layer, parents: parents)
     }
 }

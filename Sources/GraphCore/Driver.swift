@@ -61,7 +61,7 @@ public protocol Driver: Sendable {
 
     /// Makes a writable layer that shows what its nearest parent shows, or nothing.
     ///
-    /// The layer is marked as unfinished on disk until ``settle(_:)`` or ``seal(_:above:durability:)``.
+    /// The layer is marked as unfinished on disk until ``settle(_:)`` or ``seal(_:parents:durability:)``.
     /// Bytes under this number that bear that mark are removed first; others are never touched.
     ///
     /// - Throws: ``DriverError/Code/layerNotFound`` when the nearest parent has no bytes here,
@@ -69,7 +69,7 @@ public protocol Driver: Sendable {
     ///   ``DriverError/Code/unsupported`` for limits that cannot be kept,
     ///   ``DriverError/Code/noSpace`` when it will not fit.
     func create(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError)
 
@@ -90,7 +90,7 @@ public protocol Driver: Sendable {
     ///
     /// - Returns: Whether there was something to do.
     func restore(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) -> Bool
 
@@ -103,7 +103,7 @@ public protocol Driver: Sendable {
     ///
     /// Sealing a sealed layer does nothing.
     func seal(
-        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+        _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError)
 
     /// Makes a layer writable that may have been sealed by a process that died before that was
@@ -143,7 +143,7 @@ public protocol Driver: Sendable {
     /// - Throws: ``DriverError/Code/layerNotFound`` when the layer has no bytes here,
     ///   ``DriverError/Code/depthExceeded`` when the chain is too long.
     func mounts(
-        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+        for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount]
 
     /// Who uses a layer without a record of the store, told by the kernel's own objects: a mount in another
@@ -187,14 +187,14 @@ public protocol Driver: Sendable {
 
     /// The space that the layer takes by itself.
     func usage(
-        of layer: LayerNumber, above parents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage
 
     /// The same, where a walk has just found what the layer's own directory takes.
     ///
     /// Drivers that count otherwise do not implement it.
     func usage(
-        of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
+        of layer: LayerNumber, parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage
 
     // MARK: Change
@@ -208,18 +208,18 @@ public protocol Driver: Sendable {
     /// - Throws: ``DriverError/Code/invalidArgument`` for a path that is not there,
     ///   ``DriverError/Code/unsupported`` where no file is ever copied up.
     func copyUp(
-        _ paths: [RawPath], in layer: LayerNumber, above parents: [LayerNumber],
+        _ paths: [RawPath], in layer: LayerNumber, parents: [LayerNumber],
         observer: WorkObserver
     ) throws(DriverError)
 
     /// Where a layer tar is to be written for a layer just created.
     func applyTarget(
-        for layer: LayerNumber, above parents: [LayerNumber]
+        for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget
 
-    /// Makes what was written to ``applyTarget(for:above:)`` the layer's content.
+    /// Makes what was written to ``applyTarget(for:parents:)`` the layer's content.
     func finishApply(
-        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+        of layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError)
 
     /// The two sides of a layer's changes against another, or against nothing.
@@ -227,7 +227,7 @@ public protocol Driver: Sendable {
     /// `base` is the layer to compare with: the parent, an ancestor, or any other layer with its own
     /// parents; nil for the empty tree.
     func diffSource(
-        of layer: LayerNumber, above parents: [LayerNumber],
-        from base: LayerNumber?, above baseParents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber],
+        from base: LayerNumber?, baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource
 }

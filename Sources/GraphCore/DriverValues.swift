@@ -38,7 +38,7 @@ public struct DriverCapabilities: Hashable, Sendable {
     public var costWithoutReflink: String?
     /// Whether a layer can be written while its parents still are.
     ///
-    /// Then ``Driver/create(_:above:limits:observer:)`` and ``Driver/applyTarget(for:above:)`` need
+    /// Then ``Driver/create(_:parents:limits:observer:)`` and ``Driver/applyTarget(for:parents:)`` need
     /// no more than that the parents were created; the root of the layer may then have other
     /// attributes than theirs, which whoever unpacks it sets in the end.
     public var appliesIndependently: Bool

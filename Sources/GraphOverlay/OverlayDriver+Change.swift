@@ -7,7 +7,7 @@ import GraphSystem
 
 extension OverlayDriver {
     package func applyTarget(
-        for layer: LayerNumber, above parents: [LayerNumber]
+        for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         let diff = try folders.open(layer, OverlayLayout.diff)
         guard try attempting("list layer \(layer)", try diff.listing()).isEmpty else {
@@ -18,15 +18,15 @@ extension OverlayDriver {
     }
 
     package func finishApply(
-        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+        of layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {
         // What was written is the layer already.
         try folders.require(layer, OverlayLayout.diff)
     }
 
     package func diffSource(
-        of layer: LayerNumber, above parents: [LayerNumber],
-        from base: LayerNumber?, above baseParents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber],
+        from base: LayerNumber?, baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {
         let chain = [layer] + parents
         let opened = try open(chain)

@@ -12,14 +12,14 @@ extension OverlayDriver {
     /// Nothing is written. That happens in a mount that nobody else sees, and that goes away with this
     /// process, however it ends.
     package func copyUp(
-        _ paths: [RawPath], in layer: LayerNumber, above parents: [LayerNumber],
+        _ paths: [RawPath], in layer: LayerNumber, parents: [LayerNumber],
         observer: WorkObserver
     ) throws(DriverError) {
         if usesOptionString {
             throw DriverError(
                 .unsupported, "this kernel mounts no overlay apart from a place: Linux 6.7 does")
         }
-        for mount in try mounts(for: layer, above: parents, writable: true) {
+        for mount in try mounts(for: layer, parents: parents, writable: true) {
             let root = try attempting("mount layer \(layer) apart", try mount.openDetached())
             for path in paths { try copyUp(path, in: root, observer) }
         }

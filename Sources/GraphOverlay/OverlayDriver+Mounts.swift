@@ -7,7 +7,7 @@ import SystemPackage
 
 extension OverlayDriver {
     package func mounts(
-        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+        for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         try folders.require(layer, OverlayLayout.diff)
         let lowerCount = writable ? parents.count : parents.count + 1

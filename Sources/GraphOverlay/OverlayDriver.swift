@@ -91,7 +91,7 @@ package final class OverlayDriver: Driver {
     // MARK: Lifecycle
 
     package func create(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
         if limits.bytes != nil {
@@ -125,7 +125,7 @@ package final class OverlayDriver: Driver {
     }
 
     package func seal(
-        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+        _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let folder = try folders.open(layer)
         if durability == .durable { try folders.sync(layer) }
@@ -147,7 +147,7 @@ package final class OverlayDriver: Driver {
     }
 
     package func restore(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) -> Bool {
         try folders.restore(
@@ -157,7 +157,7 @@ package final class OverlayDriver: Driver {
                 return try attempting("look at layer \(layer)", try diff.listing()).isEmpty
             },
             make: { () throws(DriverError) in
-                try create(layer, above: parents, limits: limits, observer: observer)
+                try create(layer, parents: parents, limits: limits, observer: observer)
             })
     }
 
@@ -173,7 +173,7 @@ package final class OverlayDriver: Driver {
     }
 
     package func usage(
-        of layer: LayerNumber, above parents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let diff = try folders.open(layer, OverlayLayout.diff)
         let usage = try attempting("measure layer \(layer)", try diff.treeUsage())
@@ -181,7 +181,7 @@ package final class OverlayDriver: Driver {
     }
 
     package func usage(
-        of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
+        of layer: LayerNumber, parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
         LayerUsage(walked)
     }

@@ -7,20 +7,20 @@ import GraphSystem
 
 extension VFSDriver {
     package func applyTarget(
-        for layer: LayerNumber, above parents: [LayerNumber]
+        for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
-        try trees.applyTarget(for: layer, above: parents)
+        try trees.applyTarget(for: layer, parents: parents)
     }
 
     package func finishApply(
-        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+        of layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {
         try trees.finishApply(of: layer, observer: observer)
     }
 
     package func diffSource(
-        of layer: LayerNumber, above parents: [LayerNumber],
-        from base: LayerNumber?, above baseParents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber],
+        from base: LayerNumber?, baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {
         var source = try trees.diffSource(of: layer, from: base)
         if base == parents.first { source.copies = copies(in: layer) }

@@ -45,7 +45,7 @@ package final class VFSDriver: Driver {
     // MARK: Lifecycle
 
     package func create(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
         if limits.bytes != nil {
@@ -102,7 +102,7 @@ package final class VFSDriver: Driver {
     }
 
     package func seal(
-        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+        _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         _ = try trees.open(layer)
         if durability == .durable { try folders.sync(layer) }
@@ -120,11 +120,11 @@ package final class VFSDriver: Driver {
     }
 
     package func restore(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) -> Bool {
         try folders.restore(layer, needing: WholeTrees.tree) { () throws(DriverError) in
-            try create(layer, above: parents, limits: limits, observer: observer)
+            try create(layer, parents: parents, limits: limits, observer: observer)
         }
     }
 
@@ -140,7 +140,7 @@ package final class VFSDriver: Driver {
     // MARK: Access
 
     package func mounts(
-        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+        for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let mount = try trees.mount(layer, attributes, writable: writable)
         try folders.markBind(of: layer, writable: writable)
@@ -156,20 +156,20 @@ package final class VFSDriver: Driver {
 
     /// The whole tree where files cannot share blocks; else without those that the parent counts.
     package func usage(
-        of layer: LayerNumber, above parents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         guard folders.supportsReflink else {
             let tree = try trees.open(layer)
             return LayerUsage(try attempting("measure layer \(layer)", try tree.treeUsage()))
         }
         let copies = copies(in: layer)
-        return try trees.usage(of: layer, above: parents) { copies?.isUntouchedCopy($0) ?? false }
+        return try trees.usage(of: layer, parents: parents) { copies?.isUntouchedCopy($0) ?? false }
     }
 
     package func usage(
-        of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
+        of layer: LayerNumber, parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
         if parents.isEmpty || !folders.supportsReflink { return LayerUsage(walked) }
-        return try usage(of: layer, above: parents)
+        return try usage(of: layer, parents: parents)
     }
 }

@@ -16,7 +16,7 @@ import Testing
 
     private func refusal(_ store: TestStore, _ layer: LayerNumber) -> DriverError? {
         do throws(DriverError) {
-            try store.driver.create(layer, above: [], limits: .none, observer: .none)
+            try store.driver.create(layer, parents: [], limits: .none, observer: .none)
             return nil
         } catch {
             return error
@@ -43,20 +43,20 @@ import Testing
             #expect(error.resource == .poolData)
             #expect(error.message.contains("pool grow"))
             let apply = #expect(throws: DriverError.self) {
-                try store.driver.applyTarget(for: 2, above: [])
+                try store.driver.applyTarget(for: 2, parents: [])
             }
             #expect(apply?.resource == .poolData)
             let seal = #expect(throws: DriverError.self) {
-                try store.driver.seal(2, above: [], durability: .durable)
+                try store.driver.seal(2, parents: [], durability: .durable)
             }
             #expect(seal?.code == .noSpace)
             try store.driver.remove(2)
             try store.driver.reclaim(observer: .none)
             #expect(try SmallPool.control(store).status().mode == "rw")
-            try store.build(3, above: [1], durability: .durable) {
+            try store.build(3, parents: [1], durability: .durable) {
                 try SmallPool.write(16, to: $0.appending("more"))
             }
-            #expect(try store.snapshot(of: 3, above: [1]).paths == ["kept", "more"])
+            #expect(try store.snapshot(of: 3, parents: [1]).paths == ["kept", "more"])
         }
     }
 
@@ -73,9 +73,9 @@ import Testing
                 try? tree.appending("large").remove()
                 try SmallPool.write(1_600, to: tree.appending("fits"))
             }
-            try store.driver.seal(1, above: [], durability: .durable)
+            try store.driver.seal(1, parents: [], durability: .durable)
             try SmallPool.requireSound(store, 1)
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
         }
     }
 

@@ -37,7 +37,7 @@ import Testing
             #expect(layer > 40)
             // An apply is refused as a creation is.
             let apply = #expect(throws: DriverError.self) {
-                try store.driver.applyTarget(for: 1, above: [])
+                try store.driver.applyTarget(for: 1, parents: [])
             }
             #expect(apply?.resource == .poolData)
         }
@@ -106,10 +106,10 @@ import Testing
             let control = try SmallPool.control(store)
             #expect(try control.status().mode == "rw")
             #expect(try !control.status().needsCheck)
-            try store.build(3, above: [1], durability: .durable) {
+            try store.build(3, parents: [1], durability: .durable) {
                 try SmallPool.write(16, to: $0.appending("more"))
             }
-            #expect(try store.snapshot(of: 3, above: [1]).paths == ["kept", "more"])
+            #expect(try store.snapshot(of: 3, parents: [1]).paths == ["kept", "more"])
             try SmallPool.requireSound(store, 3)
             try store.removeLayers()
         }

@@ -38,14 +38,14 @@ import Testing
                     try SmallPool.write(4, to: $0.appending("file"))
                 }
                 let before = try control.status().dataBlocksUsed
-                try store.create(2, above: [1])
-                try store.withTree(of: 2, above: [1], writable: true) {
+                try store.create(2, parents: [1])
+                try store.withTree(of: 2, parents: [1], writable: true) {
                     try $0.appending("more").write("y")
                 }
-                try store.driver.seal(2, above: [1], durability: .durable)
+                try store.driver.seal(2, parents: [1], durability: .durable)
                 // Opened once more, without an option: the pool is in the store.
                 let again = try SmallPool.reopen(store)
-                #expect(try again.snapshot(of: 2, above: [1]).paths == ["file", "more"])
+                #expect(try again.snapshot(of: 2, parents: [1]).paths == ["file", "more"])
                 #expect(try again.driver.inventory().map(\.kind) == [.layer(1), .layer(2)])
                 let refused = #expect(throws: DriverError.self) { try control.grow() }
                 #expect(refused?.code == .unsupported)
@@ -62,7 +62,7 @@ import Testing
                 // Stopping takes the store's devices away and leaves the pool to its owner.
                 try control.stop()
                 #expect(try DeviceMapper().status(of: pool)?.isActive == true)
-                try again.create(3, above: [1])
+                try again.create(3, parents: [1])
             }
         }
     }

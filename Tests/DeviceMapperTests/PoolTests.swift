@@ -17,14 +17,14 @@ import Testing
     @Test func `a pool that was stopped is back when the store is opened`() throws {
         try SmallPool.with { store in
             try store.build(1, durability: .durable) { try $0.appending("file").write("x") }
-            try store.create(2, above: [1])
-            try store.withTree(of: 2, above: [1], writable: true) {
+            try store.create(2, parents: [1])
+            try store.withTree(of: 2, parents: [1], writable: true) {
                 try $0.appending("more").write("y")
             }
             try SmallPool.control(store).stop()
             let again = try SmallPool.reopen(store)
             #expect(try again.snapshot(of: 1).paths == ["file"])
-            #expect(try again.snapshot(of: 2, above: [1]).paths == ["file", "more"])
+            #expect(try again.snapshot(of: 2, parents: [1]).paths == ["file", "more"])
             #expect(
                 try again.driver.inventory().map(\.kind) == [.layer(1), .layer(2)])
         }
@@ -146,17 +146,17 @@ import Testing
             try store.build(1) { _ in }
             let less = #expect(throws: DriverError.self) {
                 try store.driver.create(
-                    2, above: [1], limits: LayerLimits(bytes: 64 << 20), observer: .none)
+                    2, parents: [1], limits: LayerLimits(bytes: 64 << 20), observer: .none)
             }
             #expect(less?.code == .invalidArgument)
             try store.driver.create(
-                2, above: [1], limits: LayerLimits(bytes: 1 << 30), observer: .none)
-            let bytes = try store.withTree(of: 2, above: [1], writable: true) {
+                2, parents: [1], limits: LayerLimits(bytes: 1 << 30), observer: .none)
+            let bytes = try store.withTree(of: 2, parents: [1], writable: true) {
                 try Directory(opening: $0).descriptor.filesystem().totalBytes
             }
             #expect(bytes > 900 << 20)
-            try store.driver.seal(2, above: [1], durability: .unsynced)
-            try store.create(3, above: [2, 1])
+            try store.driver.seal(2, parents: [1], durability: .unsynced)
+            try store.create(3, parents: [2, 1])
             try SmallPool.requireSound(store, 2)
         }
     }
@@ -178,8 +178,8 @@ import Testing
             }
             for round in 2...(cycles ?? 1_000) + 1 {
                 let layer = LayerNumber(rawValue: round)
-                try store.create(layer, above: [1])
-                try store.withTree(of: layer, above: [1], writable: true) {
+                try store.create(layer, parents: [1])
+                try store.withTree(of: layer, parents: [1], writable: true) {
                     try $0.appending("file").write("changed \(round)")
                 }
                 try store.driver.remove(layer)
@@ -199,10 +199,10 @@ import Testing
                     do {
                         if worker == 0 {
                             try driver.create(
-                                LayerNumber(rawValue: 2 + round), above: [1], limits: .none,
+                                LayerNumber(rawValue: 2 + round), parents: [1], limits: .none,
                                 observer: .none)
                         } else {
-                            _ = try driver.diffSource(of: 1, above: [], from: nil, above: [])
+                            _ = try driver.diffSource(of: 1, parents: [], from: nil, baseParents: [])
                         }
                     } catch {
                         failures.withLock { $0.append("\(error)") }
@@ -216,17 +216,17 @@ import Testing
     @Test func `an untouched layer has the blocks of its parent, and the pool says so`() throws {
         try SmallPool.with { store in
             try store.build(1, durability: .durable) { try $0.appending("file").write("x") }
-            try store.create(2, above: [1])
-            let same = try store.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            try store.create(2, parents: [1])
+            let same = try store.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
             #expect(same.changedPaths?.count == 0)
-            #expect(try store.driver.usage(of: 2, above: [1]).bytes == 0)
-            try store.withTree(of: 2, above: [1], writable: true) {
+            #expect(try store.driver.usage(of: 2, parents: [1]).bytes == 0)
+            try store.withTree(of: 2, parents: [1], writable: true) {
                 try $0.appending("new").write("x")
             }
-            let changed = try store.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            let changed = try store.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
             #expect(changed.changedPaths == nil)
             #expect(try treeChanges(changed).map(\.description) == ["A /new"])
-            #expect(try store.driver.usage(of: 2, above: [1]).bytes > 0)
+            #expect(try store.driver.usage(of: 2, parents: [1]).bytes > 0)
         }
     }
 }

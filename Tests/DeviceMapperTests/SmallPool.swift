@@ -69,7 +69,7 @@ enum SmallPool {
 extension SmallPool {
     /// Has fsck look at the filesystem of a sealed layer.
     static func requireSound(_ store: TestStore, _ layer: LayerNumber) throws {
-        let mounts = try store.driver.mounts(for: layer, above: [], writable: false)
+        let mounts = try store.driver.mounts(for: layer, parents: [], writable: false)
         guard case .thin(let volume, _)? = mounts.first?.source else {
             throw Unexpected("layer \(layer) is no thin volume")
         }

@@ -42,7 +42,7 @@ struct FolderDriver: Driver {
     }
 
     func create(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
         if let parent = parents.first { _ = try folder(parent) }
@@ -91,7 +91,7 @@ struct FolderDriver: Driver {
     }
 
     func seal(
-        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+        _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let folder = try folder(layer)
         if durability == .durable {
@@ -165,7 +165,7 @@ struct FolderDriver: Driver {
     }
 
     func mounts(
-        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+        for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         _ = try folder(layer)
         return [
@@ -174,7 +174,7 @@ struct FolderDriver: Driver {
     }
 
     func usage(
-        of layer: LayerNumber, above parents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let folder = try folder(layer)
         return try attempting("measure layer number \(layer)", try Self.usage(of: folder))
@@ -197,18 +197,18 @@ struct FolderDriver: Driver {
     }
 
     func applyTarget(
-        for layer: LayerNumber, above parents: [LayerNumber]
+        for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         ApplyTarget(directory: try folder(layer), namespace: .trusted, lower: try tree(parents))
     }
 
     func finishApply(
-        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+        of layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {}
 
     func diffSource(
-        of layer: LayerNumber, above parents: [LayerNumber],
-        from base: LayerNumber?, above baseParents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber],
+        from base: LayerNumber?, baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {
         let new = try tree([layer] + parents)
         let old = try tree((base.map { [$0] } ?? []) + baseParents)

@@ -114,14 +114,14 @@ struct OtherDriver: Driver {
     var capabilities: DriverCapabilities { folders.capabilities }
 
     func create(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
         throw DriverError(.system, "this driver makes nothing")
     }
 
     func seal(
-        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+        _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {}
 
     func remove(_ layer: LayerNumber) throws(DriverError) {}
@@ -131,25 +131,25 @@ struct OtherDriver: Driver {
     func inventory() throws(DriverError) -> [InventoryItem] { [] }
 
     func mounts(
-        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+        for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] { [] }
 
     func usage(
-        of layer: LayerNumber, above parents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage { LayerUsage() }
 
     func applyTarget(
-        for layer: LayerNumber, above parents: [LayerNumber]
+        for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
-        try folders.applyTarget(for: layer, above: parents)
+        try folders.applyTarget(for: layer, parents: parents)
     }
 
     func finishApply(
-        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+        of layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {}
 
     func diffSource(
-        of layer: LayerNumber, above parents: [LayerNumber],
-        from base: LayerNumber?, above baseParents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber],
+        from base: LayerNumber?, baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource { DiffSource(old: .empty, new: .empty) }
 }

@@ -154,8 +154,8 @@ package struct TestStore {
     package init(driver: any Driver, root: FilePath) { (self.driver, self.root) = (driver, root) }
 
     /// Makes an active layer.
-    package func create(_ layer: LayerNumber, above parents: [LayerNumber] = []) throws {
-        try driver.create(layer, above: parents, limits: .none, observer: .none)
+    package func create(_ layer: LayerNumber, parents: [LayerNumber] = []) throws {
+        try driver.create(layer, parents: parents, limits: .none, observer: .none)
     }
 
     /// Removes every layer, since what a driver made cannot always be unlinked.
@@ -169,40 +169,40 @@ package struct TestStore {
 
     /// Makes a layer, lends its tree mounted for writing, and seals it.
     package func build(
-        _ layer: LayerNumber, above parents: [LayerNumber] = [],
+        _ layer: LayerNumber, parents: [LayerNumber] = [],
         durability: Durability = .unsynced, _ body: (FilePath) throws -> Void
     ) throws {
-        try create(layer, above: parents)
-        try withTree(of: layer, above: parents, writable: true, body)
-        try driver.seal(layer, above: parents, durability: durability)
+        try create(layer, parents: parents)
+        try withTree(of: layer, parents: parents, writable: true, body)
+        try driver.seal(layer, parents: parents, durability: durability)
     }
 
     /// Makes a layer as an unpacked tar makes it: lends where its changes are recorded.
     package func apply(
-        _ layer: LayerNumber, above parents: [LayerNumber] = [],
+        _ layer: LayerNumber, parents: [LayerNumber] = [],
         _ body: (ApplyTarget) throws -> Void
     ) throws {
-        try create(layer, above: parents)
-        let target = try driver.applyTarget(for: layer, above: parents)
+        try create(layer, parents: parents)
+        let target = try driver.applyTarget(for: layer, parents: parents)
         try body(target)
-        try driver.finishApply(of: layer, above: parents, observer: .none)
-        try driver.seal(layer, above: parents, durability: .unsynced)
+        try driver.finishApply(of: layer, parents: parents, observer: .none)
+        try driver.seal(layer, parents: parents, durability: .unsynced)
     }
 
     /// Mounts a layer, lends the place, and takes the mount away.
     package func withTree<Value>(
-        of layer: LayerNumber, above parents: [LayerNumber] = [], writable: Bool = false,
+        of layer: LayerNumber, parents: [LayerNumber] = [], writable: Bool = false,
         _ body: (FilePath) throws -> Value
     ) throws -> Value {
         if writable { try driver.reopen(layer) }
-        let mounts = try driver.mounts(for: layer, above: parents, writable: writable)
+        let mounts = try driver.mounts(for: layer, parents: parents, writable: writable)
         return try withMount(mounts, body)
     }
 
     /// What a layer shows when it is mounted for reading.
     package func snapshot(
-        of layer: LayerNumber, above parents: [LayerNumber] = []
+        of layer: LayerNumber, parents: [LayerNumber] = []
     ) throws -> TreeSnapshot {
-        try withTree(of: layer, above: parents) { try TreeSnapshot(of: $0) }
+        try withTree(of: layer, parents: parents) { try TreeSnapshot(of: $0) }
     }
 }

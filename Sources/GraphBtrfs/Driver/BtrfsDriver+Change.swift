@@ -6,7 +6,7 @@ package import GraphCore
 
 extension BtrfsDriver {
     package func applyTarget(
-        for layer: LayerNumber, above parents: [LayerNumber]
+        for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         if options.sizeDefault != nil {
             // The default limit is for what containers write, not for images.
@@ -14,11 +14,11 @@ extension BtrfsDriver {
             try attempting(
                 "lift the limit of layer \(layer)", try Self.setLimit(nil, of: subvolume))
         }
-        return try trees.applyTarget(for: layer, above: parents)
+        return try trees.applyTarget(for: layer, parents: parents)
     }
 
     package func finishApply(
-        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+        of layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {
         try trees.finishApply(of: layer, observer: observer)
     }

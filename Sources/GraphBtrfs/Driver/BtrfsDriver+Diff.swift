@@ -7,8 +7,8 @@ import GraphSystem
 
 extension BtrfsDriver {
     package func diffSource(
-        of layer: LayerNumber, above parents: [LayerNumber],
-        from base: LayerNumber?, above baseParents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber],
+        from base: LayerNumber?, baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {
         var source = try trees.diffSource(of: layer, from: base)
         guard let base, base != layer else { return source }
@@ -16,7 +16,7 @@ extension BtrfsDriver {
         for way in options.differences {
             do throws(Refusal) {
                 let line = try openLine(
-                    from: layer, above: parents, to: base, above: baseParents)
+                    from: layer, parents: parents, to: base, baseParents: baseParents)
                 let names =
                     switch way {
                     case .search: try search(line)
@@ -75,8 +75,8 @@ extension BtrfsDriver {
     /// Makes sure that one of two layers was made of the other and that the kernel tells all their
     /// differences.
     private func openLine(
-        from layer: LayerNumber, above parents: [LayerNumber],
-        to base: LayerNumber, above baseParents: [LayerNumber]
+        from layer: LayerNumber, parents: [LayerNumber],
+        to base: LayerNumber, baseParents: [LayerNumber]
     ) throws(Refusal) -> Line {
         // From the younger of the two down to the bottom.
         let isForward = parents.contains(base)

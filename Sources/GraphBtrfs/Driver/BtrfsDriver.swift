@@ -56,7 +56,7 @@ package final class BtrfsDriver: Driver {
     // MARK: Lifecycle
 
     package func create(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
         let limit = try options.limit(limits)
@@ -102,7 +102,7 @@ package final class BtrfsDriver: Driver {
     }
 
     package func seal(
-        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+        _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
         _ = try folders.writableFolder()
@@ -157,7 +157,7 @@ package final class BtrfsDriver: Driver {
     // MARK: Access
 
     package func mounts(
-        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+        for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let mount = try trees.mount(layer, options.attributes, writable: writable)
         try folders.markBind(of: layer, writable: writable)
@@ -188,17 +188,17 @@ package final class BtrfsDriver: Driver {
     /// By a walk, with quotas as well: their groups count blocks of metadata, no inodes, and all as of the
     /// last commit.
     package func usage(
-        of layer: LayerNumber, above parents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
         let made = try attempting("look at layer \(layer)", try subvolume.subvolumeStatus()).made
         // Nobody sets the time of an inode's last change; in a tick of the clock both may have happened.
-        return try trees.usage(of: layer, above: parents) { $0.changed < made }
+        return try trees.usage(of: layer, parents: parents) { $0.changed < made }
     }
 
     package func usage(
-        of layer: LayerNumber, above parents: [LayerNumber], walked: TreeUsage
+        of layer: LayerNumber, parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
-        parents.isEmpty ? LayerUsage(walked) : try usage(of: layer, above: parents)
+        parents.isEmpty ? LayerUsage(walked) : try usage(of: layer, parents: parents)
     }
 }

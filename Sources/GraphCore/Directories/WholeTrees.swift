@@ -44,14 +44,14 @@ public struct WholeTrees: Sendable {
     /// Measures a tree, by a walk: without the blocks that it shares with the nearest parent's, which count
     /// there.
     public func usage(
-        of layer: LayerNumber, above parents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
-        try usage(of: layer, above: parents) { _ in false }
+        try usage(of: layer, parents: parents) { _ in false }
     }
 
     /// The same, where `isUntouched` may tell of files that they have been left as the parent has them.
     package func usage(
-        of layer: LayerNumber, above parents: [LayerNumber],
+        of layer: LayerNumber, parents: [LayerNumber],
         isUntouched: @escaping (FileStatus) -> Bool
     ) throws(DriverError) -> LayerUsage {
         let tree = try open(layer)
@@ -65,18 +65,18 @@ public struct WholeTrees: Sendable {
 
     /// Makes an empty stage with the attributes of the tree's root.
     public func applyTarget(
-        for layer: LayerNumber, above parents: [LayerNumber]
+        for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         let holder = try folders.open(layer, place)
         let tree = try open(layer)
         _ = try folders.writableFolder()
-        return try Self.makeStage(in: holder, beside: tree, of: layer, above: parents)
+        return try Self.makeStage(in: holder, beside: tree, of: layer, parents: parents)
     }
 
     /// The same in any directory of the tree's filesystem.
     package static func makeStage(
         in holder: Directory, beside tree: Directory, of layer: LayerNumber,
-        above parents: [LayerNumber]
+        parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         do throws(SyscallError) {
             try holder.removeTree(stage)

@@ -47,7 +47,7 @@ extension DeviceMapperDriver {
     // MARK: Change
 
     package func applyTarget(
-        for layer: LayerNumber, above parents: [LayerNumber]
+        for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         let record = try record(of: layer)
         _ = try folders.writableFolder()
@@ -56,13 +56,13 @@ extension DeviceMapperDriver {
         try pool.requireReserve(options)
         let root = try openRoot(pool, record, false)
         let tree = try attempting("open layer \(layer)", try root.openDirectory(WholeTrees.tree))
-        let target = try WholeTrees.makeStage(in: root, beside: tree, of: layer, above: parents)
+        let target = try WholeTrees.makeStage(in: root, beside: tree, of: layer, parents: parents)
         unpacking.withLock { $0[layer] = root }
         return target
     }
 
     package func finishApply(
-        of layer: LayerNumber, above parents: [LayerNumber], observer: WorkObserver
+        of layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {
         _ = try record(of: layer)
         guard let root = unpacking.withLock({ $0[layer] }) else {
@@ -75,8 +75,8 @@ extension DeviceMapperDriver {
     /// Two trees to be compared; where the pool says that both volumes have the same blocks, nothing
     /// in them has to be.
     package func diffSource(
-        of layer: LayerNumber, above parents: [LayerNumber],
-        from base: LayerNumber?, above baseParents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber],
+        from base: LayerNumber?, baseParents: [LayerNumber]
     ) throws(DriverError) -> DiffSource {
         guard let base else {
             return DiffSource(old: .empty, new: WholeTrees.plain(try openTree(layer)))

@@ -47,7 +47,7 @@ package final class DeviceMapperDriver: Driver {
     // MARK: Lifecycle
 
     package func create(
-        _ layer: LayerNumber, above parents: [LayerNumber], limits: LayerLimits,
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
         _ = try folders.writableFolder()
@@ -116,7 +116,7 @@ package final class DeviceMapperDriver: Driver {
     }
 
     package func seal(
-        _ layer: LayerNumber, above parents: [LayerNumber], durability: Durability
+        _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let record = try record(of: layer)
         let folder = try folders.open(layer)
@@ -199,7 +199,7 @@ package final class DeviceMapperDriver: Driver {
     // MARK: Access
 
     package func mounts(
-        for layer: LayerNumber, above parents: [LayerNumber], writable: Bool
+        for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let volume = try shownVolume(of: layer, writable: writable)
         let attributes = options.attributes
@@ -236,7 +236,7 @@ package final class DeviceMapperDriver: Driver {
     /// Where the store can only be read, the difference of the numbers of blocks, which leaves out
     /// those that replace one of the parent's.
     package func usage(
-        of layer: LayerNumber, above parents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let record = try record(of: layer)
         let pool = try place.pool()

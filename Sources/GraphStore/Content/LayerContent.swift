@@ -94,17 +94,17 @@ struct LayerContent: Sendable {
         guard let new = diff.new else {
             guard let old = diff.old else { return DiffSource(old: .empty, new: .empty) }
             let all = try driver.diffSource(
-                of: old.number, above: old.parents, from: nil, above: [])
+                of: old.number, parents: old.parents, from: nil, baseParents: [])
             return DiffSource(old: all.new, new: .empty)
         }
         return try driver.diffSource(
-            of: new.number, above: new.parents, from: diff.old?.number,
-            above: diff.old?.parents ?? [])
+            of: new.number, parents: new.parents, from: diff.old?.number,
+            baseParents: diff.old?.parents ?? [])
     }
 
     /// The directory of what a layer itself holds.
     func tree(of number: LayerNumber) throws(DriverError) -> Directory {
-        let source = try driver.diffSource(of: number, above: [], from: nil, above: [])
+        let source = try driver.diffSource(of: number, parents: [], from: nil, baseParents: [])
         guard let content = source.new.layers.first else {
             throw DriverError(.storeDamaged, "layer number \(number) has no content")
         }
@@ -117,10 +117,10 @@ struct LayerContent: Sendable {
     /// Where its warnings say that there are names which no layer tar can have, the digest stands for the
     /// content alone.
     func canonicalDiff(
-        of number: LayerNumber, above parents: [LayerNumber], _ observer: WorkObserver
+        of number: LayerNumber, parents: [LayerNumber], _ observer: WorkObserver
     ) throws(DriverError) -> WrittenTar {
         var source = try driver.diffSource(
-            of: number, above: parents, from: parents.first, above: Array(parents.dropFirst()))
+            of: number, parents: parents, from: parents.first, baseParents: Array(parents.dropFirst()))
         source.clearsLocks = true
         return try attempting(
             archive: "read layer number \(number)",

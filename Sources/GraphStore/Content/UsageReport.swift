@@ -83,7 +83,7 @@ struct UsageReport: Sendable {
             if let usage = record.layer.usage { return usage }
         case .active: break
         }
-        return try driver.usage(of: record.number, above: try catalog.parents(of: record))
+        return try driver.usage(of: record.number, parents: try catalog.parents(of: record))
     }
 
     private func filesystem() throws(DriverError) -> FilesystemStatus {

@@ -140,7 +140,7 @@ struct Mounting: Sendable {
             try driver.reopen(content.number)
         }
         let mounts = try driver.mounts(
-            for: content.number, above: content.parents, writable: isWritable)
+            for: content.number, parents: content.parents, writable: isWritable)
         if mounts.isEmpty {
             throw DriverError(.system, "driver \(driver.name) gave nothing to mount")
         }

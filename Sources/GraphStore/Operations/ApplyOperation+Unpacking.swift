@@ -14,7 +14,7 @@ extension ApplyOperation {
         room: DecoderRoom = DecoderRoom(), _ observer: WorkObserver
     ) throws(DriverError) -> UnpackedTar {
         do throws(DriverError) {
-            var target = try driver.applyTarget(for: intent.number, above: intent.parents)
+            var target = try driver.applyTarget(for: intent.number, parents: intent.parents)
             target.lowerCompletion = parents
             return try unpack(source, intent, target, room, observer)
         } catch  where error.code == .invalidArchive {
@@ -41,7 +41,7 @@ extension ApplyOperation {
             try unpackLayer(
                 from: stream, into: target, recipe: recipe.writer,
                 startsWriteback: durability == .durable, observer: observer))
-        try driver.finishApply(of: intent.number, above: intent.parents, observer: observer)
+        try driver.finishApply(of: intent.number, parents: intent.parents, observer: observer)
         let (digest, byteCount) = stream.finish()
         var timings = stream.timings
         timings.write = ContinuousClock.now - start
@@ -62,7 +62,7 @@ extension ApplyOperation {
         let start = ContinuousClock.now
         let (sealed, (outline, outlined)) = try concurrently(
             { [driver, durability] () throws(DriverError) in
-                try driver.seal(intent.number, above: intent.parents, durability: durability)
+                try driver.seal(intent.number, parents: intent.parents, durability: durability)
                 return ContinuousClock.now
             },
             { () throws(DriverError) in
@@ -75,7 +75,7 @@ extension ApplyOperation {
             diffID: tar.digest, chainID: chainID, contentDigest: outline.digest,
             diffBytes: tar.byteCount, recipeBytes: recipeBytes,
             usage: try driver.usage(
-                of: intent.number, above: intent.parents, walked: outline.usage),
+                of: intent.number, parents: intent.parents, walked: outline.usage),
             durability: durability)
     }
 

@@ -33,9 +33,9 @@ struct CommitOperation: Sendable {
             let parent = try beginCommit(record.number, reference, as: newID, owner: owner)
             do throws(DriverError) {
                 let canonical = try content.canonicalDiff(
-                    of: record.number, above: parents, observer)
+                    of: record.number, parents: parents, observer)
                 try driver.seal(
-                    record.number, above: parents, durability: durability)
+                    record.number, parents: parents, durability: durability)
                 let isTar = canonical.warnings.isEmpty
                 let result = CommittedContent(
                     diffID: isTar ? canonical.digest : nil,
@@ -43,7 +43,7 @@ struct CommitOperation: Sendable {
                     contentDigest: canonical.digest,
                     diffBytes: isTar ? canonical.byteCount : nil,
                     recipeBytes: nil,
-                    usage: try driver.usage(of: record.number, above: parents),
+                    usage: try driver.usage(of: record.number, parents: parents),
                     durability: durability)
                 return try finishCommit(record, id: newID ?? record.layer.id, result, owner: owner)
             } catch {

@@ -35,7 +35,7 @@ struct CreateOperation: Sendable {
             try pending.make(intent, limits: limits, observer)
             if !copyUp.isEmpty {
                 try driver.copyUp(
-                    copyUp, in: intent.number, above: intent.parents, observer: observer)
+                    copyUp, in: intent.number, parents: intent.parents, observer: observer)
             }
             let layer = try pending.finish(intent, id: id, nil)
             settle(intent)

@@ -116,7 +116,7 @@ final class PendingLayers: Sendable {
     ) throws(DriverError) {
         do throws(DriverError) {
             try driver.create(
-                intent.number, above: intent.parents, limits: limits, observer: observer)
+                intent.number, parents: intent.parents, limits: limits, observer: observer)
         } catch  where error.code == .layerExists {
             _ = occupied.withLock { $0.insert(intent.number) }
             access.declareLoss("\(error.message), but its number was just assigned")

@@ -167,8 +167,8 @@ struct ContentCheck: Sendable {
         var source: DiffSource
         do throws(DriverError) {
             source = try driver.diffSource(
-                of: record.number, above: parents, from: parents.first,
-                above: Array(parents.dropFirst()))
+                of: record.number, parents: parents, from: parents.first,
+                baseParents: Array(parents.dropFirst()))
         } catch  where error.code == .storeDamaged {
             return .differing(error.description)
         }

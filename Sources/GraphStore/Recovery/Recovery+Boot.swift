@@ -37,7 +37,7 @@ extension Recovery {
             do throws(DriverError) {
                 let parents = try catalog.parents(of: record)
                 let isMadeAgain = try driver.restore(
-                    record.number, above: parents, limits: record.layer.limits, observer: .none)
+                    record.number, parents: parents, limits: record.layer.limits, observer: .none)
                 if !isMadeAgain { continue }
                 log.warn(
                     "the power was cut after layer \(record.layer.id) was created, and before it was "

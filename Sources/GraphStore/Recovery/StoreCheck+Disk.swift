@@ -71,7 +71,7 @@ extension StoreCheck {
             }
         }
         for orphan in try orphans.layers() {
-            let usage = try? driver.usage(of: orphan.number, above: [])
+            let usage = try? driver.usage(of: orphan.number, parents: [])
             findings.append(
                 Finding(
                     .unownedLayer, orphan.location, Self.fate(of: orphan), bytes: usage?.bytes))

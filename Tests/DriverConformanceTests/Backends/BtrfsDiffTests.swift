@@ -44,13 +44,13 @@ import Testing
         readOnly: Bool = false
     ) throws -> DiffSource {
         let source = try store.driver.diffSource(
-            of: layer, above: parents, from: base, above: baseParents)
+            of: layer, parents: parents, from: base, baseParents: baseParents)
         let expected = try outcome(DiffSource(old: source.old, new: source.new))
         try expect(source, expected, seed)
         let sender = try subject.open(
             store.root, options: ["changes": "send"], readOnly: readOnly)
         let sent = try sender.diffSource(
-            of: layer, above: parents, from: base, above: baseParents)
+            of: layer, parents: parents, from: base, baseParents: baseParents)
         #expect((sent.changedPaths == nil) == (source.changedPaths == nil))
         try expect(sent, expected, seed + " by send")
         return source
@@ -90,7 +90,7 @@ import Testing
                     try store.driver.reclaim(observer: .none)
                     chain = []
                 }
-                try store.create(layer, above: chain)
+                try store.create(layer, parents: chain)
                 var changes = try RandomChanges(below: tree(store, layer), random: random)
                 let count = Int.random(in: 1...(round % 5 == 0 ? 60 : 12), using: &random)
                 if chain.isEmpty { try changes.fill(count: 200) }
@@ -112,7 +112,7 @@ import Testing
             expectSearch(source)
             #expect(try !store.root.names.contains { $0.hasPrefix(".") })
         }
-        try store.driver.seal(layer, above: chain, durability: .unsynced)
+        try store.driver.seal(layer, parents: chain, durability: .unsynced)
         guard
             let distance = chain.indices.prefix(random.chance(70) ? 1 : 5).randomElement(
                 using: &random)
@@ -145,7 +145,7 @@ import Testing
                 }
                 try root.appending("other").write("x")
             }
-            try store.build(2, above: [1]) { root in
+            try store.build(2, parents: [1]) { root in
                 let name = root.appending("folder 7/47" + Self.padding)
                 let file = try OwnedDescriptor.open(name, .writeOnly)
                 try file.write("two")
@@ -165,7 +165,7 @@ import Testing
     {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             try tree(store, 2).appending("fresh").write("two")
             // As a container that runs: a file that has no name any more, and is still written.
             let passing = tree(store, 2).appending("passing")
@@ -193,18 +193,18 @@ import Testing
     {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
-            try store.build(2, above: [1]) { root in
+            try store.build(2, parents: [1]) { root in
                 try Directory(opening: root).makeSubvolume("nested")
                 try root.appending("nested/file").write("two")
             }
-            try store.build(3, above: [2, 1]) { try $0.appending("third").write("three") }
-            try store.build(4, above: [3, 2, 1]) { try $0.appending("fourth").write("four") }
+            try store.build(3, parents: [2, 1]) { try $0.appending("third").write("three") }
+            try store.build(4, parents: [3, 2, 1]) { try $0.appending("fourth").write("four") }
             for (layer, parents) in [(2, [1]), (3, [2, 1]), (4, [3, 2, 1])]
                 as [(LayerNumber, [LayerNumber])]
             {
                 let source = try store.driver.diffSource(
-                    of: layer, above: parents, from: parents[0],
-                    above: Array(parents.dropFirst()))
+                    of: layer, parents: parents, from: parents[0],
+                    baseParents: Array(parents.dropFirst()))
                 expectWhole(source, "has subvolumes in it")
             }
         }
@@ -213,8 +213,8 @@ import Testing
     @Test func `layers of which none is above the other are compared whole`() throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
-            try store.build(2, above: [1]) { try $0.appending("second").write("two") }
-            try store.build(3, above: [1]) { try $0.appending("third").write("three") }
+            try store.build(2, parents: [1]) { try $0.appending("second").write("two") }
+            try store.build(3, parents: [1]) { try $0.appending("third").write("three") }
             expectWhole(try checked(store, 3, [1], from: 2, [1]), "above the other")
         }
     }
@@ -222,7 +222,7 @@ import Testing
     @Test func `a parent that can be changed, or was, is compared whole`() throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
-            try store.build(2, above: [1]) { try $0.appending("second").write("two") }
+            try store.build(2, parents: [1]) { try $0.appending("second").write("two") }
             let parent = try Directory(opening: store.root.appending("btrfs/1/tree"))
             #expect(try checked(store, 2, [1], from: 1, []).changedPaths != nil)
             try parent.setReadOnlySubvolume(false)
@@ -238,8 +238,8 @@ import Testing
     {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
-            try store.build(2, above: [1]) { try $0.appending("second").write("two") }
-            try store.create(3, above: [2, 1])
+            try store.build(2, parents: [1]) { try $0.appending("second").write("two") }
+            try store.create(3, parents: [2, 1])
             let reader = TestStore(
                 driver: try subject.open(store.root, readOnly: true), root: store.root)
             expectSearch(try checked(reader, 2, [1], from: 1, [], readOnly: true))
@@ -251,10 +251,10 @@ import Testing
     @Test func `more changes than can be kept in mind are found by comparing whole trees`() throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
-            try store.build(2, above: [1]) { root in
+            try store.build(2, parents: [1]) { root in
                 try runCommand("sh", ["-c", "cd '\(root)' && seq 100001 | xargs touch"])
             }
-            let source = try store.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            let source = try store.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
             expectWhole(source, "more than 100000 names")
         }
     }
@@ -262,14 +262,14 @@ import Testing
     @Test func `an operator chooses how differences are found`() throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
-            try store.build(2, above: [1]) { try $0.appending("second").write("two") }
+            try store.build(2, parents: [1]) { try $0.appending("second").write("two") }
             let told = [
                 "auto": "by search, 1 names", "search": "by search, 1 names",
                 "send": "by send, 1 names", "compare": "whole trees, as the option changes says",
             ]
             for (value, words) in told {
                 let driver = try subject.open(store.root, options: ["changes": value])
-                let source = try driver.diffSource(of: 2, above: [1], from: 1, above: [])
+                let source = try driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
                 #expect(source.note == words)
                 #expect(try treeChanges(source).map(\.description) == ["A /second"])
                 let diffs = driver.capabilities.details.first { $0.key == "diffs" }?.value
@@ -295,7 +295,7 @@ import Testing
                     try root.appending("folder/file").write("two")
                 }
                 numbers = try inodes(store, 1)
-                try store.create(2, above: [1])
+                try store.create(2, parents: [1])
                 try tree(store, 2).appending("folder").remove()
             }
             // The filesystem gives the numbers behind the last one that it finds.
@@ -313,7 +313,7 @@ import Testing
                 try top.appending("folder").makeDirectory()
                 try Directory(opening: top.appending("folder"))
                     .makeHardLink("file", to: "file", in: Directory(opening: top))
-                try store.driver.seal(2, above: [1], durability: .unsynced)
+                try store.driver.seal(2, parents: [1], durability: .unsynced)
                 expectSearch(try checked(store, 2, [1], from: 1, []))
                 expectSearch(try checked(store, 1, [], from: 2, [1]))
             }
@@ -323,9 +323,9 @@ import Testing
     @Test func `what is written behind a seal by who had the file open is found`() throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("file").write("one") }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             let file = try OwnedDescriptor.open(tree(store, 2).appending("file"), .writeOnly)
-            try store.driver.seal(2, above: [1], durability: .durable)
+            try store.driver.seal(2, parents: [1], durability: .durable)
             expectSearch(try checked(store, 2, [1], from: 1, []))
             // In memory alone so far.
             try file.write("two")

@@ -32,8 +32,8 @@ import Testing
         try subject.withDriver { store in
             let before = try listing("subvolume", "list", at: store.root)
             try store.build(1) { try $0.appending("base").write("x") }
-            try store.create(2, above: [1])
-            try store.withTree(of: 2, above: [1], writable: true) { tree in
+            try store.create(2, parents: [1])
+            try store.withTree(of: 2, parents: [1], writable: true) { tree in
                 var directory = try Directory(opening: tree)
                 var made: [Directory] = []
                 for depth in 0..<8 {
@@ -52,11 +52,11 @@ import Testing
                     try nested.setReadOnlySubvolume(true)
                 }
             }
-            try store.driver.seal(2, above: [1], durability: .durable)
+            try store.driver.seal(2, parents: [1], durability: .durable)
             #expect(try listing("subvolume", "list", at: store.root).count == before.count + 18)
             // A child shows empty directories in their place.
-            try store.build(3, above: [2, 1]) { _ in }
-            let child = try store.snapshot(of: 3, above: [2, 1])
+            try store.build(3, parents: [2, 1]) { _ in }
+            let child = try store.snapshot(of: 3, parents: [2, 1])
             #expect(child.paths == ["base", "in between", "in between/first", "in between/second"])
             for layer in [3, 2, 1] as [LayerNumber] { try store.driver.remove(layer) }
             try store.driver.reclaim(observer: .none)
@@ -95,7 +95,7 @@ import Testing
     @Test func `an apply leaves nothing but its tree for the layers above`() throws {
         try subject.withDriver { store in
             try store.apply(1) { try $0.write("file", "x") }
-            try store.apply(2, above: [1]) { try $0.write("more", "x") }
+            try store.apply(2, parents: [1]) { try $0.write("more", "x") }
             for layer in ["1", "2"] {
                 let folder = store.root.appending("btrfs").appending(layer)
                 #expect(try folder.names == ["tree"])
@@ -117,8 +117,8 @@ import Testing
             let before = try Directory(opening: disk).descriptor.filesystem().availableBytes
             for cycle in 0..<cycles {
                 let layer = LayerNumber(rawValue: UInt32(cycle + 2))
-                try store.create(layer, above: [1])
-                try store.withTree(of: layer, above: [1], writable: true) {
+                try store.create(layer, parents: [1])
+                try store.withTree(of: layer, parents: [1], writable: true) {
                     try write(1 << 17, to: $0.appending("file"))
                 }
                 try store.driver.remove(layer)
@@ -149,7 +149,7 @@ import Testing
             #expect(!off.driver.capabilities.hasQuota)
             let limits = LayerLimits(bytes: 4 << 20)
             let refused = #expect(throws: DriverError.self) {
-                try off.driver.create(9, above: [], limits: limits, observer: .none)
+                try off.driver.create(9, parents: [], limits: limits, observer: .none)
             }
             #expect(refused?.code == .unsupported)
             #expect(refused?.message.contains("btrfs quota enable \(root)") == true)
@@ -161,10 +161,10 @@ import Testing
             let options = ["min_space": "1M", "size": "2m"]
             let store = TestStore(driver: try subject.open(root, options: options), root: root)
             #expect(store.driver.capabilities.hasQuota)
-            try store.driver.create(2, above: [1], limits: limits, observer: .none)
-            try store.create(3, above: [1])
+            try store.driver.create(2, parents: [1], limits: limits, observer: .none)
+            try store.create(3, parents: [1])
             for (layer, fits) in [(2, 3 << 20), (3, 1 << 20)] as [(LayerNumber, Int)] {
-                try store.withTree(of: layer, above: [1], writable: true) { tree in
+                try store.withTree(of: layer, parents: [1], writable: true) { tree in
                     try write(fits, to: tree.appending("fits"))
                     let error = #expect(throws: SyscallError.self) {
                         try write(6 << 20, to: tree.appending("too much"))
@@ -172,20 +172,20 @@ import Testing
                     #expect(error?.errno == .diskQuotaExceeded)
                     try? tree.appending("too much").remove()
                 }
-                try store.driver.seal(layer, above: [1], durability: .durable)
-                let usage = try store.driver.usage(of: layer, above: [1])
+                try store.driver.seal(layer, parents: [1], durability: .durable)
+                let usage = try store.driver.usage(of: layer, parents: [1])
                 #expect(usage.bytes >= UInt64(fits) && usage.bytes < UInt64(fits) + 3 << 20)
             }
             // Without a limit of its own a layer has none, whatever its parent had, and tars have
             // room.
-            try store.apply(4, above: [2, 1]) {
+            try store.apply(4, parents: [2, 1]) {
                 try $0.write("x", String(repeating: "x", count: 5 << 20))
             }
             let open = TestStore(driver: try subject.open(root), root: root)
-            try open.build(5, above: [2, 1]) { try write(6 << 20, to: $0.appending("more")) }
+            try open.build(5, parents: [2, 1]) { try write(6 << 20, to: $0.appending("more")) }
             let small = #expect(throws: DriverError.self) {
                 try store.driver.create(
-                    6, above: [], limits: LayerLimits(bytes: 1000), observer: .none)
+                    6, parents: [], limits: LayerLimits(bytes: 1000), observer: .none)
             }
             #expect(small?.code == .invalidArgument)
         }
@@ -208,14 +208,14 @@ import Testing
             let error = #expect(throws: DriverError.self) {
                 while last < 500 {
                     last += 1
-                    try store.create(LayerNumber(rawValue: last), above: [1])
+                    try store.create(LayerNumber(rawValue: last), parents: [1])
                 }
             }
             #expect(error?.code == .noSpace)
             for layer in 2...last { try store.driver.remove(LayerNumber(rawValue: layer)) }
             try store.driver.reclaim(observer: .none)
             #expect(try store.driver.inventory().map(\.kind) == [.layer(1)])
-            try store.build(1_000, above: [1], durability: .durable) {
+            try store.build(1_000, parents: [1], durability: .durable) {
                 try write(64 << 20, to: $0.appending("fits"))
             }
         }
@@ -241,10 +241,10 @@ import Testing
             try place.makeDirectory()
             let store = TestStore(driver: try subject.open(place), root: place)
             try store.build(1) { try $0.appending("file").write("x") }
-            try store.build(2, above: [1], durability: .durable) {
+            try store.build(2, parents: [1], durability: .durable) {
                 try $0.appending("more").write("")
             }
-            #expect(try store.snapshot(of: 2, above: [1]).paths == ["file", "more"])
+            #expect(try store.snapshot(of: 2, parents: [1]).paths == ["file", "more"])
             try store.driver.remove(2)
             try store.driver.remove(1)
             try store.driver.reclaim(observer: .none)

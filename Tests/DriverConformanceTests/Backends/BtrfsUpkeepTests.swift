@@ -63,7 +63,7 @@ import Testing
     @Test func `a removed layer that is being sent is freed later`() throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
-            try store.build(2, above: [1]) { root in
+            try store.build(2, parents: [1]) { root in
                 // More than the pipe holds.
                 let value = [UInt8](repeating: 7, count: 12_000)
                 for index in 0..<200 {
@@ -98,7 +98,7 @@ import Testing
             try store.build(1) { try $0.appending("kept").write("one") }
             let subvolume = try Directory(opening: store.root).openDirectory("btrfs/1/tree")
             for isWritable in [true, false] {
-                _ = try store.driver.mounts(for: 1, above: [], writable: isWritable)
+                _ = try store.driver.mounts(for: 1, parents: [], writable: isWritable)
                 #expect(try subvolume.isReadOnlySubvolume())
             }
             try store.driver.reopen(1)
@@ -168,8 +168,8 @@ import Testing
             let text = String(repeating: "x", count: 1 << 20)
             try store.build(1, durability: .durable) { try $0.appending("base").write(text) }
             let limits = LayerLimits(bytes: 4 << 20)
-            try store.driver.create(2, above: [1], limits: limits, observer: .none)
-            try store.withTree(of: 2, above: [1], writable: true) { tree in
+            try store.driver.create(2, parents: [1], limits: limits, observer: .none)
+            try store.withTree(of: 2, parents: [1], writable: true) { tree in
                 for name in ["one", "two"] { try tree.appending(name).write(text) }
                 let error = #expect(throws: SyscallError.self) {
                     let file = try OwnedDescriptor.open(
@@ -180,8 +180,8 @@ import Testing
                 #expect(error?.errno == .diskQuotaExceeded)
                 try tree.appending("much").remove()
             }
-            try store.driver.seal(2, above: [1], durability: .durable)
-            let usage = try store.driver.usage(of: 2, above: [1])
+            try store.driver.seal(2, parents: [1], durability: .durable)
+            let usage = try store.driver.usage(of: 2, parents: [1])
             #expect(usage.bytes >= 2 << 20 && usage.bytes < 4 << 20, "\(usage.bytes)")
         }
     }

@@ -37,15 +37,15 @@ import Testing
             let store = TestStore(driver: try bed.subject.open(root), root: root)
             try store.apply(1) { try RichTree.fill($0.directory) }
             let base = try store.snapshot(of: 1)
-            try store.build(2, above: [1], durability: .durable) { tree in
+            try store.build(2, parents: [1], durability: .durable) { tree in
                 try tree.appending("plain").write("changed")
                 try tree.appending("inherits").remove()
             }
-            let source = try store.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            let source = try store.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
             #expect(
                 try treeChanges(source).map(\.description) == ["D /inherits", "M /plain"])
             expectSame(try store.snapshot(of: 1), base)
-            #expect(try store.driver.usage(of: 2, above: [1]).inodes > 0)
+            #expect(try store.driver.usage(of: 2, parents: [1]).inodes > 0)
             try store.driver.remove(2)
             try store.driver.remove(1)
             try store.driver.reclaim(observer: .none)
@@ -76,13 +76,13 @@ import Testing
             try store.driver.remove(2)
             try store.driver.reclaim(observer: .none)
             #expect(try store.driver.inventory().map(\.kind) == [.layer(1)])
-            try store.build(4, above: [1]) { tree in
+            try store.build(4, parents: [1]) { tree in
                 let file = try OwnedDescriptor.open(
                     tree.appending("fits"), [.create, .writeOnly], permissions: 0o600)
                 try file.write([UInt8](repeating: 1, count: 1 << 20).span)
                 try file.sync()
             }
-            #expect(try store.snapshot(of: 4, above: [1]).paths == ["fits", "small"])
+            #expect(try store.snapshot(of: 4, parents: [1]).paths == ["fits", "small"])
         }
     }
 
@@ -123,7 +123,7 @@ import Testing
                 // The second layer's bytes may be among those that were lost.
                 for layer in [1, 1, 2] as [LayerNumber] {
                     let error = #expect(throws: DriverError.self) {
-                        try store.driver.seal(layer, above: [], durability: .durable)
+                        try store.driver.seal(layer, parents: [], durability: .durable)
                     }
                     #expect(error?.cause?.call == "syncfs")
                 }

@@ -15,16 +15,16 @@ import Testing
     @Test(.usable("overlay"))
     func `a file that was copied up is the layer's own, and no change`() throws {
         try Self.withLayer { store, diff in
-            try store.driver.copyUp(["/data/a", "/link"], in: 2, above: [1], observer: .none)
+            try store.driver.copyUp(["/data/a", "/link"], in: 2, parents: [1], observer: .none)
             #expect(Self.has(diff, "data/a"))
             #expect(Self.has(diff, "etc/passwd"), "links are followed in the layer")
             #expect(!Self.has(diff, "data/sub/b"))
-            let source = try store.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            let source = try store.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
             #expect(try treeChanges(source).isEmpty)
 
             // The first write finds it there.
             let before = try Directory(opening: diff.appending("data")).status(of: "a")
-            try store.withTree(of: 2, above: [1], writable: true) {
+            try store.withTree(of: 2, parents: [1], writable: true) {
                 try $0.appending("data/a").write("written")
             }
             let after = try Directory(opening: diff.appending("data")).status(of: "a")
@@ -36,15 +36,15 @@ import Testing
     @Test(.usable("overlay"))
     func `of a directory all files are meant, but those with further names`() throws {
         try Self.withLayer { store, diff in
-            let shown = try store.snapshot(of: 2, above: [1])
-            try store.driver.copyUp(["/"], in: 2, above: [1], observer: .none)
+            let shown = try store.snapshot(of: 2, parents: [1])
+            try store.driver.copyUp(["/"], in: 2, parents: [1], observer: .none)
             for name in ["data/a", "data/sub/b", "etc/passwd"] {
                 #expect(Self.has(diff, name), "\(name)")
             }
             for name in ["twin", "other", "fifo"] {
                 #expect(!Self.has(diff, name), "\(name)")
             }
-            expectSame(try store.snapshot(of: 2, above: [1]), shown)
+            expectSame(try store.snapshot(of: 2, parents: [1]), shown)
         }
     }
 
@@ -54,7 +54,7 @@ import Testing
     func `what is not there is refused by its name`(_ path: String) throws {
         try Self.withLayer { store, diff in
             let error = #expect(throws: DriverError.self) {
-                try store.driver.copyUp([RawPath(path)], in: 2, above: [1], observer: .none)
+                try store.driver.copyUp([RawPath(path)], in: 2, parents: [1], observer: .none)
             }
             #expect(error?.code == .invalidArgument)
             #expect(error?.message.contains("directory \(path) in") == true)
@@ -67,7 +67,7 @@ import Testing
         try Self.withLayer { store, diff in
             let error = #expect(throws: DriverError.self) {
                 try store.driver.copyUp(
-                    ["/data"], in: 2, above: [1], observer: WorkObserver(isCancelled: { true }))
+                    ["/data"], in: 2, parents: [1], observer: WorkObserver(isCancelled: { true }))
             }
             #expect(error?.code == .cancelled)
             #expect(!Self.has(diff, "data/a"))
@@ -94,7 +94,7 @@ import Testing
                 try top.makeSymbolicLink("loop", to: "loop")
                 try top.makeSpecial("fifo", .fifo, permissions: 0o644)
             }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             try body(store, store.root.appending("overlay/2/diff"))
             let mounted = try MountPoint.all().map(\.description)
             #expect(!mounted.contains { $0.hasPrefix(store.root.string) })

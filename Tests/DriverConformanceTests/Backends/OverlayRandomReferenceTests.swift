@@ -110,13 +110,13 @@ private struct ReferenceChains {
             let count = Int.random(in: 1...9, using: &random)
             let workSeed = random.next()
             chain.insert(layer, at: 0)
-            try store.build(layer, above: parents) { place in
+            try store.build(layer, parents: parents) { place in
                 var work = try RandomWork(in: place, seed: workSeed)
                 try work.change(count)
             }
             layerCount += 1
             try countReferences(in: layer)
-            try plain.withTree(of: layer, above: parents) { try copyTree($0, to: after) }
+            try plain.withTree(of: layer, parents: parents) { try copyTree($0, to: after) }
             if let difference = try difference(layer, parents, before, after, &random) {
                 return "layer \(level): \(difference)"
             }
@@ -155,7 +155,7 @@ private struct ReferenceChains {
         let new = LayeredTree(layers: [try Directory(opening: after)], encoding: .plain)
         let copies = DiffSource(old: old, new: new)
         let source = try plain.driver.diffSource(
-            of: layer, above: parents, from: parents[0], above: Array(parents.dropFirst()))
+            of: layer, parents: parents, from: parents[0], baseParents: Array(parents.dropFirst()))
         let shown = try LayerTar.listing(of: new)
         if let text = compare("the tree", try LayerTar.listing(of: source.new), shown) {
             return text
@@ -170,7 +170,7 @@ private struct ReferenceChains {
         if tar != (try diff(copies)) { return "the diffs differ for the changes \(changes)" }
         // All that the layer's own readers do not say: any base may be compared with.
         if let base = parents.last, parents.count > 1 {
-            let far = try plain.driver.diffSource(of: layer, above: parents, from: base, above: [])
+            let far = try plain.driver.diffSource(of: layer, parents: parents, from: base, baseParents: [])
             let whole = DiffSource(old: far.old, new: new)
             if try diff(far) != diff(whole) {
                 // What is only in one of them, which says more than that they differ.
@@ -201,10 +201,10 @@ private struct ReferenceChains {
     ) throws -> String? {
         let layer = nextNumber()
         defer { try? plain.driver.remove(layer) }
-        try plain.apply(layer, above: parents) { target in
+        try plain.apply(layer, parents: parents) { target in
             _ = try unpackLayer(from: MemorySource(tar), into: target)
         }
-        let applied = try plain.withTree(of: layer, above: parents) { place in
+        let applied = try plain.withTree(of: layer, parents: parents) { place in
             try LayerTar.listing(
                 of: LayeredTree(layers: [try Directory(opening: place)], encoding: .plain))
         }

@@ -20,7 +20,7 @@ struct OverlayReferenceTests {
     private func references(
         _ driver: any Driver, _ layer: LayerNumber, _ parents: [LayerNumber], writable: Bool
     ) throws -> [String?] {
-        let mounts = try driver.mounts(for: layer, above: parents, writable: writable)
+        let mounts = try driver.mounts(for: layer, parents: parents, writable: writable)
         guard case .overlay(let layers)? = mounts.first?.source else { return [] }
         return ["metacopy", "redirect_dir"].map { key in
             layers.options.first { $0.key == key }?.value
@@ -57,8 +57,8 @@ struct OverlayReferenceTests {
     {
         try withDrivers { plain, redirecting, _ in
             try buildBase(plain)
-            try redirecting.build(2, above: [1], change)
-            let source = try plain.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            try redirecting.build(2, parents: [1], change)
+            let source = try plain.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
             #expect(
                 try treeChanges(source).map(\.description)
                     == ["M /mode", "A /new", "A /new/file", "D /old"])
@@ -71,22 +71,22 @@ struct OverlayReferenceTests {
     @Test func `a store opened without the options mounts what was made with them`() throws {
         try withDrivers { plain, _, metacopying in
             try buildBase(plain)
-            try metacopying.create(2, above: [1])
-            try metacopying.withTree(of: 2, above: [1], writable: true, change)
+            try metacopying.create(2, parents: [1])
+            try metacopying.withTree(of: 2, parents: [1], writable: true, change)
             // Once more while it is active, and by somebody else.
-            try plain.withTree(of: 2, above: [1], writable: true) { (root: FilePath) throws in
+            try plain.withTree(of: 2, parents: [1], writable: true) { (root: FilePath) throws in
                 #expect(try root.appending("mode").readText() == "content")
                 #expect(try root.appending("new/file").readText() == "data")
             }
-            try plain.driver.seal(2, above: [1], durability: .durable)
-            try plain.build(3, above: [2, 1]) { root in
+            try plain.driver.seal(2, parents: [1], durability: .durable)
+            try plain.build(3, parents: [2, 1]) { root in
                 #expect(try root.appending("mode").readText() == "content")
                 try root.appending("new/more").write("more")
             }
-            try plain.withTree(of: 3, above: [2, 1]) { (root: FilePath) throws in
+            try plain.withTree(of: 3, parents: [2, 1]) { (root: FilePath) throws in
                 #expect(try root.appending("new").names == ["file", "more"])
             }
-            let snapshot = try plain.snapshot(of: 2, above: [1])
+            let snapshot = try plain.snapshot(of: 2, parents: [1])
             #expect(snapshot.entries["mode"]?.status.permissions == 0o600)
         }
     }
@@ -95,14 +95,14 @@ struct OverlayReferenceTests {
         try withDrivers { plain, redirecting, metacopying in
             try buildBase(plain)
             for (layer, store) in [(2, plain), (3, redirecting), (4, metacopying)] {
-                try store.build(LayerNumber(rawValue: UInt32(layer)), above: [1]) { root in
+                try store.build(LayerNumber(rawValue: UInt32(layer)), parents: [1]) { root in
                     try Directory(opening: root).setPermissions(of: "mode", 0o600)
                 }
             }
             for layer in 2...4 as ClosedRange<UInt32> {
                 let number = LayerNumber(rawValue: layer)
-                try plain.create(LayerNumber(rawValue: layer + 10), above: [number, 1])
-                try plain.create(LayerNumber(rawValue: layer + 20), above: [number, 1])
+                try plain.create(LayerNumber(rawValue: layer + 10), parents: [number, 1])
+                try plain.create(LayerNumber(rawValue: layer + 20), parents: [number, 1])
             }
             let driver = plain.driver
             #expect(try references(driver, 2, [1], writable: false) == ["off", "nofollow"])
@@ -116,9 +116,9 @@ struct OverlayReferenceTests {
             #expect(try references(wanting, 23, [3, 1], writable: true) == ["off", "on"])
             #expect(try references(wanting, 24, [4, 1], writable: true) == ["on", "on"])
             // A layer above them that changed nothing of the kind refers to nothing itself.
-            let source = try driver.diffSource(of: 13, above: [3, 1], from: nil, above: [])
+            let source = try driver.diffSource(of: 13, parents: [3, 1], from: nil, baseParents: [])
             #expect(source.new.referring == [1])
-            let own = try driver.diffSource(of: 14, above: [4, 1], from: nil, above: [])
+            let own = try driver.diffSource(of: 14, parents: [4, 1], from: nil, baseParents: [])
             #expect(own.new.referring == [0, 1])
         }
     }
@@ -126,8 +126,8 @@ struct OverlayReferenceTests {
     @Test func `a chain without references is read without looking for any`() throws {
         try withDrivers { plain, _, metacopying in
             try buildBase(plain)
-            try plain.build(2, above: [1], { try $0.appending("more").write("x") })
-            let source = try metacopying.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            try plain.build(2, parents: [1], { try $0.appending("more").write("x") })
+            let source = try metacopying.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
             #expect(source.new.referring == [])
             #expect(
                 try references(metacopying.driver, 2, [1], writable: false) == ["off", "nofollow"])
@@ -144,13 +144,13 @@ struct OverlayReferenceTests {
                 let block = [UInt8](repeating: 7, count: 1 << 20)
                 for _ in 0..<64 { try file.write(block.span) }
             }
-            try metacopying.build(2, above: [1]) { root in
+            try metacopying.build(2, parents: [1]) { root in
                 let directory = try Directory(opening: root)
                 try directory.setPermissions(of: "large", 0o600)
                 try directory.setOwner(of: "large", uid: 7, gid: 8)
             }
-            #expect(try plain.driver.usage(of: 2, above: [1]).bytes < 64 << 10)
-            let source = try plain.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            #expect(try plain.driver.usage(of: 2, parents: [1]).bytes < 64 << 10)
+            let source = try plain.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
             let sink = MemorySink()
             try writeTreeDiff(source, to: sink)
             var reader = TarReader(MemorySource(sink.bytes))
@@ -167,14 +167,14 @@ struct OverlayReferenceTests {
     @Test func `a hard link to a file whose data are below is applied with its data`() throws {
         try withDrivers { plain, _, metacopying in
             try buildBase(plain)
-            try metacopying.build(2, above: [1], change)
+            try metacopying.build(2, parents: [1], change)
             let link = LayerMember(
                 ArchiveEntry(path: "name", kind: .hardLink(target: "mode"), permissions: 0o600))
-            try plain.apply(3, above: [2, 1]) { target in
+            try plain.apply(3, parents: [2, 1]) { target in
                 let source = MemorySource(try LayerTar.bytes(of: [link]))
                 _ = try unpackLayer(from: source, into: target)
             }
-            try plain.withTree(of: 3, above: [2, 1]) { (root: FilePath) throws in
+            try plain.withTree(of: 3, parents: [2, 1]) { (root: FilePath) throws in
                 #expect(try root.appending("name").readText() == "content")
                 #expect(try root.appending("mode").readText() == "content")
             }
@@ -206,14 +206,14 @@ struct OverlayReferenceTests {
     {
         try withDrivers { plain, _, _ in
             try buildBase(plain)
-            try plain.create(2, above: [1])
+            try plain.create(2, parents: [1])
             let folder = try Directory(opening: plain.root.appending("overlay"))
             for value in ["", "/", "q/q", "r/", "rm"] {
                 try folder.setAttribute(
                     ExtendedAttribute(name: "trusted.overlay.refers", value: Array(value.utf8)),
                     of: "2")
                 let error = #expect(throws: DriverError.self) {
-                    try plain.driver.mounts(for: 2, above: [1], writable: true)
+                    try plain.driver.mounts(for: 2, parents: [1], writable: true)
                 }
                 #expect(error?.code == .unsupported)
             }

@@ -25,25 +25,25 @@ import Testing
     {
         try subject.withDriver { store in
             try store.build(1) { _ in }
-            try store.build(2, above: [1]) { _ in }
-            try store.create(3, above: [2, 1])
+            try store.build(2, parents: [1]) { _ in }
+            try store.create(3, parents: [2, 1])
             let folder = store.root.appending("overlay")
-            let base = try overlay(try store.driver.mounts(for: 1, above: [], writable: true))
+            let base = try overlay(try store.driver.mounts(for: 1, parents: [], writable: true))
             #expect(base.lowers == [folder.appending("empty")])
             #expect(base.upper == folder.appending("1/diff"))
-            let view = try overlay(try store.driver.mounts(for: 1, above: [], writable: false))
+            let view = try overlay(try store.driver.mounts(for: 1, parents: [], writable: false))
             #expect(view.lowers == [folder.appending("1/diff"), folder.appending("empty")])
             #expect(view.upper == nil)
             #expect(try !store.driver.inventory().contains { $0.kind == .foreign })
 
             let active = try overlay(
-                try store.driver.mounts(for: 3, above: [2, 1], writable: true))
+                try store.driver.mounts(for: 3, parents: [2, 1], writable: true))
             #expect(active.lowers == [folder.appending("2/diff"), folder.appending("1/diff")])
             #expect(active.upper == folder.appending("3/diff"))
             #expect(active.work == folder.appending("3/work"))
 
             let merged = try overlay(
-                try store.driver.mounts(for: 2, above: [1], writable: false))
+                try store.driver.mounts(for: 2, parents: [1], writable: false))
             #expect(merged.lowers == [folder.appending("2/diff"), folder.appending("1/diff")])
             #expect(merged.upper == nil)
             #expect(merged.work == nil)
@@ -53,9 +53,9 @@ import Testing
     @Test func `the host's defaults do not decide how a layer is recorded`() throws {
         try subject.withDriver { store in
             try store.build(1) { _ in }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             let layers = try overlay(
-                try store.driver.mounts(for: 2, above: [1], writable: true))
+                try store.driver.mounts(for: 2, parents: [1], writable: true))
             let options = layers.options.filter { $0.key != "userxattr" }
             #expect(options.map(\.key) == ["index", "metacopy", "redirect_dir", "xino"])
             #expect(options.map(\.value) == ["off", "off", "nofollow", "off"])
@@ -67,8 +67,8 @@ import Testing
             try store.build(1) { path in
                 try path.appending("large").write(String(repeating: "x", count: 1 << 20))
             }
-            try store.build(2, above: [1]) { try $0.appending("small").write("x") }
-            let usage = try store.driver.usage(of: 2, above: [1])
+            try store.build(2, parents: [1]) { try $0.appending("small").write("x") }
+            let usage = try store.driver.usage(of: 2, parents: [1])
             #expect(usage.inodes == 2)
             #expect(usage.bytes < 100_000)
         }
@@ -77,17 +77,17 @@ import Testing
     @Test func `both sides of a diff share the directories of common ancestors`() throws {
         try subject.withDriver { store in
             try store.build(1) { _ in }
-            try store.build(2, above: [1]) { _ in }
-            try store.build(3, above: [2, 1]) { _ in }
-            try store.build(4, above: [2, 1]) { _ in }
+            try store.build(2, parents: [1]) { _ in }
+            try store.build(3, parents: [2, 1]) { _ in }
+            try store.build(4, parents: [2, 1]) { _ in }
             let source = try store.driver.diffSource(
-                of: 3, above: [2, 1], from: 4, above: [2, 1])
+                of: 3, parents: [2, 1], from: 4, baseParents: [2, 1])
             #expect(source.new.layers.count == 3)
             #expect(source.old.layers.count == 3)
             #expect(source.new.layers[0] !== source.old.layers[0])
             #expect(source.new.layers[1] === source.old.layers[1])
             #expect(source.new.layers[2] === source.old.layers[2])
-            let parent = try store.driver.diffSource(of: 3, above: [2, 1], from: 2, above: [1])
+            let parent = try store.driver.diffSource(of: 3, parents: [2, 1], from: 2, baseParents: [1])
             #expect(parent.old.layers[0] === parent.new.layers[1])
         }
     }
@@ -95,12 +95,12 @@ import Testing
     @Test func `sealing removes the work directory`() throws {
         try subject.withDriver { store in
             try store.build(1) { _ in }
-            try store.create(2, above: [1])
-            try store.withTree(of: 2, above: [1], writable: true) { root in
+            try store.create(2, parents: [1])
+            try store.withTree(of: 2, parents: [1], writable: true) { root in
                 try root.appending("file").write("x")
             }
             #expect(try store.root.appending("overlay/2").names == ["diff", "work"])
-            try store.driver.seal(2, above: [1], durability: .unsynced)
+            try store.driver.seal(2, parents: [1], durability: .unsynced)
             #expect(try store.root.appending("overlay/2").names == ["diff"])
         }
     }
@@ -109,14 +109,14 @@ import Testing
         try subject.withDriver { store in
             var chain: [LayerNumber] = []
             for index in 1...500 as ClosedRange<UInt32> {
-                try store.create(LayerNumber(rawValue: index), above: chain)
+                try store.create(LayerNumber(rawValue: index), parents: chain)
                 chain.insert(LayerNumber(rawValue: index), at: 0)
             }
             let bottom = store.root.appending("overlay/1/diff")
             try bottom.appending("bottom").write("x")
-            try store.create(501, above: chain)
+            try store.create(501, parents: chain)
             let layers = try overlay(
-                try store.driver.mounts(for: 501, above: chain, writable: true))
+                try store.driver.mounts(for: 501, parents: chain, writable: true))
             let old = OverlayLayers(
                 lowers: layers.lowers, upper: layers.upper, work: layers.work,
                 options: layers.options, usesOptionString: true)
@@ -145,17 +145,17 @@ import Testing
                 try tree.appending("directory").makeDirectory()
                 try tree.appending("directory/old").write("x")
             }
-            try store.build(2, above: [1]) { tree in
+            try store.build(2, parents: [1]) { tree in
                 try tree.appending("directory").remove()
                 try tree.appending("directory").makeDirectory()
             }
             let made = try Directory(opening: root.appending("overlay/2/diff"))
             let names = try made.attributes(of: "directory").map(\.name)
             #expect(names.contains("user.overlay.opaque"))
-            #expect(try store.snapshot(of: 2, above: [1]).paths == ["directory"])
+            #expect(try store.snapshot(of: 2, parents: [1]).paths == ["directory"])
             let target = try {
-                try store.create(3, above: [2, 1])
-                return try store.driver.applyTarget(for: 3, above: [2, 1])
+                try store.create(3, parents: [2, 1])
+                return try store.driver.applyTarget(for: 3, parents: [2, 1])
             }()
             #expect(target.namespace == .user)
         }

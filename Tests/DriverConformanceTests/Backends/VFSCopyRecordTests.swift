@@ -22,7 +22,7 @@ import Testing
             try base.fill(count: 200)
             random = try base.change(times: 20)
             for round in 0..<(SeededGenerator.isSoak ? 2_000 : 60) {
-                try store.create(2, above: [1])
+                try store.create(2, parents: [1])
                 var changes = try RandomChanges(below: tree(store, 2), random: random)
                 random = try changes.change(times: Int.random(in: 0...20, using: &random))
                 let source = try source(store)
@@ -55,7 +55,7 @@ import Testing
             }
             try store.build(1) { try write("one", in: $0) }
             for _ in 0..<20 {
-                try store.create(2, above: [1])
+                try store.create(2, parents: [1])
                 try write("two", in: tree(store, 2))
                 let changes = try treeChanges(try source(store))
                 #expect(Set(changes.map(\.path.description)).isSuperset(of: names))
@@ -77,7 +77,7 @@ import Testing
                     try Directory(opening: root).setTimes(of: RawPath(name), time)
                 }
             }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             let directory = try Directory(opening: tree(store, 2))
             try directory.rename("a", to: "c", in: directory)
             try directory.rename("b", to: "a", in: directory)
@@ -91,7 +91,7 @@ import Testing
     func `without a record that holds, contents are compared`(_ damage: String) throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("file").write("content") }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             let record = store.root.appending("vfs/2/copied")
             switch damage {
             case "no record": try record.remove()
@@ -115,6 +115,6 @@ import Testing
     }
 
     private func source(_ store: TestStore) throws -> DiffSource {
-        try store.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+        try store.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
     }
 }

@@ -26,7 +26,7 @@ import Testing
             let reports = Atomic<Int>(0)
             let observer = WorkObserver(progressed: { _ in reports.add(1, ordering: .relaxed) })
             let error = #expect(throws: DriverError.self) {
-                try store.driver.create(2, above: [1], limits: .none, observer: observer)
+                try store.driver.create(2, parents: [1], limits: .none, observer: observer)
             }
             #expect(error?.code == .noSpace)
             #expect(error?.resource == .bytes)
@@ -47,7 +47,7 @@ import Testing
             try store.build(1) { tree in
                 for name in 0..<60 { try tree.appending("\(name)").write("") }
             }
-            let error = #expect(throws: DriverError.self) { try store.create(2, above: [1]) }
+            let error = #expect(throws: DriverError.self) { try store.create(2, parents: [1]) }
             #expect(error?.code == .noSpace)
             #expect(error?.resource == .inodes)
             #expect(error?.message.contains("61 inodes") == true)
@@ -74,12 +74,12 @@ import Testing
             var chain: [LayerNumber] = [1]
             for layer in 2...6 as ClosedRange<UInt32> {
                 let number = LayerNumber(rawValue: layer)
-                try store.build(number, above: chain, durability: .durable) { _ in }
+                try store.build(number, parents: chain, durability: .durable) { _ in }
                 chain.insert(number, at: 0)
             }
             let taken = Int(before) - Int(try disk.descriptor.filesystem().availableBytes)
             #expect(taken < bytes / 10)
-            let shown = try store.snapshot(of: 6, above: Array(chain.dropFirst()))
+            let shown = try store.snapshot(of: 6, parents: Array(chain.dropFirst()))
             #expect(shown.entries["large"]?.status.size == UInt64(bytes))
         }
     }
@@ -99,7 +99,7 @@ import Testing
             let watching = WorkObserver(progressed: { progress in
                 most.withLock { $0 = max($0, progress.completedBytes) }
             })
-            try store.driver.create(2, above: [1], limits: .none, observer: watching)
+            try store.driver.create(2, parents: [1], limits: .none, observer: watching)
             let reflinked = store.driver.capabilities.hasReflink
             #expect(reflinked || most.withLock { $0 } == 20 * 20 * 5_000)
 
@@ -108,7 +108,7 @@ import Testing
                 count.add(1, ordering: .relaxed).newValue > 100
             })
             let error = #expect(throws: DriverError.self) {
-                try store.driver.create(3, above: [1], limits: .none, observer: stopping)
+                try store.driver.create(3, parents: [1], limits: .none, observer: stopping)
             }
             #expect(error?.code == .cancelled)
             let layers = try store.driver.inventory().map(\.kind).filter { $0 != .trash }
@@ -134,8 +134,8 @@ import Testing
             }
             let parent = try store.snapshot(of: 1)
             #expect(parent.entries.count == 241)
-            try store.build(2, above: [1]) { _ in }
-            expectSame(try store.snapshot(of: 2, above: [1]), parent)
+            try store.build(2, parents: [1]) { _ in }
+            expectSame(try store.snapshot(of: 2, parents: [1]), parent)
         }
     }
 }

@@ -80,17 +80,17 @@ import Testing
             var parents: [LayerNumber] = []
             for (index, tar) in tars.enumerated() {
                 let layer = LayerNumber(rawValue: UInt32(index + 1))
-                try store.apply(layer, above: parents) { target in
+                try store.apply(layer, parents: parents) { target in
                     _ = try unpackLayer(from: MemorySource(tar), into: target)
                 }
                 let diff = try store.driver.diffSource(
-                    of: layer, above: parents, from: parents.first,
-                    above: Array(parents.dropFirst()))
+                    of: layer, parents: parents, from: parents.first,
+                    baseParents: Array(parents.dropFirst()))
                 outcome.digests.append(Digest.of(try Self.tar(of: diff)))
                 parents.insert(layer, at: 0)
             }
             let whole = try store.driver.diffSource(
-                of: parents[0], above: Array(parents.dropFirst()), from: nil, above: [])
+                of: parents[0], parents: Array(parents.dropFirst()), from: nil, baseParents: [])
             for member in try LayerTar.members(of: try Self.tar(of: whole)) {
                 let path = RawPath(joining: member.entry.path.components)
                 if path != "." { outcome.times[path] = member.entry.modified }

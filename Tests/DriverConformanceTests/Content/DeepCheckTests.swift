@@ -201,11 +201,11 @@ private struct DeepCheckHistory {
             let kind = kinds.randomElement(using: &random) ?? .missing
             // What changes nothing that the layer shows is no fault of a layer that is known by that.
             let isShown = kind.isAboutDeletions && victim.recipeBytes == nil
-            let before = isShown ? try direct.snapshot(of: victim.number, above: parents) : nil
+            let before = isShown ? try direct.snapshot(of: victim.number, parents: parents) : nil
             let path = try plant(kind, in: victim.number, parents, below, seed: random.next())
             guard let path else { continue }
             if let before {
-                let after = try direct.snapshot(of: victim.number, above: parents)
+                let after = try direct.snapshot(of: victim.number, parents: parents)
                 if after.differences(from: before).isEmpty { return nil }
             }
             return (kind, path)
@@ -228,7 +228,7 @@ private struct DeepCheckHistory {
     /// What the parents of a layer show.
     private func paths(below parents: [LayerNumber]) throws -> [RawPath] {
         guard let parent = parents.first else { return [] }
-        let shown = try direct.snapshot(of: parent, above: Array(parents.dropFirst()))
+        let shown = try direct.snapshot(of: parent, parents: Array(parents.dropFirst()))
         return shown.entries.keys.filter { $0 != "." }
     }
 
@@ -237,13 +237,13 @@ private struct DeepCheckHistory {
         of number: LayerNumber, _ parents: [LayerNumber], _ body: (Directory) throws -> Value
     ) throws -> Value {
         if subject.name == "overlay" {
-            let source = try store.driver.diffSource(of: number, above: [], from: nil, above: [])
+            let source = try store.driver.diffSource(of: number, parents: [], from: nil, baseParents: [])
             return try body(try #require(source.new.layers.first))
         }
-        let value = try direct.withTree(of: number, above: parents, writable: true) {
+        let value = try direct.withTree(of: number, parents: parents, writable: true) {
             try body(try Directory(opening: $0))
         }
-        try store.driver.seal(number, above: parents, durability: .unsynced)
+        try store.driver.seal(number, parents: parents, durability: .unsynced)
         return value
     }
 

@@ -15,7 +15,7 @@ import Testing
         from base: LayerNumber?, _ baseParents: [LayerNumber] = []
     ) throws -> [String] {
         let source = try store.driver.diffSource(
-            of: layer, above: parents, from: base, above: baseParents)
+            of: layer, parents: parents, from: base, baseParents: baseParents)
         return try treeChanges(source).map(\.description)
     }
 
@@ -26,10 +26,10 @@ import Testing
             try root.appending("directory").makeDirectory()
             try root.appending("directory/file").write("one")
         }
-        try store.build(2, above: [1]) { root in
+        try store.build(2, parents: [1]) { root in
             try root.appending("second").write("two")
         }
-        try store.build(3, above: [2, 1]) { root in
+        try store.build(3, parents: [2, 1]) { root in
             try root.appending("gone").remove()
             try root.appending("directory/file").write("three")
         }
@@ -84,7 +84,7 @@ import Testing
     ) throws {
         try subject.withDriver { store in
             try buildChain(store)
-            try store.build(4, above: [1]) { try $0.appending("fourth").write("four") }
+            try store.build(4, parents: [1]) { try $0.appending("fourth").write("four") }
             #expect(
                 try changes(store, 4, [1], from: 2, [1]) == ["A /fourth", "D /second"])
             try store.build(5) { try $0.appending("kept").write("five") }
@@ -100,7 +100,7 @@ import Testing
         try subject.withDriver { store in
             try buildChain(store)
             #expect(try changes(store, 3, [2, 1], from: 3, [2, 1]) == [])
-            try store.create(6, above: [3, 2, 1])
+            try store.create(6, parents: [3, 2, 1])
             #expect(try changes(store, 6, [3, 2, 1], from: 3, [2, 1]) == [])
         }
     }
@@ -109,8 +109,8 @@ import Testing
     func `an active layer can be compared while it is mounted`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             try buildChain(store)
-            try store.create(7, above: [2, 1])
-            try store.withTree(of: 7, above: [2, 1], writable: true) { root in
+            try store.create(7, parents: [2, 1])
+            try store.withTree(of: 7, parents: [2, 1], writable: true) { root in
                 try root.appending("fresh").write("x")
                 #expect(try changes(store, 7, [2, 1], from: 2, [1]) == ["A /fresh"])
             }
@@ -122,11 +122,11 @@ import Testing
         try subject.withDriver { store in
             try buildChain(store)
             let first = #expect(throws: DriverError.self) {
-                try store.driver.diffSource(of: 9, above: [], from: nil, above: [])
+                try store.driver.diffSource(of: 9, parents: [], from: nil, baseParents: [])
             }
             #expect(first?.code == .layerNotFound)
             let second = #expect(throws: DriverError.self) {
-                try store.driver.diffSource(of: 1, above: [], from: 9, above: [])
+                try store.driver.diffSource(of: 1, parents: [], from: 9, baseParents: [])
             }
             #expect(second?.code == .layerNotFound)
         }

@@ -16,8 +16,8 @@ import Testing
             try store.build(1) { try RichTree.fill(try Directory(opening: $0)) }
             let parent = try store.snapshot(of: 1)
             #expect(parent.entries.count >= 20)
-            try store.create(2, above: [1])
-            let child = try store.withTree(of: 2, above: [1], writable: true) {
+            try store.create(2, parents: [1])
+            let child = try store.withTree(of: 2, parents: [1], writable: true) {
                 try TreeSnapshot(of: $0)
             }
             expectSame(child, parent)
@@ -31,11 +31,11 @@ import Testing
     {
         try subject.withDriver { store in
             try store.build(1) { _ in }
-            try store.build(2, above: [1]) { try RichTree.fill(try Directory(opening: $0)) }
-            let made = try store.snapshot(of: 2, above: [1])
-            try store.build(3, above: [2, 1]) { _ in }
-            try store.build(4, above: [3, 2, 1]) { try $0.appending("one more").write("x") }
-            var top = try store.snapshot(of: 4, above: [3, 2, 1])
+            try store.build(2, parents: [1]) { try RichTree.fill(try Directory(opening: $0)) }
+            let made = try store.snapshot(of: 2, parents: [1])
+            try store.build(3, parents: [2, 1]) { _ in }
+            try store.build(4, parents: [3, 2, 1]) { try $0.appending("one more").write("x") }
+            var top = try store.snapshot(of: 4, parents: [3, 2, 1])
             top.entries["one more"] = nil
             top.entries["."] = made.entries["."]
             expectSame(top, made)
@@ -46,11 +46,11 @@ import Testing
     func `what an apply writes is kept`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             try store.create(1)
-            let target = try store.driver.applyTarget(for: 1, above: [])
+            let target = try store.driver.applyTarget(for: 1, parents: [])
             try RichTree.fill(target.directory)
             let written = try TreeSnapshot(of: target.directory)
-            try store.driver.finishApply(of: 1, above: [], observer: .none)
-            try store.driver.seal(1, above: [], durability: .unsynced)
+            try store.driver.finishApply(of: 1, parents: [], observer: .none)
+            try store.driver.seal(1, parents: [], durability: .unsynced)
             expectSame(try store.snapshot(of: 1), written, in: .withHoles)
         }
     }
@@ -59,19 +59,19 @@ import Testing
     func `a layer diffed and applied again is the same layer`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("base").write("x") }
-            try store.build(2, above: [1]) { path in
+            try store.build(2, parents: [1]) { path in
                 try RichTree.fill(try Directory(opening: path))
                 // Sockets are of processes and not of layers.
                 try path.appending("socket").remove()
             }
-            let source = try store.driver.diffSource(of: 2, above: [1], from: 1, above: [])
+            let source = try store.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
             let sink = MemorySink()
             try writeTreeDiff(source, to: sink)
-            try store.apply(3, above: [1]) { target in
+            try store.apply(3, parents: [1]) { target in
                 _ = try unpackLayer(from: MemorySource(sink.bytes), into: target)
             }
-            let made = try store.snapshot(of: 2, above: [1])
-            expectSame(try store.snapshot(of: 3, above: [1]), made)
+            let made = try store.snapshot(of: 2, parents: [1])
+            expectSame(try store.snapshot(of: 3, parents: [1]), made)
         }
     }
 
@@ -93,8 +93,8 @@ import Testing
                 }
             }
             let parent = try store.snapshot(of: 1)
-            try store.build(2, above: [1]) { _ in }
-            expectSame(try store.snapshot(of: 2, above: [1]), parent)
+            try store.build(2, parents: [1]) { _ in }
+            expectSame(try store.snapshot(of: 2, parents: [1]), parent)
         }
     }
 }

@@ -44,7 +44,7 @@ import Testing
             let made = try writer.withDriver { try make(history, in: $0) }
             try reader.withDriver { store in
                 for (index, one) in made.enumerated() {
-                    try store.apply(number(index), above: parents(index)) { target in
+                    try store.apply(number(index), parents: parents(index)) { target in
                         _ = try unpackLayer(from: MemorySource(one.tar), into: target)
                     }
                     let lines = try shown(index, in: store).differences(from: one.tree)
@@ -72,13 +72,13 @@ import Testing
         _ history: LayerHistory, in store: TestStore
     ) throws -> [(tar: [UInt8], tree: TreeSnapshot)] {
         try history.layers.enumerated().map { index, layer in
-            try store.build(number(index), above: parents(index)) { place in
+            try store.build(number(index), parents: parents(index)) { place in
                 let script = "cd \"$0\"; umask 022\n\(layer.script)"
                 try runCommand("bash", ["-euc", script, place.string])
             }
             let source = try store.driver.diffSource(
-                of: number(index), above: parents(index), from: parents(index).first,
-                above: Array(parents(index).dropFirst()))
+                of: number(index), parents: parents(index), from: parents(index).first,
+                baseParents: Array(parents(index).dropFirst()))
             let changes = try treeChanges(source)
             let what = "\(history.what), layer \(index)"
             if let wanted = layer.changes {
@@ -109,14 +109,14 @@ import Testing
         let sink = MemorySink()
         try writeTreeDiff(
             try store.driver.diffSource(
-                of: number(index), above: parents(index), from: parents(index).first,
-                above: Array(parents(index).dropFirst())), to: sink)
+                of: number(index), parents: parents(index), from: parents(index).first,
+                baseParents: Array(parents(index).dropFirst())), to: sink)
         return sink.bytes
     }
 
     /// What a layer shows, without sockets and the time of the root.
     private static func shown(_ index: Int, in store: TestStore) throws -> TreeSnapshot {
-        var tree = try store.snapshot(of: number(index), above: parents(index))
+        var tree = try store.snapshot(of: number(index), parents: parents(index))
         tree.entries = tree.entries.filter { $0.value.status.type != .socket }
         tree.entries["."]?.status.modified = Timestamp(seconds: 0)
         return tree
@@ -163,7 +163,7 @@ import Testing
                 defer { try? tar.remove() }
                 try RawTar.write(tar, one.layer)
                 let bytes = try OwnedDescriptor.open(tar, .readOnly).readAll(limit: 1 << 20)
-                try store.apply(Self.number(index), above: Self.parents(index)) { target in
+                try store.apply(Self.number(index), parents: Self.parents(index)) { target in
                     _ = try unpackLayer(from: MemorySource(bytes), into: target)
                 }
                 #expect(try Self.shown(index, in: store).paths == one.shown, "layer \(index)")

@@ -73,12 +73,12 @@ private struct RandomStacks {
             let members = layers.next()
             let parents = stack
             stack.insert(number, at: 0)
-            try store.apply(number, above: parents) { target in
+            try store.apply(number, parents: parents) { target in
                 let source = MemorySource(try LayerTar.bytes(of: members))
                 _ = try unpackLayer(from: source, into: target)
             }
             guard level == inner || level == depth else { continue }
-            let shown = try listing(of: number, above: parents)
+            let shown = try listing(of: number, parents: parents)
             if let difference = difference(shown, layers.model.listing(), members) {
                 return "seed \(seed), layer \(level) of \(depth)\n\(difference)"
             }
@@ -93,16 +93,16 @@ private struct RandomStacks {
         guard let base = stack.last else { return nil }
         var layers = RandomLayers(seed: seed, isUnprivileged: isUnprivileged)
         let members = layers.next()
-        let shown = try listing(of: base, above: [])
+        let shown = try listing(of: base, parents: [])
         return difference(shown, layers.model.listing(), members)
             .map { "seed \(seed), the base after all layers\n\($0)" }
     }
 
     /// What the mounted layer shows, read as a plain tree.
     private func listing(
-        of layer: LayerNumber, above parents: [LayerNumber]
+        of layer: LayerNumber, parents: [LayerNumber]
     ) throws -> [String] {
-        try store.withTree(of: layer, above: parents) { place in
+        try store.withTree(of: layer, parents: parents) { place in
             let tree = LayeredTree(layers: [try Directory(opening: place)], encoding: .plain)
             return try LayerTar.listing(of: tree)
         }

@@ -53,14 +53,14 @@ import Testing
     ) throws -> TreeSnapshot {
         try subject.withDriver { store in
             try apply(tars, to: store)
-            return try store.snapshot(of: 2, above: [1])
+            return try store.snapshot(of: 2, parents: [1])
         }
     }
 
     /// Makes layers 1 and 2.
     private static func apply(_ tars: [[UInt8]], to store: TestStore) throws {
         for (index, tar) in tars.enumerated() {
-            try store.apply(LayerNumber(rawValue: UInt32(index + 1)), above: index == 0 ? [] : [1])
+            try store.apply(LayerNumber(rawValue: UInt32(index + 1)), parents: index == 0 ? [] : [1])
             {
                 target in
                 _ = try unpackLayer(from: MemorySource(tar), into: target)
@@ -130,7 +130,7 @@ import Testing
             if reader.name == "overlay" {
                 wanted.entries = wanted.entries.filter { !$0.value.status.isWhiteoutDevice }
             }
-            var found = try store.snapshot(of: 2, above: [1])
+            var found = try store.snapshot(of: 2, parents: [1])
             // The time of the root is no part of a layer.
             found.entries["."]?.status.modified = Timestamp(seconds: 0)
             let lines = found.differences(
@@ -153,7 +153,7 @@ import Testing
         let sink = MemorySink()
         try writeTreeDiff(
             try store.driver.diffSource(
-                of: layer, above: parents, from: parents.first, above: []), to: sink)
+                of: layer, parents: parents, from: parents.first, baseParents: []), to: sink)
         return sink.bytes
     }
 
@@ -168,17 +168,17 @@ import Testing
         try subject.withDriver { store in
             var random = SeededGenerator(seed: seed)
             for layer in [1, 2] as [LayerNumber] {
-                try store.build(layer, above: layer == 1 ? [] : [1]) { place in
+                try store.build(layer, parents: layer == 1 ? [] : [1]) { place in
                     var changes = try RandomChanges(below: place, random: random)
                     if layer == 1 { try changes.fill(count: 25) }
                     random = try changes.change(times: 15)
                     try sprinkle(place, &random)
                 }
             }
-            var made = try store.snapshot(of: 2, above: [1])
+            var made = try store.snapshot(of: 2, parents: [1])
             made.entries["."]?.status.modified = Timestamp(seconds: 0)
             made.entries = made.entries.filter { $0.value.status.type != .socket }
-            let trees = [try store.snapshot(of: 1, above: []), made]
+            let trees = [try store.snapshot(of: 1, parents: []), made]
             let hasWhiteouts = trees.contains {
                 $0.entries.values.contains(where: \.status.isWhiteoutDevice)
             }

@@ -49,7 +49,7 @@ import Testing
         try subject.withDriver { store in
             try buildParent(store)
             let parent = try store.snapshot(of: 1)
-            try store.apply(2, above: [1]) { target in
+            try store.apply(2, parents: [1]) { target in
                 try target.addWhiteout("file")
                 try target.makeDirectory("kept")
                 let kept = try target.directory.openDirectory("kept")
@@ -59,7 +59,7 @@ import Testing
                 try target.makeOpaque("full")
                 try target.write("full/file", "new")
             }
-            let tree = try store.snapshot(of: 2, above: [1])
+            let tree = try store.snapshot(of: 2, parents: [1])
             #expect(tree.paths == ["full", "full/file", "kept", "kept/file", "kept/new"])
             #expect(tree.entries["full"]?.status.permissions == 0o755)
             #expect(tree.entries["full"]?.attributes == [])
@@ -71,13 +71,13 @@ import Testing
     func `a file replaces a directory, and a directory a file`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             try buildParent(store)
-            try store.apply(2, above: [1]) { target in
+            try store.apply(2, parents: [1]) { target in
                 try target.write("full", "a file")
                 try target.makeDirectory("file")
                 try target.makeOpaque("file")
                 try target.write("file/inside", "x")
             }
-            let tree = try store.snapshot(of: 2, above: [1])
+            let tree = try store.snapshot(of: 2, parents: [1])
             #expect(tree.entries["full"]?.status.type == .regular)
             #expect(tree.entries["file"]?.status.type == .directory)
             #expect(
@@ -103,15 +103,15 @@ import Testing
                 file("directory/.wh.file"), file("directory/.wh..wh..opq"),
                 file("directory/.wh.nothing"), file("directory/new"),
             ])
-            try store.apply(9, above: [1]) { target in
+            try store.apply(9, parents: [1]) { target in
                 _ = try unpackLayer(from: MemorySource(over), into: target)
             }
-            #expect(try store.snapshot(of: 9, above: [1]).paths == ["directory", "directory/new"])
+            #expect(try store.snapshot(of: 9, parents: [1]).paths == ["directory", "directory/new"])
             let base = try store.snapshot(of: 1)
             #expect(base.paths == ["directory", "directory/file"])
             #expect(base.entries["directory"]?.attributes == [])
-            try store.create(2, above: [1])
-            let child = try store.withTree(of: 2, above: [1], writable: true) {
+            try store.create(2, parents: [1])
+            let child = try store.withTree(of: 2, parents: [1], writable: true) {
                 try TreeSnapshot(of: $0)
             }
             expectSame(child, base)
@@ -122,13 +122,13 @@ import Testing
     func `attributes set on the target are the root's`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             try buildParent(store)
-            try store.apply(2, above: [1]) { target in
+            try store.apply(2, parents: [1]) { target in
                 try target.write("new", "x")
                 try target.directory.descriptor.setOwner(uid: 3, gid: 4)
                 try target.directory.descriptor.setPermissions(0o750)
                 try target.directory.setTimes(of: ".", Timestamp(seconds: 77, nanoseconds: 7))
             }
-            let root = try #require(try store.snapshot(of: 2, above: [1]).entries["."]).status
+            let root = try #require(try store.snapshot(of: 2, parents: [1]).entries["."]).status
             #expect(root.permissions == 0o750)
             #expect(root.uid == 3)
             #expect(root.gid == 4)
@@ -143,8 +143,8 @@ import Testing
         try subject.withDriver { store in
             try store.build(1) { try RichTree.fill(try Directory(opening: $0)) }
             let parent = try store.snapshot(of: 1)
-            try store.apply(2, above: [1]) { _ in }
-            expectSame(try store.snapshot(of: 2, above: [1]), parent)
+            try store.apply(2, parents: [1]) { _ in }
+            expectSame(try store.snapshot(of: 2, parents: [1]), parent)
         }
     }
 
@@ -152,8 +152,8 @@ import Testing
     func `what lies below the target is the parent's tree`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             try buildParent(store)
-            try store.create(2, above: [1])
-            let target = try store.driver.applyTarget(for: 2, above: [1])
+            try store.create(2, parents: [1])
+            let target = try store.driver.applyTarget(for: 2, parents: [1])
             let found = try treeChanges(DiffSource(old: .empty, new: target.lower))
             let shown = try store.snapshot(of: 1).paths
             #expect(found.map { $0.path.description } == shown)
@@ -169,11 +169,11 @@ import Testing
                 file("new/file"), file("kept/.wh..wh..opq"), file(".wh.file"),
             ]
             let bytes = try LayerTar.bytes(of: members)
-            try store.apply(2, above: [1]) { target in
+            try store.apply(2, parents: [1]) { target in
                 _ = try unpackLayer(from: MemorySource(bytes), into: target)
             }
             #expect(
-                try store.snapshot(of: 2, above: [1]).paths
+                try store.snapshot(of: 2, parents: [1]).paths
                     == ["full", "full/below", "full/below/file", "kept", "new", "new/file"])
         }
     }
@@ -182,11 +182,11 @@ import Testing
     func `an unknown layer is not found`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             let target = #expect(throws: DriverError.self) {
-                try store.driver.applyTarget(for: 9, above: [])
+                try store.driver.applyTarget(for: 9, parents: [])
             }
             #expect(target?.code == .layerNotFound)
             let finish = #expect(throws: DriverError.self) {
-                try store.driver.finishApply(of: 9, above: [], observer: .none)
+                try store.driver.finishApply(of: 9, parents: [], observer: .none)
             }
             #expect(finish?.code == .layerNotFound)
         }
@@ -198,11 +198,11 @@ import Testing
     ) throws {
         try subject.withDriver { store in
             try store.create(1)
-            let target = try store.driver.applyTarget(for: 1, above: [])
+            let target = try store.driver.applyTarget(for: 1, parents: [])
             try target.write("file", "x")
             let observer = WorkObserver(isCancelled: { true })
             do throws(DriverError) {
-                try store.driver.finishApply(of: 1, above: [], observer: observer)
+                try store.driver.finishApply(of: 1, parents: [], observer: observer)
             } catch {
                 #expect(error.code == .cancelled)
             }

@@ -32,12 +32,12 @@ import Testing
                 try root.appending("etc").makeDirectory(permissions: 0o711)
                 try root.appending("etc/motd").write("hello\n", permissions: 0o4755)
             }
-            try store.build(2, above: [1]) { root in
+            try store.build(2, parents: [1]) { root in
                 try root.appending("etc/issue").write("two\n")
             }
-            let parent = try store.snapshot(of: 2, above: [1])
-            try store.create(3, above: [2, 1])
-            let child = try store.withTree(of: 3, above: [2, 1], writable: true) {
+            let parent = try store.snapshot(of: 2, parents: [1])
+            try store.create(3, parents: [2, 1])
+            let child = try store.withTree(of: 3, parents: [2, 1], writable: true) {
                 try TreeSnapshot(of: $0)
             }
             #expect(child.paths == ["etc", "etc/issue", "etc/motd"])
@@ -50,12 +50,12 @@ import Testing
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("file").write("old") }
             let before = try store.snapshot(of: 1)
-            try store.build(2, above: [1]) { root in
+            try store.build(2, parents: [1]) { root in
                 try root.appending("file").write("new")
                 try root.appending("more").write("new")
             }
             expectSame(try store.snapshot(of: 1), before)
-            #expect(try store.snapshot(of: 2, above: [1]).paths == ["file", "more"])
+            #expect(try store.snapshot(of: 2, parents: [1]).paths == ["file", "more"])
         }
     }
 
@@ -66,8 +66,8 @@ import Testing
         try subject.withDriver { store in
             try store.build(1) { try RichTree.fill(try Directory(opening: $0)) }
             let parent = try store.snapshot(of: 1)
-            try store.build(2, above: [1]) { _ in }
-            let child = try store.snapshot(of: 2, above: [1])
+            try store.build(2, parents: [1]) { _ in }
+            let child = try store.snapshot(of: 2, parents: [1])
             expectSame(child, parent)
             #expect(child.entries["."]?.status.permissions == 0o1755)
         }
@@ -78,7 +78,7 @@ import Testing
         _ subject: DriverUnderTest
     ) throws {
         try subject.withDriver { store in
-            let error = #expect(throws: DriverError.self) { try store.create(2, above: [1]) }
+            let error = #expect(throws: DriverError.self) { try store.create(2, parents: [1]) }
             #expect(error?.code == .layerNotFound)
             let items = try store.driver.inventory()
             #expect(items.isEmpty)
@@ -92,7 +92,7 @@ import Testing
         try subject.withDriver { store in
             try store.create(1)
             // Mounted as it is, without the store's word that it is a layer.
-            try withMount(try store.driver.mounts(for: 1, above: [], writable: true)) {
+            try withMount(try store.driver.mounts(for: 1, parents: [], writable: true)) {
                 try $0.appending("left").write("over")
             }
             #expect(try store.driver.isUnfinished(1))
@@ -115,7 +115,7 @@ import Testing
             switch how {
             case "settled": try store.driver.settle(1)
             case "mounted": try store.driver.reopen(1)
-            default: try store.driver.seal(1, above: [], durability: .durable)
+            default: try store.driver.seal(1, parents: [], durability: .durable)
             }
             #expect(try !store.driver.isUnfinished(1))
             let error = #expect(throws: DriverError.self) { try store.create(1) }
@@ -134,15 +134,15 @@ import Testing
         try withLoopFilesystem(type: filesystem) { root in
             let store = TestStore(driver: try subject.open(root), root: root)
             func restore() throws -> Bool {
-                try store.driver.restore(2, above: [1], limits: .none, observer: .none)
+                try store.driver.restore(2, parents: [1], limits: .none, observer: .none)
             }
             func paths() throws -> [String] {
-                try store.withTree(of: 2, above: [1], writable: true) {
+                try store.withTree(of: 2, parents: [1], writable: true) {
                     try TreeSnapshot(of: $0).paths
                 }
             }
             try store.build(1) { try $0.appending("base").write("base") }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             let folder = root.appending(subject.name).appending("2")
             let part = folder.appending(subject.name == "overlay" ? "diff" : "root")
             // Not settled; not there; there without what is in it.
@@ -154,7 +154,7 @@ import Testing
             #expect(try paths() == ["base"])
             #expect(try !restore())
             #expect(try !store.driver.isUnfinished(2))
-            try store.withTree(of: 2, above: [1], writable: true) {
+            try store.withTree(of: 2, parents: [1], writable: true) {
                 try $0.appending("own").write("own")
             }
             #expect(try !restore())
@@ -168,7 +168,7 @@ import Testing
             guard !store.driver.capabilities.hasQuota else { return }
             let error = #expect(throws: DriverError.self) {
                 try store.driver.create(
-                    1, above: [], limits: LayerLimits(bytes: 1 << 20), observer: .none)
+                    1, parents: [], limits: LayerLimits(bytes: 1 << 20), observer: .none)
             }
             #expect(error?.code == .unsupported)
             let items = try store.driver.inventory()
@@ -203,9 +203,9 @@ import Testing
     func `drivers that copy no files up say so`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("file").write("x") }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             let error = #expect(throws: DriverError.self) {
-                try store.driver.copyUp(["/file"], in: 2, above: [1], observer: .none)
+                try store.driver.copyUp(["/file"], in: 2, parents: [1], observer: .none)
             }
             #expect(error?.code == .unsupported)
         }

@@ -15,7 +15,7 @@ import Testing
         var chain: [LayerNumber] = []
         for index in 1...count {
             let layer = LayerNumber(rawValue: UInt32(index))
-            try store.apply(layer, above: chain) { target in
+            try store.apply(layer, parents: chain) { target in
                 try target.write("layer \(index)", "x")
                 try target.write("newest", "\(index)")
             }
@@ -41,21 +41,21 @@ import Testing
             let chain = try buildChain(min(depthMax ?? 40, 500), store)
             let top = chain[0]
             let parents = Array(chain.dropFirst())
-            let tree = try store.snapshot(of: top, above: parents)
+            let tree = try store.snapshot(of: top, parents: parents)
             #expect(tree.paths.count == chain.count + 1)
             let active = LayerNumber(rawValue: 10_000)
-            try store.create(active, above: chain)
-            try store.withTree(of: active, above: chain, writable: true) { mounted in
+            try store.create(active, parents: chain)
+            try store.withTree(of: active, parents: chain, writable: true) { mounted in
                 #expect(try mounted.appending("newest").readText() == "\(chain.count)")
                 try mounted.appending("newest").write("active")
             }
             guard depthMax != nil else { return }
             let above = LayerNumber(rawValue: 10_001)
-            try store.create(above, above: [active] + chain)
+            try store.create(above, parents: [active] + chain)
             for writable in [true, false] {
                 let error = #expect(throws: DriverError.self) {
                     try store.driver.mounts(
-                        for: above, above: [active] + chain, writable: writable)
+                        for: above, parents: [active] + chain, writable: writable)
                 }
                 #expect(error?.code == .depthExceeded)
             }

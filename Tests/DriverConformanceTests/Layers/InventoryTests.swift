@@ -53,12 +53,12 @@ import Testing
     func `another driver object sees the same`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("file").write("x") }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             let other = TestStore(driver: try subject.open(store.root), root: store.root)
             #expect(try other.driver.inventory() == store.driver.inventory())
             #expect(
-                try other.driver.mounts(for: 2, above: [1], writable: true)
-                    == store.driver.mounts(for: 2, above: [1], writable: true))
+                try other.driver.mounts(for: 2, parents: [1], writable: true)
+                    == store.driver.mounts(for: 2, parents: [1], writable: true))
         }
     }
 }

@@ -15,7 +15,7 @@ import Testing
         try subject.withDriver { store in
             for writable in [true, false] {
                 let error = #expect(throws: DriverError.self) {
-                    try store.driver.mounts(for: 404, above: [], writable: writable)
+                    try store.driver.mounts(for: 404, parents: [], writable: writable)
                 }
                 #expect(error?.code == .layerNotFound)
                 #expect(error?.message.contains("404") == true)
@@ -27,12 +27,12 @@ import Testing
     func `mounts are described and not made`(_ subject: DriverUnderTest) throws {
         try subject.withDriver { store in
             try store.build(1) { _ in }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             let before = Holdings.current(below: store.root)
-            let mounts = try store.driver.mounts(for: 2, above: [1], writable: true)
+            let mounts = try store.driver.mounts(for: 2, parents: [1], writable: true)
             #expect(!mounts.isEmpty)
             #expect(Holdings.current(below: store.root) == before)
-            #expect(try store.driver.mounts(for: 2, above: [1], writable: true) == mounts)
+            #expect(try store.driver.mounts(for: 2, parents: [1], writable: true) == mounts)
         }
     }
 
@@ -42,11 +42,11 @@ import Testing
     ) throws {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("file").write("one") }
-            try store.build(2, above: [1]) { try $0.appending("file").write("two") }
+            try store.build(2, parents: [1]) { try $0.appending("file").write("two") }
             for (layer, parents) in [(1, []), (2, [1])] as [(LayerNumber, [LayerNumber])] {
-                let mounts = try store.driver.mounts(for: layer, above: parents, writable: false)
+                let mounts = try store.driver.mounts(for: layer, parents: parents, writable: false)
                 #expect(mounts.allSatisfy { $0.isReadOnly })
-                try store.withTree(of: layer, above: parents) { root in
+                try store.withTree(of: layer, parents: parents) { root in
                     let error = #expect(throws: SyscallError.self) {
                         try root.appending("new").write("")
                     }
@@ -65,19 +65,19 @@ import Testing
                 try root.appending("directory").makeDirectory()
                 try root.appending("directory/old").write("one")
             }
-            try store.create(2, above: [1])
-            try store.withTree(of: 2, above: [1], writable: true) { root in
+            try store.create(2, parents: [1])
+            try store.withTree(of: 2, parents: [1], writable: true) { root in
                 try root.appending("gone").remove()
                 try root.appending("directory").remove()
                 try root.appending("directory").makeDirectory()
                 try root.appending("directory/new").write("two")
             }
-            let writable = try store.withTree(of: 2, above: [1], writable: true) {
+            let writable = try store.withTree(of: 2, parents: [1], writable: true) {
                 try TreeSnapshot(of: $0)
             }
             #expect(writable.paths == ["directory", "directory/new"])
-            try store.driver.seal(2, above: [1], durability: .unsynced)
-            expectSame(try store.snapshot(of: 2, above: [1]), writable)
+            try store.driver.seal(2, parents: [1], durability: .unsynced)
+            expectSame(try store.snapshot(of: 2, parents: [1]), writable)
         }
     }
 
@@ -90,7 +90,7 @@ import Testing
                 try root.appending("from").makeDirectory()
                 try root.appending("from/file").write("text")
             }
-            try store.build(2, above: [1]) { path in
+            try store.build(2, parents: [1]) { path in
                 let root = try Directory(opening: path)
                 do {
                     try root.rename("from", to: "to", in: root)
@@ -102,7 +102,7 @@ import Testing
                 }
                 try root.rename("to/file", to: "to/moved", in: root)
             }
-            #expect(try store.snapshot(of: 2, above: [1]).paths == ["to", "to/moved"])
+            #expect(try store.snapshot(of: 2, parents: [1]).paths == ["to", "to/moved"])
             #expect(try store.snapshot(of: 1).paths == ["from", "from/file"])
         }
     }
@@ -111,13 +111,13 @@ import Testing
     func `mount options hold for reading and for writing`(_ subject: DriverUnderTest) throws {
         try subject.withDriver(options: ["mountopt": "nodev,nosuid,noexec"]) { store in
             try store.build(1) { _ in }
-            try store.create(2, above: [1])
+            try store.create(2, parents: [1])
             let wanted: MountAttributes = [.noDevices, .noSetID, .noExecution]
             for writable in [true, false] {
-                for mount in try store.driver.mounts(for: 2, above: [1], writable: writable) {
+                for mount in try store.driver.mounts(for: 2, parents: [1], writable: writable) {
                     #expect(mount.attributes.isSuperset(of: wanted))
                 }
-                for mount in try store.driver.mounts(for: 1, above: [], writable: writable) {
+                for mount in try store.driver.mounts(for: 1, parents: [], writable: writable) {
                     #expect(mount.attributes.isSuperset(of: wanted))
                 }
             }

@@ -18,7 +18,7 @@ import Testing
             try store.build(1) { try $0.appending("file").write("x") }
             try store.driver.remove(1)
             let error = #expect(throws: DriverError.self) {
-                try store.driver.mounts(for: 1, above: [], writable: false)
+                try store.driver.mounts(for: 1, parents: [], writable: false)
             }
             #expect(error?.code == .layerNotFound)
             try store.driver.remove(1)
@@ -42,7 +42,7 @@ import Testing
                     "again", to: "file", in: try Directory(opening: root))
             }
             try store.build(2) { try $0.appending("kept").write("x") }
-            let usage = try store.driver.usage(of: 1, above: [])
+            let usage = try store.driver.usage(of: 1, parents: [])
             try store.driver.remove(1)
             let freed = try store.driver.reclaim(observer: .none)
             // The folder around the layer is freed too; the file with two names is counted once.
@@ -82,9 +82,9 @@ import Testing
                     directory = try directory.makeOrOpenDirectory("deep", permissions: 0o755)
                 }
             }
-            try store.driver.seal(1, above: [], durability: .unsynced)
-            #expect(try store.driver.usage(of: 1, above: []).inodes >= 5_001)
-            try store.create(2, above: [1])
+            try store.driver.seal(1, parents: [], durability: .unsynced)
+            #expect(try store.driver.usage(of: 1, parents: []).inodes >= 5_001)
+            try store.create(2, parents: [1])
             try store.driver.remove(2)
             try store.driver.remove(1)
             try store.driver.reclaim(observer: .none)

@@ -17,13 +17,13 @@ import Testing
         try subject.withDriver { store in
             try store.create(1)
             try store.withTree(of: 1, writable: true) { try $0.appending("file").write("x") }
-            try store.driver.seal(1, above: [], durability: durability)
+            try store.driver.seal(1, parents: [], durability: durability)
             let sealed = try store.snapshot(of: 1)
             #expect(sealed.paths == ["file"])
-            try store.driver.seal(1, above: [], durability: durability)
+            try store.driver.seal(1, parents: [], durability: durability)
             expectSame(try store.snapshot(of: 1), sealed)
-            try store.build(2, above: [1], durability: durability) { _ in }
-            expectSame(try store.snapshot(of: 2, above: [1]), sealed)
+            try store.build(2, parents: [1], durability: durability) { _ in }
+            expectSame(try store.snapshot(of: 2, parents: [1]), sealed)
         }
     }
 
@@ -32,7 +32,7 @@ import Testing
         try subject.withDriver { store in
             for durability in [Durability.durable, .unsynced] {
                 let error = #expect(throws: DriverError.self) {
-                    try store.driver.seal(5, above: [], durability: durability)
+                    try store.driver.seal(5, parents: [], durability: durability)
                 }
                 #expect(error?.code == .layerNotFound)
             }
@@ -46,12 +46,12 @@ import Testing
     ) throws {
         try subject.withDriver { store in
             try store.build(1) { _ in }
-            try store.build(2, above: [1]) { try $0.appending("one").write("x") }
-            try store.withTree(of: 2, above: [1], writable: true) {
+            try store.build(2, parents: [1]) { try $0.appending("one").write("x") }
+            try store.withTree(of: 2, parents: [1], writable: true) {
                 try $0.appending("two").write("x")
             }
-            try store.driver.seal(2, above: [1], durability: .durable)
-            #expect(try store.snapshot(of: 2, above: [1]).paths == ["one", "two"])
+            try store.driver.seal(2, parents: [1], durability: .durable)
+            #expect(try store.snapshot(of: 2, parents: [1]).paths == ["one", "two"])
         }
     }
 }
