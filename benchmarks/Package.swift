@@ -38,7 +38,7 @@ let package = Package(
             packageAccess: false),
         .executableTarget(
             name: "layer-changes", dependencies: [store, systemPackage, logging],
-            path: "LayerChanges", packageAccess: false),
+            path: "CatalogWriter", packageAccess: false),
         .executableTarget(
             name: "layer-use", dependencies: [store, systemPackage, logging], path: "LayerUse",
             packageAccess: false),

@@ -25,9 +25,12 @@ public import SystemPackage
 /// makes it a possible parent, or `remove`. A layer from a tar: `create`, `applyTarget`, the tar is
 /// written there, `finishApply`, `seal`. `diffSource` and `mounts` (read-only) show it from then on.
 ///
+/// What not every driver can do is a protocol of its own, ``BlockDeviceDriver`` and ``CopyUpDriver``, which a
+/// driver conforms to as well.
+///
 /// The conformance suite states each promise below as a test; a new driver runs it unchanged.
 public protocol Driver: Sendable {
-    /// The name people type, such as `overlay`; also the name of the driver's folder in the store.
+    /// The name people type, such as `overlay`; also the name of the driver's directory in the store.
     static var name: String { get }
 
     /// Tries, below `root`, each thing this driver needs from the host, by doing it.
@@ -37,18 +40,18 @@ public protocol Driver: Sendable {
 
     /// Whether layers are directories on whatever filesystem the store is on, so that one with reflink
     /// that the store brings along is of use to them.
-    static var livesOnBed: Bool { get }
+    static var livesOnLoopImage: Bool { get }
 
     /// What the keys of its options begin with, before a dot, where that is not the driver's name: then other
     /// drivers do not hear of them.
     static var optionPrefix: String { get }
 
-    /// Opens the driver's part of a store, making its folder when it is missing.
+    /// Opens the driver's part of a store, making its directory when it is missing.
     ///
     /// - Parameters:
-    ///   - root: The store's root. The driver's folder is `ROOT/NAME`, its trash `ROOT/trash`.
+    ///   - root: The store's root. The driver's directory is `ROOT/NAME`, its trash `ROOT/trash`.
     ///   - options: Unknown keys are refused with ``DriverError/Code/invalidArgument``.
-    ///   - readOnly: Only looks: makes no folder, tries nothing that writes, never fails because
+    ///   - readOnly: Only looks: makes no directory, tries nothing that writes, never fails because
     ///     the filesystem is read-only.
     /// - Throws: ``DriverError/Code/unsupported`` when a requirement that is not optional is unmet,
     ///   with the call that refused.
@@ -160,31 +163,6 @@ public protocol Driver: Sendable {
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse?
 
-    /// Makes a block device of the filesystem that `layer` is, for those who mount it themselves, such
-    /// as a virtual machine; it stays until ``detachDevice(for:)``, and is read-only for a sealed layer.
-    ///
-    /// Meanwhile an active layer is neither mounted nor looked at: two kernels would write to it. Drivers
-    /// whose layers are no filesystems of their own do not implement this and the next two.
-    ///
-    /// - Parameters:
-    ///   - layer: The layer with the bytes.
-    ///   - holder: The layer, or a view of it, for which the device is made, one for each.
-    ///   - writable: Whether it may be written.
-    /// - Returns: The device's path. Making one that is there gives it again.
-    /// - Throws: ``DriverError/Code/unsupported`` where layers are no filesystems,
-    ///   ``DriverError/Code/layerInUse`` when the layer is mounted.
-    func attachDevice(
-        of layer: LayerNumber, for holder: LayerNumber, writable: Bool
-    ) throws(DriverError) -> FilePath
-
-    /// Takes a device back; does nothing when there is none.
-    ///
-    /// - Throws: ``DriverError/Code/layerInUse`` when something has it open.
-    func detachDevice(for holder: LayerNumber) throws(DriverError)
-
-    /// The path of a device; nil when there is none.
-    func device(for holder: LayerNumber) throws(DriverError) -> FilePath?
-
     /// The space that the layer takes by itself.
     func usage(
         of layer: LayerNumber, parents: [LayerNumber]
@@ -198,19 +176,6 @@ public protocol Driver: Sendable {
     ) throws(DriverError) -> LayerUsage
 
     // MARK: Change
-
-    /// Gives an active layer copies of its own of files that its parents have, as the first write to each
-    /// would.
-    ///
-    /// Paths are those in the layer, where links are followed. Of a directory all files below it are meant,
-    /// but those with further names. Drivers whose layers copy no file to write to it do not implement this.
-    ///
-    /// - Throws: ``DriverError/Code/invalidArgument`` for a path that is not there,
-    ///   ``DriverError/Code/unsupported`` where no file is ever copied up.
-    func copyUp(
-        _ paths: [RawPath], in layer: LayerNumber, parents: [LayerNumber],
-        observer: WorkObserver
-    ) throws(DriverError)
 
     /// Where a layer tar is to be written for a layer just created.
     func applyTarget(

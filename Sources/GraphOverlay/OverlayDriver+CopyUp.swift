@@ -6,7 +6,7 @@ package import GraphCore
 package import GraphSystem
 import SystemPackage
 
-extension OverlayDriver {
+extension OverlayDriver: CopyUpDriver {
     /// Opens each file for writing, which is what makes overlayfs copy it.
     ///
     /// Nothing is written. That happens in a mount that nobody else sees, and that goes away with this

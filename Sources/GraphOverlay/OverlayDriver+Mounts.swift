@@ -64,7 +64,7 @@ extension OverlayDriver {
     private func hasEmptyLower(writable: Bool) throws(DriverError) -> Bool {
         guard let folder = folders.openFolder else { return false }
         let isThere = try attempting(
-            "look at the folder overlay", try folder.statusIfPresent(of: OverlayLayout.empty))
+            "look at the directory overlay", try folder.statusIfPresent(of: OverlayLayout.empty))
         if isThere != nil { return true }
         if folders.isReadOnly { return false }
         do throws(DriverError) {

@@ -20,12 +20,12 @@ extension OverlayDriver {
         return OverlayProbe(requirements: requirements, namespace: namespace)
     }
 
-    /// The attribute of the driver's folder that says where overlayfs keeps its own.
+    /// The attribute of the driver's directory that says where overlayfs keeps its own.
     private static let mark = "store"
 
-    /// Where overlayfs keeps its attributes in this store, as the driver's folder is marked.
+    /// Where overlayfs keeps its attributes in this store, as the driver's directory is marked.
     static func recordedNamespace(
-        _ folders: LayerFolders
+        _ folders: LayerDirectories
     ) throws(DriverError) -> OverlayNamespace? {
         for namespace in [OverlayNamespace.trusted, .user] {
             if try recordedProbe(namespace, folders) != nil { return namespace }
@@ -35,16 +35,16 @@ extension OverlayDriver {
 
     /// The mark's value: what has been tried here.
     private static func recordedProbe(
-        _ namespace: OverlayNamespace, _ folders: LayerFolders
+        _ namespace: OverlayNamespace, _ folders: LayerDirectories
     ) throws(DriverError) -> [UInt8]? {
         try attempting(
-            "read the mark of the overlay folder",
+            "read the mark of the overlay directory",
             try folders.openFolder?.attribute(namespace.name(mark), of: "."))
     }
 
     /// Makes sure that the kernel makes the references that the options ask for.
     ///
-    /// Tried once a store, which the mark of the driver's folder then says.
+    /// Tried once a store, which the mark of the driver's directory then says.
     func requireReferences(tries: Bool) throws(DriverError) {
         if namespace == .user {
             throw DriverError(
@@ -77,14 +77,14 @@ extension OverlayDriver {
         return probed.namespace
     }
 
-    /// Marks the driver's folder with what was found when the store was begun.
+    /// Marks the driver's directory with what was found when the store was begun.
     static func record(
-        _ namespace: OverlayNamespace, _ references: References = [], in folders: LayerFolders
+        _ namespace: OverlayNamespace, _ references: References = [], in folders: LayerDirectories
     ) throws(DriverError) {
         let folder = try folders.writableFolder()
         let attribute = ExtendedAttribute(
             name: namespace.name(mark), value: [UInt8(ascii: "y")] + references.letters)
-        try attempting("mark the overlay folder", try folder.descriptor.setAttribute(attribute))
-        try attempting("sync the overlay folder", try folder.sync())
+        try attempting("mark the overlay directory", try folder.descriptor.setAttribute(attribute))
+        try attempting("sync the overlay directory", try folder.sync())
     }
 }

@@ -6,7 +6,7 @@ import GraphCore
 import GraphSystem
 
 extension OverlayDriver {
-    /// The attribute of a layer's folder that holds its ``ReferenceMark``.
+    /// The attribute of a layer's directory that holds its ``ReferenceMark``.
     private static let referenceMark = "refers"
 
     /// What is recorded of the references in a layer and below it; nil when there are none.

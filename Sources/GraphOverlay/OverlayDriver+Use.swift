@@ -68,7 +68,7 @@ extension OverlayDriver {
         }
     }
 
-    /// The attribute of a layer's folder that has the handle of a former work directory.
+    /// The attribute of a layer's directory that has the handle of a former work directory.
     private var formerWorkName: String { namespace.name("former-work") }
 
     private func formerWork(of layer: LayerNumber) throws(SyscallError) -> InodeHandle? {
@@ -117,8 +117,8 @@ extension OverlayDriver {
     }
 }
 
-extension LayerFolders {
-    /// Opens a layer's folder for a look at its users.
+extension LayerDirectories {
+    /// Opens a layer's directory for a look at its users.
     fileprivate func openForUse(_ layer: LayerNumber) throws(SyscallError) -> Directory {
         guard let folder = openFolder else {
             throw SyscallError(call: "openat(\(layer))", errno: .noSuchFileOrDirectory)

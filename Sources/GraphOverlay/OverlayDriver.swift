@@ -16,7 +16,7 @@ package final class OverlayDriver: Driver {
     /// The lower directories that one overlayfs takes (kernel: `OVL_MAX_STACK`).
     static let lowersMax = 500
 
-    let folders: LayerFolders
+    let folders: LayerDirectories
     let layout: OverlayLayout
     let options: OverlayOptions
     /// Where opaque directories are recorded: what the store was begun with.
@@ -25,14 +25,14 @@ package final class OverlayDriver: Driver {
 
     /// Opens the driver's part of a store.
     ///
-    /// A store that was opened before costs an open of the root and of the driver's folder, one
+    /// A store that was opened before costs an open of the root and of the driver's directory, one
     /// `fstatfs(2)`, and the reading of one attribute (two in a user namespace): it is the mark
     /// that a whole ``probe(root:)`` has passed here, and says where overlayfs keeps its
     /// attributes. The first opening does that probe.
     package init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         self.options = try OverlayOptions(options)
         var tried: OverlayNamespace?
-        folders = try LayerFolders(root: root, driver: Self.name, readOnly: readOnly) {
+        folders = try LayerDirectories(root: root, driver: Self.name, readOnly: readOnly) {
             () throws(DriverError) in
             tried = try Self.requireAll(root: root)
         }

@@ -36,6 +36,6 @@ struct OverlayLayout: Hashable, Sendable {
     /// The lower directory of a layer without parents.
     var empty: FilePath { folder.appending("empty") }
 
-    /// The driver's folder.
+    /// The driver's directory.
     var folder: FilePath { root.appending(Self.driver) }
 }

@@ -6,7 +6,7 @@ public import GraphCore
 public import SystemPackage
 
 extension LayerStore {
-    /// Whether there is a store at a root; its bed stays attached where there is one.
+    /// Whether there is a store at a root; its loop image stays attached where there is one.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/untrusted`` when another user could change what is at
     ///   the root.

@@ -52,7 +52,7 @@ extension LayerStore {
     /// the layer or the image whose id begins so.
     public func referent(_ reference: String) throws(DriverError) -> Referent {
         try catalog.consistent("look for \(reference)") { connection in
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             switch try queries.named(reference) {
             case .layer(let record): return .layer(record.layer)
             case .image(let id):

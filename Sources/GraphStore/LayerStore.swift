@@ -17,9 +17,9 @@ public import SystemPackage
 public final class LayerStore: Sendable {
     /// Where a store is and how to use it.
     public struct Configuration: Sendable {
-        /// The store's folder.
+        /// The store's directory.
         public var root: FilePath
-        /// The folder for what a reboot ends: the records of mounts.
+        /// The directory for what a reboot ends: the records of mounts.
         public var runRoot: FilePath
         /// The driver's name; nil for the one that the store has, or a choice for a new store.
         public var driver: String?
@@ -36,8 +36,8 @@ public final class LayerStore: Sendable {
         public var durability: Durability
         /// The filesystem that the store brings along, for a store that is to be made; see docs/bed.md.
         ///
-        /// An existing store is then refused. Whether it has a bed is found out by looking.
-        public var bed: NewBed?
+        /// An existing store is then refused. Whether it has a loop image is found out by looking.
+        public var loopImage: NewLoopImage?
         /// Hears what was cleared on opening, and what could not be.
         public var logger: Logger
 
@@ -58,7 +58,7 @@ public final class LayerStore: Sendable {
     /// The images.
     public let images: ImageRecords
     /// What the store lies on, if it brought that along; held, so that it stays mounted.
-    private let bed: Bed?
+    private let loopImage: LoopImage?
     let access: WriteAccess
     let space: FreeSpaceGuard
     let catalog: Catalog
@@ -93,20 +93,20 @@ public final class LayerStore: Sendable {
     ) throws(DriverError) {
         var opening = StoreOpening(configuration, drivers)
         try opening.run(chooseDriver)
-        let (driver, storeID, database, paths, bed, isReadOnly, evidence) = try opening.result()
+        let (driver, storeID, database, paths, image, isReadOnly, evidence) = try opening.result()
         let durability = configuration.durability
         let log = StoreLog(logger: configuration.logger, root: paths.root)
         let access = WriteAccess(isReadOnly: isReadOnly, driver, database: paths.database, log)
-        let space = FreeSpaceGuard(paths, database, bed, driver, access)
+        let space = FreeSpaceGuard(paths, database, image, driver, access)
         let owner = OperationOwner(
-            paths.owners, filling: [Reserve(paths.reserve)] + (bed.map { [$0.reserve] } ?? []))
+            paths.owners, filling: [Reserve(paths.reserve)] + (image.map { [$0.reserve] } ?? []))
         let locks = LayerLocks(paths: paths, isReadOnly: isReadOnly)
         let catalog = Catalog(database, durability)
-        let recipes = RecipeFolder(path: paths.recipes)
+        let recipes = RecipeDirectory(path: paths.recipes)
         let content = LayerContent(catalog: catalog, driver: driver, recipes: recipes)
         let blobs = KeptBlobs(
-            folder: BlobFolder(path: paths.blobs), catalog: catalog, owner: owner, access: access,
-            space: space)
+            folder: BlobDirectory(path: paths.blobs), catalog: catalog, owner: owner,
+            access: access, space: space)
         let registry = MountRegistry(paths, storeID, driver, locks)
         let use = LayerUseGuard(registry: registry, catalog: catalog, driver: driver)
         let orphans = OrphanSearch(catalog: catalog, driver: driver, recipes: recipes)
@@ -117,15 +117,16 @@ public final class LayerStore: Sendable {
             loss: RecordLoss(
                 evidence: evidence, catalog: catalog, orphans: orphans, access: access),
             locks: locks, owner: owner, access: access, space: space, log: log, paths: paths)
-        (self.driver, self.bed, self.access, self.space) = (driver, bed, access, space)
+        (self.driver, self.loopImage, self.access, self.space) = (driver, image, access, space)
         (self.catalog, self.content, self.registry) = (catalog, content, registry)
         usages = UsageReport(
-            catalog: catalog, driver: driver, registry: registry, bed: bed, paths: paths,
-            root: configuration.root, storeID: storeID, isReadOnly: isReadOnly,
+            catalog: catalog, driver: driver, registry: registry, loopImage: image,
+            paths: paths, root: configuration.root, storeID: storeID, isReadOnly: isReadOnly,
             durability: durability)
         mounting = Mounting(
-            registry: registry, use: use, catalog: catalog, driver: driver, isOnBed: bed != nil,
-            recovery: recovery, locks: locks, access: access, space: space)
+            registry: registry, use: use, catalog: catalog, driver: driver,
+            isOnLoopImage: image != nil, recovery: recovery, locks: locks, access: access,
+            space: space)
         creation = CreateOperation(
             pending: pending, recovery: recovery, driver: driver, space: space, log: log)
         applying = ApplyOperation(
@@ -148,11 +149,11 @@ public final class LayerStore: Sendable {
             orphans: orphans,
             content: ContentCheck(
                 catalog: catalog, layers: content, driver: driver, recipes: recipes),
-            blobs: blobs, registry: registry, owner: owner, access: access, bed: bed)
+            blobs: blobs, registry: registry, owner: owner, access: access, loopImage: image)
         collection = GarbageCollection(
             check: checking, recovery: recovery, catalog: catalog, orphans: orphans, blobs: blobs,
             use: use, driver: driver, recipes: recipes, evidence: evidence, access: access,
-            space: space, bed: bed)
+            space: space, loopImage: image)
         recovery.runOnOpening()
     }
 }

@@ -11,9 +11,9 @@ struct StoreOpening {
     private let configuration: LayerStore.Configuration
     private let drivers: [any Driver.Type]
     private var paths: StorePaths
-    /// The store's root as it was checked, before its bed.
+    /// The store's root as it was checked, before its loop image.
     private var root: TrustedDirectory?
-    private var bed: Bed?
+    private var loopImage: LoopImage?
     private var driver: (any Driver)?
     private var storeID = ""
     private var database: StoreDatabase?
@@ -33,19 +33,19 @@ struct StoreOpening {
     mutating func run(
         _ chooseDriver: (FilePath) throws(DriverError) -> any Driver.Type
     ) throws(DriverError) {
-        if let name = configuration.driver { try checkBed(try type(named: name)) }
+        if let name = configuration.driver { try checkLoopImage(try type(named: name)) }
         do throws(DriverError) {
             try findPlaces()
-            try layBed()
+            try makeLoopImage()
             if let folder = try openRoot() {
                 try decideAccess(folder)
                 if try open(folder) { return }
             }
             try make(chooseDriver)
         } catch {
-            // Nothing of the store holds the bed that was attached for it.
+            // Nothing of the store holds the loop image that was attached for it.
             (driver, database) = (nil, nil)
-            Bed.withdraw(&bed)
+            LoopImage.withdraw(&loopImage)
             throw error
         }
     }
@@ -67,40 +67,41 @@ struct StoreOpening {
         }
     }
 
-    /// Goes to where the store is when it has a bed, which is made for a new store that wants one.
-    private mutating func layBed() throws(DriverError) {
-        if let wanted = configuration.bed {
+    /// Goes to where the store is when it has a loop image, which is made for a new store that wants one.
+    private mutating func makeLoopImage() throws(DriverError) {
+        if let wanted = configuration.loopImage {
             if isReadOnly {
-                throw DriverError(.storeReadOnly, "a bed cannot be made for reading only")
+                throw DriverError(.storeReadOnly, "a loop image cannot be made for reading only")
             }
-            if let place = root { root = try Bed.make(wanted, at: place) }
+            if let place = root { root = try LoopImage.make(wanted, at: place) }
         }
-        guard let root, let bed = try Bed.open(root) else { return }
-        self.bed = bed
-        paths = StorePaths(root: bed.path, runRoot: paths.runRoot)
+        guard let root, let loopImage = try LoopImage.open(root) else { return }
+        self.loopImage = loopImage
+        paths = StorePaths(root: loopImage.path, runRoot: paths.runRoot)
     }
 
-    /// Refuses drivers that would not use a bed.
-    private func checkBed(_ type: any Driver.Type) throws(DriverError) {
-        if type.livesOnBed || configuration.bed == nil && bed == nil { return }
+    /// Refuses drivers that would not use a loop image.
+    private func checkLoopImage(_ type: any Driver.Type) throws(DriverError) {
+        if type.livesOnLoopImage || configuration.loopImage == nil && loopImage == nil { return }
         throw DriverError(
-            .unsupported, "driver \(type.name) cannot keep its layers on a bed, which is xfs")
+            .unsupported, "driver \(type.name) cannot keep its layers on a loop image, which is xfs"
+        )
     }
 
     /// What the steps led to.
     func result() throws(DriverError) -> (
-        any Driver, String, StoreDatabase, StorePaths, Bed?, isReadOnly: Bool, RecordEvidence
+        any Driver, String, StoreDatabase, StorePaths, LoopImage?, isReadOnly: Bool, RecordEvidence
     ) {
         guard let driver, let database else {
             throw DriverError(.system, "could not open the store at \(paths.root)")
         }
-        return (driver, storeID, database, paths, bed, isReadOnly, evidence)
+        return (driver, storeID, database, paths, loopImage, isReadOnly, evidence)
     }
 
-    /// The store's folder, with names in it that can be trusted; nil when it does not exist.
+    /// The store's directory, with names in it that can be trusted; nil when it does not exist.
     private func openRoot() throws(DriverError) -> Directory? {
         let folder: Directory
-        if bed == nil {
+        if loopImage == nil {
             guard let opened = root?.opened else { return nil }
             folder = opened
         } else {
@@ -170,10 +171,11 @@ struct StoreOpening {
             return false
         }
         try check(facts)
-        if configuration.bed != nil {
+        if configuration.loopImage != nil {
             throw DriverError(
                 .invalidArgument,
-                "there is a store at \(configuration.root) already; a bed is made for a new one")
+                "there is a store at \(configuration.root) already; a loop image is made for a new one"
+            )
         }
         storeID = facts.storeID ?? ""
         evidence = RecordEvidence(
@@ -231,7 +233,7 @@ struct StoreOpening {
             if version == 0 {
                 return Facts(version: 0, isEmpty: try Schema.isEmpty(connection))
             }
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             return Facts(
                 version: version, isEmpty: false, storeID: try queries.fact("store_id"),
                 driver: try queries.fact("driver"), changes: try queries.changeCount())
@@ -266,7 +268,7 @@ struct StoreOpening {
             throw DriverError(
                 .storeReadOnly, "there is no store at \(paths.root), and none may be made there")
         }
-        if bed == nil { root = try root?.make() }
+        if loopImage == nil { root = try root?.make() }
         let lock = try attempting(
             "lock \(paths.owners)", try RangeLock(waitingFor: Owner.creation, in: paths.owners))
         defer { withExtendedLifetime(lock) {} }
@@ -281,9 +283,9 @@ struct StoreOpening {
             } else {
                 try chooseDriver(paths.root)
             }
-        try checkBed(type)
+        try checkLoopImage(type)
         let driver = try openDriver(type)
-        try RecipeFolder(path: paths.recipes).make()
+        try RecipeDirectory(path: paths.recipes).make()
         Reserve(paths.reserve).fill()
         let storeID = LayerID.random(digits: 32)
         try makeTables(driver: type.name, storeID: storeID)

@@ -18,7 +18,7 @@ struct StorePaths: Sendable {
     /// How applied tars are put together again.
     var recipes: FilePath { root.appending("recipes") }
     /// Layers as they came.
-    var blobs: FilePath { root.appending(BlobFolder.name.description) }
+    var blobs: FilePath { root.appending(BlobDirectory.name.description) }
     /// Space that a full disk leaves for removing layers.
     var reserve: FilePath { root.appending("reserve") }
     /// The records of mounts.
@@ -46,7 +46,7 @@ struct StorePaths: Sendable {
         ("mounts.lock", .regular), ("mnt", .directory),
     ]
 
-    /// Makes the folder for what a reboot ends, readable by its owner alone.
+    /// Makes the directory for what a reboot ends, readable by its owner alone.
     ///
     /// What is there already is looked at once more: it may have been made since the store was
     /// opened, in a directory such as `/tmp`.

@@ -7,16 +7,16 @@ import SystemPackage
 
 /// Whether there is a store at a root.
 enum StorePresence {
-    /// Looks; the root's bed stays attached where there is a store.
+    /// Looks; the root's loop image stays attached where there is a store.
     static func isStore(at root: FilePath) throws(DriverError) -> Bool {
         let place = try TrustedDirectory(root)
-        var bed = try Bed.open(place)
+        var loopImage = try LoopImage.open(place)
         do throws(DriverError) {
-            let found = try isStore(bed?.tree ?? place.opened, root)
-            if !found { Bed.withdraw(&bed) }
+            let found = try isStore(loopImage?.tree ?? place.opened, root)
+            if !found { LoopImage.withdraw(&loopImage) }
             return found
         } catch {
-            Bed.withdraw(&bed)
+            LoopImage.withdraw(&loopImage)
             throw error
         }
     }

@@ -14,7 +14,7 @@ final class CopyRecord: Sendable {
     private let name: RawPath
     private let writer: Mutex<CopiedFilesWriter?>
 
-    /// Begins a record in a layer's folder.
+    /// Begins a record in a layer's directory.
     init(in folder: Directory, _ name: RawPath) {
         (self.folder, self.name) = (folder, name)
         do throws(SyscallError) {

@@ -20,14 +20,14 @@ package import SystemPackage
 package final class VFSDriver: Driver {
     package static let name = "vfs"
 
-    let folders: LayerFolders
+    let folders: LayerDirectories
     let trees: WholeTrees
     private let attributes: MountAttributes
 
     package init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         try options.check(known: ["mountopt"], driver: Self.name)
         attributes = try options.mountAttributes(driver: Self.name)
-        folders = try LayerFolders(root: root, driver: Self.name, readOnly: readOnly) {
+        folders = try LayerDirectories(root: root, driver: Self.name, readOnly: readOnly) {
             () throws(DriverError) in
             try require(Self.probe(root: root), driver: Self.name)
         }

@@ -75,7 +75,7 @@ final class Session {
 
     /// Opens the store.
     func store(
-        _ need: Need = .existing, bed: NewBed? = nil
+        _ need: Need = .existing, loopImage: NewLoopImage? = nil
     ) throws(DriverError) -> LayerStore {
         var configuration = LayerStore.Configuration(
             root: try global.rootPath(), runRoot: global.runRootPath(),
@@ -83,7 +83,7 @@ final class Session {
         configuration.mustExist = need == .existing
         configuration.durability = try global.durabilityOrDefault()
         configuration.options = global.storageOptions.dictionary
-        configuration.bed = bed
+        configuration.loopImage = loopImage
         let level = global.logLevel.level
         configuration.logger = Logger(label: "graphctl") { _ in LineLogHandler(logLevel: level) }
         return try LayerStore(

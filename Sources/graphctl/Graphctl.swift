@@ -43,7 +43,7 @@ import GraphSystem
             CommandGroup(
                 name: "Maintenance",
                 subcommands: [
-                    InitCommand.self, CheckCommand.self, CollectCommand.self, BedCommand.self,
+                    InitCommand.self, CheckCommand.self, CollectCommand.self, LoopImageCommand.self,
                     PoolCommand.self, CompletionsCommand.self,
                 ]),
         ])
@@ -98,6 +98,9 @@ import GraphSystem
         }
         exit(withError: ExitCode.validationFailure)
     }
+
+    /// Names that commands had before, and have still for those who know them.
+    static let formerNames = ["bed": LoopImageCommand._commandName]
 
     /// The words that stand for a subcommand.
     static var commandNames: [String] {

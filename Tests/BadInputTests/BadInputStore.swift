@@ -33,7 +33,7 @@ struct BadInputStore {
         let tar = command.folder.appending("good.tar")
         try RawTar.write(tar) { try $0.add("good", content: Array("good".utf8)) }
         try command.succeed("apply", "--id", "good", tar.string)
-        // What the first failure makes, such as the folder for trash, stays, and what the first mount does.
+        // What the first failure makes, such as the directory for trash, stays, and what the first mount does.
         try command.withView(of: "good") { _ in }
         try command.succeed("rm", try command.succeed("create").text)
         try command.succeed("gc")

@@ -16,7 +16,7 @@ struct BreakoutCase: Sendable {
     }
 
     let what: String
-    /// The layer below in lines as ``Sketch`` reads them; `@` stands for a folder outside of the store, `%` for that
+    /// The layer below in lines as ``Sketch`` reads them; `@` stands for a directory outside of the store, `%` for that
     /// without the slash in front.
     var base: [String] = []
     let archive: [String]
@@ -82,7 +82,7 @@ struct BreakoutCase: Sendable {
 }
 
 extension BadInputStore {
-    /// Runs cases one after the other, with a folder beside the store that has the names they use.
+    /// Runs cases one after the other, with a directory beside the store that has the names they use.
     static func check(_ cases: [BreakoutCase], _ subject: DriverUnderTest) throws {
         try with(subject) { store in
             let canary = store.file("outside")

@@ -8,7 +8,7 @@ import Testing
 
 /// Links that lead out of the layer are followed inside it, and nothing outside is touched.
 @Suite(.serialized) struct OutsideLinkTests {
-    /// A folder outside the store that no archive may reach, and what it holds.
+    /// A directory outside the store that no archive may reach, and what it holds.
     private struct Canary {
         let folder: FilePath
         private let before: TreeSnapshot

@@ -202,7 +202,8 @@ import Testing
                                 LayerNumber(rawValue: 2 + round), parents: [1], limits: .none,
                                 observer: .none)
                         } else {
-                            _ = try driver.diffSource(of: 1, parents: [], from: nil, baseParents: [])
+                            _ = try driver.diffSource(
+                                of: 1, parents: [], from: nil, baseParents: [])
                         }
                     } catch {
                         failures.withLock { $0.append("\(error)") }

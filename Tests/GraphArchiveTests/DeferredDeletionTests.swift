@@ -28,7 +28,7 @@ import Testing
                 try folder.makeDirectory(name, permissions: 0o755)
                 let target = ApplyTarget(
                     directory: try folder.openDirectory(name), namespace: .trusted,
-                    lower: LayeredTree(layers: lower, encoding: .overlay(.trusted)))
+                    lower: LayeredTree(layers: lower, whiteouts: .overlay(.trusted)))
                 _ = try unpackLayer(
                     from: MemorySource(try LayerTar.bytes(of: members)), into: target)
                 return target.directory
@@ -46,7 +46,7 @@ import Testing
             if isReversed { deletions.reverse() }
             let upper = try unpack(
                 deletions.map { member($0, .file(size: 0)) }, "upper", above: [lower])
-            let tree = LayeredTree(layers: [upper, lower], encoding: .overlay(.trusted))
+            let tree = LayeredTree(layers: [upper, lower], whiteouts: .overlay(.trusted))
             let found = try treeChanges(DiffSource(old: .empty, new: tree)).map(\.path)
             let below = first.appending("")
             let wanted = Self.directories.filter { $0 != first && !$0.hasPrefix(below) }

@@ -60,16 +60,16 @@ import Testing
                     members,
                     into: ApplyTarget(
                         directory: upper, namespace: .trusted,
-                        lower: LayeredTree(layers: stack, encoding: .overlay(.trusted))))
+                        lower: LayeredTree(layers: stack, whiteouts: .overlay(.trusted))))
                 let below = stack
                 stack.insert(upper, at: 0)
-                let overlaid = LayeredTree(layers: stack, encoding: .overlay(.trusted))
+                let overlaid = LayeredTree(layers: stack, whiteouts: .overlay(.trusted))
                 try requireSame(
                     try LayerTar.listing(of: overlaid), layers.model.listing(),
                     "seed \(seed), layer \(level)", members)
                 // The same layer, executed on a whole tree.
                 let stage = try makeDirectory("stage-\(level)", in: folder)
-                let tree = LayeredTree(layers: [plain], encoding: .plain)
+                let tree = LayeredTree(layers: [plain], whiteouts: .plain)
                 let before = try makeCopy(of: tree, "before-\(level)", in: folder)
                 try unpack(
                     members,
@@ -80,7 +80,7 @@ import Testing
                     "seed \(seed), layer \(level), executed", members)
                 try checkDiffs(
                     DiffSource(
-                        old: LayeredTree(layers: below, encoding: .overlay(.trusted)),
+                        old: LayeredTree(layers: below, whiteouts: .overlay(.trusted)),
                         new: overlaid),
                     DiffSource(old: before, new: tree), "seed \(seed), layer \(level)", path)
             }
@@ -116,7 +116,7 @@ import Testing
         _ = try unpackLayer(
             from: MemorySource(sink.bytes),
             into: ApplyTarget(directory: copy, namespace: .trusted, lower: .empty))
-        return LayeredTree(layers: [copy], encoding: .plain)
+        return LayeredTree(layers: [copy], whiteouts: .plain)
     }
 
     /// The diff of layers that share their bottom and the diff of two whole trees are the same
@@ -141,7 +141,7 @@ import Testing
                 into: ApplyTarget(stage: stage, namespace: .trusted, lower: whole.old))
             try mergeStage(stage, .trusted, into: before)
             try requireSame(
-                try LayerTar.listing(of: LayeredTree(layers: [before], encoding: .plain)),
+                try LayerTar.listing(of: LayeredTree(layers: [before], whiteouts: .plain)),
                 try LayerTar.listing(of: whole.new), "\(what), round trip",
                 try LayerTar.members(of: first.bytes))
         }

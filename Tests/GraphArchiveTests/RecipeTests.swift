@@ -134,7 +134,7 @@ struct RecipeTests {
                         RawPath("\(level)"), permissions: 0o755)
                     let target = ApplyTarget(
                         directory: upper, namespace: .trusted,
-                        lower: LayeredTree(layers: stack, encoding: .overlay(.trusted)))
+                        lower: LayeredTree(layers: stack, whiteouts: .overlay(.trusted)))
                     let tar = try LayerTar.bytes(of: members)
                     do {
                         #expect(try roundTrip(tar, in: root, target) == tar, "seed \(seed)")
@@ -164,7 +164,7 @@ struct RecipeTests {
             ])
             let target = ApplyTarget(
                 directory: upper, namespace: .trusted,
-                lower: LayeredTree(layers: [lower], encoding: .overlay(.trusted)))
+                lower: LayeredTree(layers: [lower], whiteouts: .overlay(.trusted)))
             let recipe = try unpack(tar, in: root, target)
             for path in ["a", "b", "c", "d", "p", "q"] as [RawPath] {
                 try flip(path, in: upper)

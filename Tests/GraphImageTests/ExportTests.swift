@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    /// A destination in a store's folder.
+    /// A destination in a store's directory.
     private static func place(_ text: String, _ command: GraphctlCommand) -> String {
         let parts = text.split(separator: ":", maxSplits: 1)
         return "\(parts[0]):\(command.folder.string)/\(parts[1])"
@@ -43,7 +43,7 @@ import Testing
         String(try runCommand("sha256sum", [path.string]).prefix(64))
     }
 
-    /// All names in a folder, and the digests of its files.
+    /// All names in a directory, and the digests of its files.
     private static func contents(of folder: FilePath) throws -> String {
         let script = #"cd "$0" && find . | sort && find . -type f -exec sha256sum {} + | sort"#
         return try runCommand("bash", ["-ec", script, folder.string])
@@ -252,7 +252,7 @@ import Testing
             }
             #expect(try command.folder.names == names)
             #expect(try Self.contents(of: command.folder.appending("out")) == before)
-            // Neither is a folder with other things taken for a layout.
+            // Neither is a directory with other things taken for a layout.
             let other = try command.run(["export", "app:1", "oci:" + command.folder.string])
             #expect(other.status == 1)
             #expect(try command.folder.names == names)

@@ -32,7 +32,7 @@ struct ImportFixture {
         }
     }
 
-    /// Imports from a folder.
+    /// Imports from a directory.
     func importLayout(_ image: TestImage, name: String? = nil) throws -> Layer {
         let path = folder.appending("layout-\(UUID().uuidString)")
         try path.makeDirectory()

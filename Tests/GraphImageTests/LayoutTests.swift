@@ -9,7 +9,7 @@ import GraphTestSupport
 import SystemPackage
 import Testing
 
-/// What is promised of OCI layouts, as folders and as archives.
+/// What is promised of OCI layouts, as directories and as archives.
 @Suite struct LayoutTests {
     private static func twoLayers() throws -> [[UInt8]] {
         [try TestImage.layer("one", "first"), try TestImage.layer("two", "second")]

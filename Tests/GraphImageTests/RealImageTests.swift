@@ -12,7 +12,7 @@ import Testing
 
 /// Where images made by umoci and skopeo are.
 enum RealImages {
-    /// The folder with the images: beside GRAPH_TEST_IMAGE, or the newest in the cache.
+    /// The directory with the images: beside GRAPH_TEST_IMAGE, or the newest in the cache.
     static let folder: FilePath? = {
         let environment = ProcessInfo.processInfo.environment
         if let image = environment["GRAPH_TEST_IMAGE"], !image.isEmpty {

@@ -17,7 +17,7 @@ final class Reports: Sendable {
 }
 
 extension ImportFixture {
-    /// Writes a layout into a new folder.
+    /// Writes a layout into a new directory.
     func written(_ image: TestImage) throws -> FilePath {
         let path = folder.appending("layout-\(UUID().uuidString)")
         try path.makeDirectory()

@@ -7,7 +7,7 @@ import GraphSystem
 import GraphTestSupport
 import SystemPackage
 
-/// An OCI image layout in memory, to be written as a folder or an archive, whole or damaged.
+/// An OCI image layout in memory, to be written as a directory or an archive, whole or damaged.
 struct TestImage {
     /// The content of each file, by its name in the layout.
     var files: [String: [UInt8]] = [
@@ -86,10 +86,10 @@ struct TestImage {
         return files.merging(["index.json": Array(index.utf8)]) { own, _ in own }
     }
 
-    /// Writes the layout as a folder.
+    /// Writes the layout as a directory.
     func write(to folder: FilePath) throws { try Self.write(allFiles, to: folder) }
 
-    /// Writes the files alone, without an index, as a folder.
+    /// Writes the files alone, without an index, as a directory.
     func writeFiles(to folder: FilePath) throws { try Self.write(files, to: folder) }
 
     private static func write(_ files: [String: [UInt8]], to folder: FilePath) throws {

@@ -6,9 +6,9 @@ import GraphCore
 import GraphSystem
 import SystemPackage
 
-/// The least that is a driver: a folder a layer, in which deletions stand as overlayfs records them.
+/// The least that is a driver: a directory a layer, in which deletions stand as overlayfs records them.
 ///
-/// A mount shows the layer's own folder and not its parents.
+/// A mount shows the layer's own directory and not its parents.
 struct FolderDriver: Driver {
     static let name = "folder"
     let root: FilePath
@@ -62,8 +62,8 @@ struct FolderDriver: Driver {
         }
     }
 
-    // The folder itself is the layer's content, whose mode is looked at: so the mark has a file of its
-    // own. A sticky folder bears one, too, for tests that make folders.
+    // The directory itself is the layer's content, whose mode is looked at: so the mark has a file of its
+    // own. A sticky directory bears one, too, for tests that make directories.
     private func mark(_ layer: LayerNumber) -> RawPath { RawPath(".unfinished-\(layer)") }
 
     private func status(_ name: RawPath) throws(DriverError) -> FileStatus? {
@@ -219,6 +219,6 @@ struct FolderDriver: Driver {
         if numbers.isEmpty { return .empty }
         var folders: [Directory] = []
         for number in numbers { folders.append(try folder(number)) }
-        return LayeredTree(layers: folders, encoding: .overlay(.trusted))
+        return LayeredTree(layers: folders, whiteouts: .overlay(.trusted))
     }
 }

@@ -58,7 +58,7 @@ import Testing
         #expect(try store.unmount(target: one).count == 0)
         #expect(FileManager.default.fileExists(atPath: two.appending("f").string))
         #expect(try store.unmount(layer: "work").count == 0)
-        // The caller's folders stay.
+        // The caller's directories stay.
         #expect(FileManager.default.fileExists(atPath: two.string))
     }
 

@@ -174,7 +174,7 @@ import Testing
         }
     }
 
-    /// Every file below a folder with what any write would change.
+    /// Every file below a directory with what any write would change.
     private func files(in folder: FilePath) throws -> [String: String] {
         var files: [String: String] = [:]
         let names = FileManager.default.enumerator(atPath: folder.string)

@@ -12,7 +12,7 @@ import Logging
 import SystemPackage
 import Testing
 
-/// Folders for one store, gone at the end of the test with all that is mounted below them.
+/// Directories for one store, gone at the end of the test with all that is mounted below them.
 final class StoreFixture: Sendable {
     let folder: FilePath
 
@@ -23,7 +23,7 @@ final class StoreFixture: Sendable {
             atPath: folder.string, withIntermediateDirectories: true)
     }
 
-    /// Takes a folder that is made by this, inside another fixture.
+    /// Takes a directory that is made by this, inside another fixture.
     init(at folder: FilePath) throws {
         self.folder = folder
         try FileManager.default.createDirectory(
@@ -45,26 +45,27 @@ final class StoreFixture: Sendable {
 
     func configuration(
         readOnly: Bool = false, driver: String? = nil, options: [String: String] = [:],
-        bed: NewBed? = nil
+        loopImage: NewLoopImage? = nil
     ) -> LayerStore.Configuration {
         var configuration = LayerStore.Configuration(
             root: root, runRoot: runRoot, driver: driver, options: options, readOnly: readOnly,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        configuration.bed = bed
+        configuration.loopImage = loopImage
         return configuration
     }
 
     func open(
         readOnly: Bool = false, driver: String? = nil, options: [String: String] = [:],
-        bed: NewBed? = nil
+        loopImage: NewLoopImage? = nil
     ) throws(DriverError) -> LayerStore {
         try LayerStore(
-            configuration(readOnly: readOnly, driver: driver, options: options, bed: bed),
+            configuration(
+                readOnly: readOnly, driver: driver, options: options, loopImage: loopImage),
             drivers: [FolderDriver.self, OtherDriver.self],
             chooseDriver: { (_) throws(DriverError) in FolderDriver.self })
     }
 
-    /// Makes a folder to mount at.
+    /// Makes a directory to mount at.
     func makeTarget(_ name: String) throws -> FilePath {
         let path = folder.appending(name)
         try FileManager.default.createDirectory(
@@ -102,7 +103,7 @@ final class StoreFixture: Sendable {
 /// A driver of another name.
 struct OtherDriver: Driver {
     static let name = "other"
-    static let livesOnBed = false
+    static let livesOnLoopImage = false
     private let folders: FolderDriver
 
     static func probe(root: FilePath) -> [Requirement] { [] }

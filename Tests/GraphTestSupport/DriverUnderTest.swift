@@ -10,6 +10,11 @@ import GraphSystem
 package import SystemPackage
 package import Testing
 
+#if canImport(OutsideDriver)
+    // Tests/OutsideDriver
+    import OutsideDriver
+#endif
+
 /// A driver that the conformance suite runs against.
 package struct DriverUnderTest: Sendable, CustomTestStringConvertible {
     package let type: any Driver.Type
@@ -22,9 +27,17 @@ package struct DriverUnderTest: Sendable, CustomTestStringConvertible {
 
     /// All drivers in this build, or the one that `GRAPH_TEST_DRIVER` names: on kernels that are for
     /// one driver, see Tests/scripts/uml-tests.sh.
-    package static let all = BuiltinDrivers.all.map { DriverUnderTest($0) }.filter { driver in
+    package static let all = drivers.map { DriverUnderTest($0) }.filter { driver in
         let wanted = ProcessInfo.processInfo.environment["GRAPH_TEST_DRIVER"]
         return wanted == nil || wanted == driver.name
+    }
+
+    private static var drivers: [any Driver.Type] {
+        #if canImport(OutsideDriver)
+            [CopyDriver.self]
+        #else
+            BuiltinDrivers.all
+        #endif
     }
 
     /// Those that work below their ``base``.
@@ -33,7 +46,7 @@ package struct DriverUnderTest: Sendable, CustomTestStringConvertible {
     /// Those of them that work wherever tests work.
     package static let usableBelowTestBase = usable.filter { $0.base == testBase }
 
-    /// The folder below which this driver's stores are made: ``testBase``, unless the driver wants a
+    /// The directory below which this driver's stores are made: ``testBase``, unless the driver wants a
     /// filesystem of its own.
     ///
     /// That of btrfs is made by Tests/scripts/isolated.sh, since a test process that is killed

@@ -30,7 +30,7 @@ package struct TestImage: Sendable {
         return made.max { $0.1 < $1.1 }.map { TestImage(layout: $0.0, tag: "debian") }
     }()
 
-    /// The folder of all images that were made together.
+    /// The directory of all images that were made together.
     package var folder: FilePath { layout.removingLastComponent() }
     /// The same image as an oci-archive.
     package var archive: FilePath { folder.appending("image.oci.tar") }

@@ -34,7 +34,7 @@ struct MainJob: Sendable {
     init(_ driver: DriverUnderTest, image: TestImage, in folder: FilePath) throws {
         let command = GraphctlCommand(driver: driver.name, folder: folder)
         self.command = command
-        // Makes the store and the folders that stay.
+        // Makes the store and the directories that stay.
         try command.succeed("rm", try command.succeed("create").text)
         try command.succeed("gc")
         emptyBytes = try command.diskBytes()

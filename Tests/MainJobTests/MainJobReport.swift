@@ -43,7 +43,7 @@ struct MainJobReport: Sendable {
 
     @TaskLocal static var current: MainJobReport?
 
-    /// Does the job, with each driver in a folder of its own and the rest below `folder`.
+    /// Does the job, with each driver in a directory of its own and the rest below `folder`.
     init(
         _ debian: TestImage, _ places: [(driver: DriverUnderTest, folder: FilePath)],
         in folder: FilePath
@@ -126,7 +126,7 @@ struct MainJobScope: SuiteTrait, TestScoping {
         try await MainJobReport.$current.withValue(report) { try await body() }
     }
 
-    /// Lends a folder for each driver.
+    /// Lends a directory for each driver.
     private func withPlaces<Value>(
         _ drivers: ArraySlice<DriverUnderTest>,
         _ places: [(driver: DriverUnderTest, folder: FilePath)],

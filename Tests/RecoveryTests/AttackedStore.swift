@@ -148,11 +148,11 @@ struct AttackedStore {
         "mounts.db", "mounts.db-wal", "mounts.db-shm", "mounts.lock", "mnt",
     ]
 
-    /// Files that nobody expects in a folder, and everything in its folders.
+    /// Files that nobody expects in a directory, and everything in its directories.
     private func residue(of folder: FilePath, known: Set<String>) throws -> [String] {
         var left: [String] = []
         for name in try folder.names {
-            // The folder of a killed probe or diff goes when it is a minute old.
+            // The directory of a killed probe or diff goes when it is a minute old.
             let scratch = [".\(driver)-probe-", ".\(driver)-diff-"]
             if name.hasPrefix("boot-") || scratch.contains(where: name.hasPrefix) { continue }
             if !known.contains(name) {

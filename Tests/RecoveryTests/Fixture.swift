@@ -58,7 +58,7 @@ struct Fixture {
         }
     }
 
-    /// Destroys the subvolumes in a folder, those inside others first.
+    /// Destroys the subvolumes in a directory, those inside others first.
     private static let destroy = """
         findmnt -rno TARGET | grep "^$1/" | tac | xargs -r umount
         find "$1" -depth -type d -inum 256 -exec btrfs -q subvolume delete {} +
@@ -87,7 +87,7 @@ struct Fixture {
         }
     }
 
-    /// Copies a folder, in which subvolumes become snapshots.
+    /// Copies a directory, in which subvolumes become snapshots.
     private static let copy = """
         # Subvolumes are filesystems to cp, and come out empty.
         cp -ax "$1" "$2"

@@ -48,9 +48,9 @@ import Testing
             }
         }
 
-        /// Whether what leads there works in this machine's folder for temporary files.
+        /// Whether what leads there works in this machine's directory for temporary files.
         var needsFolder: Bool { self != .tree && self != .debian }
-        /// Whether programs there have folders of their own.
+        /// Whether programs there have directories of their own.
         var isApart: Bool { self == .tree || self == .guest }
     }
 

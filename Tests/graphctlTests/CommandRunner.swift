@@ -49,7 +49,7 @@ struct CommandRunner {
         return (folder.isEmpty ? "./" : folder) + "graphctl"
     }()
 
-    /// Lends a folder for a store, and removes it afterwards.
+    /// Lends a directory for a store, and removes it afterwards.
     static func with(_ body: (CommandRunner) throws -> Void) throws {
         try withScratchRoot { try body(CommandRunner(folder: $0)) }
     }
@@ -75,7 +75,7 @@ struct CommandRunner {
         try run(Self.path, arguments, input: input, variables: variables)
     }
 
-    /// Runs a shell with `graphctl` in its path, in the folder.
+    /// Runs a shell with `graphctl` in its path, in the directory.
     func shell(_ script: String, variables: [String: String?] = [:]) throws -> Result {
         var variables = variables
         let own = (Self.path as NSString).deletingLastPathComponent
@@ -113,7 +113,7 @@ struct CommandRunner {
         return result
     }
 
-    /// Writes a layer tar with one file into the folder.
+    /// Writes a layer tar with one file into the directory.
     func tar(_ name: String, _ text: String = "content") throws -> FilePath {
         let bytes = try LayerTar.bytes(of: [
             LayerMember(

@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    /// The attack itself: a filesystem with a set-user-id program in it, in a folder of the user's own.
+    /// The attack itself: a filesystem with a set-user-id program in it, in a directory of the user's own.
     @Test(isPossible) func `an image of another user never reaches the kernel`() throws {
         try CommandRunner.with { graphctl in
             let result = try graphctl.shell(
@@ -41,7 +41,7 @@ import Testing
                 mkdir theirs/bed && chown 1000:1000 theirs/bed
                 for step in given 'chown root: theirs' 'chmod a+w theirs' 'chown root: theirs/bed.image'; do
                     [ "$step" = given ] || $step
-                    for verb in ls info 'bed status' 'bed grow' 'bed detach' probe check gc init create; do
+                    for verb in ls info 'loop-image status' 'loop-image grow' 'loop-image detach' probe check gc init create; do
                         graphctl --root theirs $verb >out 2>&1 && echo "after $step: $verb did it"
                         grep -Eq 'chown root: |chmod go-w ' out || { echo "after $step: $verb:"; cat out; }
                         grep -F "$PWD" /proc/self/mountinfo && echo "after $step: $verb mounted it" || :

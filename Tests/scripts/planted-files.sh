@@ -57,11 +57,11 @@ refused_by() {
 cat >at-image <<'END'
 probe
 init
-bed status
-bed grow
-bed detach
+loop-image status
+loop-image grow
+loop-image detach
 END
-printf '%s\n' 'init --bed xfs-image --size 320M' 'pool status' 'pool grow' 'pool stop' | cat at-image - >at-root
+printf '%s\n' 'init --loop-image xfs-image --size 320M' 'pool status' 'pool grow' 'pool stop' | cat at-image - >at-root
 cat >at-store <<'END'
 create
 create --id new --parent base
@@ -136,7 +136,7 @@ setpriv --reuid=1000 --regid=1000 --clear-groups ln -s "$PWD/bait" theirs/root
 what='a link to a directory of theirs'
 refused_by theirs at-both
 rm theirs/root
-printf '%s\n' init create 'apply layer.tar' 'import image.tar' probe 'init --bed xfs-image --size 320M' >that-make
+printf '%s\n' init create 'apply layer.tar' 'import image.tar' probe 'init --loop-image xfs-image --size 320M' >that-make
 what='a root to be made in a directory of theirs'
 refused_by theirs that-make
 echo "$count"

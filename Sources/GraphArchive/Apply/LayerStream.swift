@@ -31,7 +31,7 @@ package final class LayerStream: ByteSource {
     /// - Throws: ``ArchiveError/Code/unsupported`` for a compression that is not read, and what
     ///   `source` throws.
     package init(
-        _ source: any ByteSource, room: DecoderRoom = DecoderRoom(),
+        _ source: any ByteSource, room: DecoderMemory = DecoderMemory(),
         observer: WorkObserver = .none
     ) throws(ArchiveError) {
         let source = TimedSource(source, observer)

@@ -34,7 +34,7 @@ package func unpackLayer(
         try withoutMask { isWithoutMask in
             Result { () throws(ArchiveError) in
                 let closing = try attempting(
-                    "start a thread", try FileClosing(startsWriteback: startsWriteback))
+                    "start a thread", try WritebackQueue(startsWriteback: startsWriteback))
                 return try unpackLayer(
                     TarReader(tar, recipe: recipe, observer: observer),
                     LayerUnpacker(
@@ -78,7 +78,7 @@ struct LayerUnpacker {
     let target: ApplyTarget
     let root: UnpackDirectory
     let recipe: RecipeWriter?
-    let closing: FileClosing
+    let closing: WritebackQueue
     /// Whether what is made has exactly the mode that it is made with.
     let isWithoutMask: Bool
     let observer: WorkObserver
@@ -95,7 +95,8 @@ struct LayerUnpacker {
     var recent: (parent: RawPath, directory: UnpackDirectory)?
 
     init(
-        _ target: ApplyTarget, _ recipe: RecipeWriter?, _ closing: FileClosing, isWithoutMask: Bool,
+        _ target: ApplyTarget, _ recipe: RecipeWriter?, _ closing: WritebackQueue,
+        isWithoutMask: Bool,
         _ observer: WorkObserver
     ) throws(ArchiveError) {
         (self.target, self.recipe) = (target, recipe)

@@ -22,7 +22,7 @@ package final class Decompressor: ByteSource {
     ///
     /// - Throws: What `source` throws.
     package init(
-        _ source: any ByteSource, room: DecoderRoom = DecoderRoom()
+        _ source: any ByteSource, room: DecoderMemory = DecoderMemory()
     ) throws(ArchiveError) {
         var head: [UInt8] = []
         while head.count < Compression.headBytes {

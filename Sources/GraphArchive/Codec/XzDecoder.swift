@@ -6,9 +6,9 @@ import CLZMA
 /// Decodes xz with liblzma, which also verifies each block's checksum.
 @safe final class XzDecoder: StreamDecoder {
     private let stream = UnsafeMutablePointer<lzma_stream>.allocate(capacity: 1)
-    private let room: DecoderRoom
+    private let room: DecoderMemory
 
-    init(_ room: DecoderRoom) {
+    init(_ room: DecoderMemory) {
         self.room = room
         unsafe stream.initialize(to: lzma_stream())
         startStream()

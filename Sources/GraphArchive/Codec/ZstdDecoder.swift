@@ -6,9 +6,9 @@ import CZstd
 /// Decodes zstd (RFC 8878), skippable frames included.
 @safe final class ZstdDecoder: StreamDecoder {
     private let context: OpaquePointer
-    private let room: DecoderRoom
+    private let room: DecoderMemory
 
-    init(_ room: DecoderRoom) {
+    init(_ room: DecoderMemory) {
         self.room = room
         guard let context = unsafe ZSTD_createDCtx() else { fatalError("out of memory") }
         unsafe self.context = context

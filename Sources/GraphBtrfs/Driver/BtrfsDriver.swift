@@ -12,9 +12,9 @@ package import SystemPackage
 /// Quotas are used where an administrator has switched them on, and never switched on here.
 package final class BtrfsDriver: Driver {
     package static let name = BtrfsLayout.driver
-    package static let livesOnBed = false
+    package static let livesOnLoopImage = false
 
-    let folders: LayerFolders
+    let folders: LayerDirectories
     let trees: WholeTrees
     let options: BtrfsOptions
     private let removal: SubvolumeRemoval
@@ -23,7 +23,7 @@ package final class BtrfsDriver: Driver {
         self.options = try BtrfsOptions(options)
         let removal = SubvolumeRemoval()
         self.removal = removal
-        folders = try LayerFolders(
+        folders = try LayerDirectories(
             root: root, driver: Self.name, readOnly: readOnly,
             emptying: { directory throws(SyscallError) in try removal.empty(directory) },
             beforeMaking: { () throws(DriverError) in

@@ -23,7 +23,7 @@ package final class OutputFile: ByteSink {
         self.path = path
         name = RawPath(last)
         let directory = try attempting(
-            "open the folder of \(path)", try Directory(opening: folder.isEmpty ? "." : folder))
+            "open the directory of \(path)", try Directory(opening: folder.isEmpty ? "." : folder))
         self.directory = directory
         // Follows a link: what it leads to decides, and a link to a file is replaced like one.
         let isSpecial: Bool

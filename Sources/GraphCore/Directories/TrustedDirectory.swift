@@ -105,7 +105,7 @@ package struct TrustedDirectory: Sendable {
     /// Where others may make names, as in `/tmp`, one of them may have been quicker: so what is there
     /// then is checked.
     package func make() throws(DriverError) -> TrustedDirectory {
-        try attempting("make the folder \(path)", try Self.make(path, permissions: 0o700))
+        try attempting("make the directory \(path)", try Self.make(path, permissions: 0o700))
         let made = try TrustedDirectory(path)
         if made.path == path && made.opened != nil { return made }
         throw DriverError(

@@ -7,11 +7,11 @@ import SystemPackage
 
 /// What drivers share whose layers are whole trees.
 ///
-/// A layer's tree is `root` in a place of its folder; a layer tar is unpacked into `stage` beside it
+/// A layer's tree is `root` in a place of its directory; a layer tar is unpacked into `stage` beside it
 /// and merged by renaming.
 public struct WholeTrees: Sendable {
-    private let folders: LayerFolders
-    /// From a layer's folder to the directory that has the tree; empty for the folder itself.
+    private let folders: LayerDirectories
+    /// From a layer's directory to the directory that has the tree; empty for the directory itself.
     private let place: RawPath
 
     /// The name of a layer's tree in its place.
@@ -19,7 +19,7 @@ public struct WholeTrees: Sendable {
     private static let stage: RawPath = "stage"
 
     /// Describes where trees are.
-    public init(_ folders: LayerFolders, at place: RawPath = "") {
+    public init(_ folders: LayerDirectories, at place: RawPath = "") {
         (self.folders, self.place) = (folders, place)
     }
 
@@ -146,6 +146,6 @@ public struct WholeTrees: Sendable {
 
     /// A tree without marks.
     package static func plain(_ tree: Directory) -> LayeredTree {
-        LayeredTree(layers: [tree], encoding: .plain)
+        LayeredTree(layers: [tree], whiteouts: .plain)
     }
 }

@@ -31,7 +31,7 @@ extension DeviceMapperDriver {
     func openRoot(
         _ pool: ThinPool, _ record: VolumeRecord, _ isSealed: Bool
     ) throws(DriverError) -> Directory {
-        if !isSealed { try refuseGivenOut(record.number, pool) }
+        if !isSealed { try refuseAttached(record.number, pool) }
         let volume = volume(pool, record, readOnly: isSealed)
         return try attempting(
             "mount the volume of layer \(record.number)", try volume.openFilesystem(pool.mapper))

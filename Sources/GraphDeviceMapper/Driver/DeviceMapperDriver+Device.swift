@@ -9,7 +9,7 @@ package import SystemPackage
 ///
 /// Such a device is apart from the one that mounting makes, since that one goes away with its last
 /// user, and a virtual machine may open and close its disk as it likes.
-extension DeviceMapperDriver {
+extension DeviceMapperDriver: BlockDeviceDriver {
     package func attachDevice(
         of layer: LayerNumber, for holder: LayerNumber, writable: Bool
     ) throws(DriverError) -> FilePath {
@@ -57,7 +57,7 @@ extension DeviceMapperDriver {
     }
 
     /// Refuses to use a filesystem that may be mounted elsewhere.
-    func refuseGivenOut(_ layer: LayerNumber, _ pool: ThinPool) throws(DriverError) {
+    func refuseAttached(_ layer: LayerNumber, _ pool: ThinPool) throws(DriverError) {
         let name = pool.settings.deviceName(for: layer)
         let device = try attempting("look for device \(name)", try pool.mapper.status(of: name))
         guard let device, device.isActive else { return }

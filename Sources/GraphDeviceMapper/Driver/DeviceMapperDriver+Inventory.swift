@@ -6,12 +6,12 @@ import GraphSystem
 import SystemPackage
 
 extension DeviceMapperDriver {
-    /// The folders of the store and the volumes of the pool, put together.
+    /// The directories of the store and the volumes of the pool, put together.
     ///
-    /// A volume without a folder is a layer that nobody owns, and a finished layer without a volume
-    /// is none. Where the store or the pool can only be read, folders are all that is told.
+    /// A volume without a directory is a layer that nobody owns, and a finished layer without a volume
+    /// is none. Where the store or the pool can only be read, directories are all that is told.
     package func inventory() throws(DriverError) -> [InventoryItem] {
-        // First, because a folder is made before its volume and goes after it.
+        // First, because a directory is made before its volume and goes after it.
         let volumes = try volumes()
         let items = try folders.inventory().filter {
             $0.location != "\(Self.name)/\(DeviceMapperLayout.pool)"
@@ -65,19 +65,19 @@ extension DeviceMapperDriver {
         try volumes()?.contains(layer.rawValue) ?? true
     }
 
-    /// The layer whose folder a name in the trash stands for: `trash/devicemapper-NUMBER-TOKEN`.
+    /// The layer whose directory a name in the trash stands for: `trash/devicemapper-NUMBER-TOKEN`.
     private func trashed(_ location: String) -> LayerNumber? {
         let parts = location.split(separator: "/").last?.split(separator: "-") ?? []
         return parts.count == 3 ? LayerNumber(String(parts[1])) : nil
     }
 
-    /// Removes a volume that has no folder; does nothing where it waits in the trash.
+    /// Removes a volume that has no directory; does nothing where it waits in the trash.
     func removeUnrecorded(_ layer: LayerNumber) throws(DriverError) {
         let items = try folders.inventory()
         if items.contains(where: { $0.kind == .trash && trashed($0.location) == layer }) { return }
         guard let known = try volumes(), known.contains(layer.rawValue) else { return }
         try place.pool().delete(layer, discarding: nil) {
-            // A folder made since then owns it.
+            // A directory made since then owns it.
             ((try? folders.status(of: layer, "")) ?? nil) == nil
         }
     }

@@ -10,15 +10,15 @@ package import SystemPackage
 /// Layers as volumes of a thin pool, each a snapshot of its parent's with a filesystem of its own:
 /// blocks are shared until they are written, and a layer has a size that it cannot exceed.
 ///
-/// A volume's number in the pool is the layer's. Each number in the pool has a folder in the store,
+/// A volume's number in the pool is the layer's. Each number in the pool has a directory in the store,
 /// made before it; a number without one is deleted by whoever finds it. Volumes are active only
 /// while something uses them.
 package final class DeviceMapperDriver: Driver {
     package static let name = DeviceMapperLayout.driver
-    package static let livesOnBed = false
+    package static let livesOnLoopImage = false
     package static let optionPrefix = "dm"
 
-    let folders: LayerFolders
+    let folders: LayerDirectories
     let options: DeviceMapperOptions
     let place: PoolPlace
     /// The filesystems of layers that are being unpacked: mounted until they are sealed, because a
@@ -29,7 +29,7 @@ package final class DeviceMapperDriver: Driver {
         let options = try DeviceMapperOptions(options)
         self.options = options
         let place = PoolPlace()
-        folders = try LayerFolders(
+        folders = try LayerDirectories(
             root: root, driver: Self.name, readOnly: readOnly,
             emptying: { (directory) throws(SyscallError) in try place.empty(directory) },
             beforeMaking: { () throws(DriverError) in
@@ -64,7 +64,7 @@ package final class DeviceMapperDriver: Driver {
         try folders.create(layer) { folder throws(DriverError) in
             let record = VolumeRecord(number: layer, sectors: sectors)
             do throws(SyscallError) {
-                // The pool must not have a number that no folder has, nor after a power cut.
+                // The pool must not have a number that no directory has, nor after a power cut.
                 try record.write(in: folder, DeviceMapperLayout.making)
                 try folder.sync()
                 try folders.openFolder?.sync()
@@ -174,7 +174,7 @@ package final class DeviceMapperDriver: Driver {
         try place.pool().requireOwnTransaction()
     }
 
-    /// Moves the layer's folder to the trash, where ``reclaim(observer:)`` finds the volume.
+    /// Moves the layer's directory to the trash, where ``reclaim(observer:)`` finds the volume.
     package func remove(_ layer: LayerNumber) throws(DriverError) {
         _ = try folders.writableFolder()
         if unpacking.withLock({ $0.removeValue(forKey: layer) }) != nil {
@@ -226,7 +226,7 @@ package final class DeviceMapperDriver: Driver {
                 "make layer \(layer) writable", try folder.removeFile(DeviceMapperLayout.sealed))
             isSealed = false
         }
-        if !isSealed { try refuseGivenOut(layer, pool) }
+        if !isSealed { try refuseAttached(layer, pool) }
         return volume(pool, record, readOnly: isSealed)
     }
 

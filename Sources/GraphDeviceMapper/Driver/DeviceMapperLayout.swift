@@ -68,7 +68,7 @@ struct VolumeRecord: Hashable, Sendable {
 
     init(number: LayerNumber, sectors: UInt64) { (self.number, self.sectors) = (number, sectors) }
 
-    /// Reads a record; nil when there is none in the folder.
+    /// Reads a record; nil when there is none in the directory.
     init?(in folder: Directory, _ name: RawPath) throws(SyscallError) {
         guard try folder.statusIfPresent(of: name) != nil else { return nil }
         let lines = KeyedLines(parsing: try folder.open(name, .readOnly).readAll(limit: 4_096))

@@ -10,7 +10,7 @@ import SystemPackage
 final class PoolPlace: Sendable {
     private struct State {
         // These call back when the trash is emptied: held, neither would ever be let go.
-        weak var folders: LayerFolders?
+        weak var folders: LayerDirectories?
         var options: DeviceMapperOptions?
         var isReadOnly = true
         var pool: ThinPool?
@@ -19,7 +19,7 @@ final class PoolPlace: Sendable {
     private let state = Mutex(State())
 
     /// Says where the pool is.
-    func open(folders: LayerFolders, options: DeviceMapperOptions, isReadOnly: Bool) {
+    func open(folders: LayerDirectories, options: DeviceMapperOptions, isReadOnly: Bool) {
         state.withLock { ($0.folders, $0.options, $0.isReadOnly) = (folders, options, isReadOnly) }
     }
 
@@ -41,7 +41,7 @@ final class PoolPlace: Sendable {
         DriverError(.layerNotFound, "there is no pool of driver devicemapper in \(place)")
     }
 
-    /// Destroys the volume of a folder in the trash.
+    /// Destroys the volume of a directory in the trash.
     ///
     /// - Throws: `EBUSY` when the volume is in use.
     func empty(_ directory: Directory) throws(SyscallError) {

@@ -37,7 +37,7 @@ struct PoolSettings: Hashable, Sendable {
         (baseSectors, hasBase) = (options.baseBytes / 512, false)
     }
 
-    /// Reads the settings; nil when the folder has none.
+    /// Reads the settings; nil when the directory has none.
     init?(in folder: Directory) throws(SyscallError) {
         let name = DeviceMapperLayout.settings
         guard try folder.statusIfPresent(of: name) != nil else { return nil }

@@ -32,7 +32,7 @@ final class ThinPool: Sendable {
         (self.number, self.blockSectors) = (number, blockSectors)
     }
 
-    /// Waits until nobody else makes, activates or changes the pool in a folder, and keeps others
+    /// Waits until nobody else makes, activates or changes the pool in a directory, and keeps others
     /// from it for as long as the result lives.
     static func lock(in folder: FilePath) throws(DriverError) -> RangeLock {
         try attempting(

@@ -5,7 +5,7 @@ import FoundationEssentials
 import GraphArchive
 import GraphCore
 
-/// `oci-layout`, which marks a folder as an OCI image layout.
+/// `oci-layout`, which marks a directory as an OCI image layout.
 struct LayoutDocument: Decodable {
     let imageLayoutVersion: String
 }

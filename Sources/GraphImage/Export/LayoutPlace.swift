@@ -6,7 +6,7 @@ import GraphCore
 import GraphSystem
 import SystemPackage
 
-/// An OCI layout in a folder: a new one, which appears under its name when it is whole, or one that is there,
+/// An OCI layout in a directory: a new one, which appears under its name when it is whole, or one that is there,
 /// whose index names the new images when all their blobs are on disk.
 final class LayoutPlace: ExportPlace {
     private let path: FilePath
@@ -22,11 +22,11 @@ final class LayoutPlace: ExportPlace {
     init(_ path: FilePath) throws(DriverError) {
         self.path = path
         guard let last = path.lastComponent, path.lastComponent?.kind == .regular else {
-            throw DriverError(.invalidArgument, "\(path) is not the name of a folder")
+            throw DriverError(.invalidArgument, "\(path) is not the name of a directory")
         }
         let above = path.removingLastComponent()
         let parent = try attempting(
-            "open the folder of \(path)", try Directory(opening: above.isEmpty ? "." : above))
+            "open the directory of \(path)", try Directory(opening: above.isEmpty ? "." : above))
         do throws(SyscallError) {
             let found = try Directory(opening: path)
             let names = try found.listing().map(\.name.description)

@@ -4,7 +4,7 @@
 import GraphArchive
 import GraphCore
 
-/// The images in an archive that `docker save` wrote, or in its files as a folder, by `manifest.json`.
+/// The images in an archive that `docker save` wrote, or in its files as a directory, by `manifest.json`.
 struct DockerArchive {
     static let manifestName = "manifest.json"
 

@@ -16,7 +16,7 @@ enum ImageFiles: Sendable {
 
     /// The bytes of a file, or nil when there is no such file.
     ///
-    /// In a folder, links are followed and stay inside it. Those of a layout's blobs may lead out, as build
+    /// In a directory, links are followed and stay inside it. Those of a layout's blobs may lead out, as build
     /// tools make them: what a blob is its digest says, wherever it lies.
     func file(named name: String) throws(DriverError) -> FileRange? {
         switch self {
@@ -40,7 +40,7 @@ enum ImageFiles: Sendable {
         _ path: RawPath, in directory: Directory
     ) throws(SyscallError) -> OwnedDescriptor? {
         do throws(SyscallError) {
-            // A FIFO in the folder must not make this wait.
+            // A FIFO in the directory must not make this wait.
             let file = try directory.resolve(path, [.readOnly, .nonBlocking])
             if try file.status().type != .regular { return nil }
             return file

@@ -6,7 +6,7 @@ public import GraphCore
 public import GraphSystem
 public import SystemPackage
 
-/// Images in a file or folder: an OCI image layout, a tar archive of one, what `docker save` writes, or skopeo's
+/// Images in a file or directory: an OCI image layout, a tar archive of one, what `docker save` writes, or skopeo's
 /// `dir:`.
 ///
 /// The format is recognised by looking. Archives may be compressed with anything that ``Decompressor`` reads;
@@ -14,13 +14,13 @@ public import SystemPackage
 public struct ImageSource: Sendable {
     /// How images are stored.
     public enum Format: String, Hashable, Sendable, CaseIterable {
-        /// A folder with `oci-layout` and `index.json`.
+        /// A directory with `oci-layout` and `index.json`.
         case ociLayout = "oci-layout"
-        /// A tar archive of such a folder.
+        /// A tar archive of such a directory.
         case ociArchive = "oci-archive"
-        /// A tar archive with `manifest.json`, as `docker save` writes it, or a folder with its files.
+        /// A tar archive with `manifest.json`, as `docker save` writes it, or a directory with its files.
         case dockerArchive = "docker-archive"
-        /// A folder with `version` and one manifest, as `skopeo copy … dir:` writes it.
+        /// A directory with `version` and one manifest, as `skopeo copy … dir:` writes it.
         case directory = "dir"
     }
 
@@ -28,10 +28,10 @@ public struct ImageSource: Sendable {
     public let format: Format
     let files: ImageFiles
 
-    /// Opens a file or folder.
+    /// Opens a file or directory.
     ///
     /// - Parameters:
-    ///   - path: A folder, or a file; also one that can only be read once, such as a FIFO.
+    ///   - path: A directory, or a file; also one that can only be read once, such as a FIFO.
     ///   - format: The only format to take; nil for whatever it is.
     ///   - folder: Where a temporary file takes its space if one is needed: for compressed archives
     ///     and for those that can only be read once. Such a file has no name.

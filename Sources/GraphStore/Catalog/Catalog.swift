@@ -54,7 +54,7 @@ struct Catalog: Sendable {
     /// Lists the layers whose labels satisfy all filters, oldest first.
     func layers(matching labels: [LabelFilter]) throws(DriverError) -> [Layer] {
         let records = try database.consistent("list the layers") { connection in
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             guard let first = labels.first else { return try queries.visible() }
             return try queries.visible(labelled: first)
         }
@@ -67,7 +67,7 @@ struct Catalog: Sendable {
     /// Lists the layers that have a layer as parent, oldest first.
     func children(of reference: String) throws(DriverError) -> [Layer] {
         try database.consistent("list the children of layer \(reference)") { connection in
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             return try queries.children(of: queries.layer(reference).number)
         }.filter(\.isVisible).map(\.layer)
     }
@@ -75,7 +75,7 @@ struct Catalog: Sendable {
     /// Lists a layer and all below it, nearest first.
     func ancestry(of reference: String) throws(DriverError) -> [Layer] {
         try database.consistent("list the parents of layer \(reference)") { connection in
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             return try queries.chain(of: queries.layer(reference).number)
         }.map(\.layer)
     }
@@ -83,7 +83,7 @@ struct Catalog: Sendable {
     /// Finds the committed layer that has a chain and bears it as its id.
     func findCommitted(chainID: Digest) throws(DriverError) -> Layer? {
         try database.consistent("look for chain \(chainID)") { connection in
-            try LayerQueries(connection).committed(chainID)
+            try CatalogReader(connection).committed(chainID)
         }?.layer
     }
 
@@ -93,8 +93,8 @@ struct Catalog: Sendable {
     ) throws(DriverError) -> Layer {
         for (key, value) in changes { try LabelLimits.check(key, value) }
         return try database.write("label layer \(reference)", resultSynchronization) { connection in
-            let queries = LayerQueries(connection)
-            let editor = LayerChanges(connection)
+            let queries = CatalogReader(connection)
+            let editor = CatalogWriter(connection)
             let number = try queries.layer(reference).number
             for (key, value) in changes { try editor.setLabel(key, value, of: number) }
             try editor.touch(number, at: .now)
@@ -113,7 +113,7 @@ struct Catalog: Sendable {
     func parentLayer(_ reference: String?) throws(DriverError) -> Layer? {
         guard let reference else { return nil }
         return try database.consistent("look for layer \(reference)") { connection in
-            try LayerQueries(connection).layerIfAny(reference)
+            try CatalogReader(connection).layerIfAny(reference)
         }?.layer
     }
 
@@ -127,21 +127,21 @@ struct Catalog: Sendable {
     /// Finds the record that a caller means.
     func record(_ reference: String) throws(DriverError) -> LayerRecord {
         try database.consistent("look for layer \(reference)") { connection in
-            try LayerQueries(connection).layer(reference)
+            try CatalogReader(connection).layer(reference)
         }
     }
 
     /// The record of a number; nil where there is none.
     func record(of number: LayerNumber) throws(DriverError) -> LayerRecord? {
         try database.consistent("look for layer number \(number)") {
-            try LayerQueries($0).layer(number)
+            try CatalogReader($0).layer(number)
         }
     }
 
     /// The record of a number, read now; an error when it is gone or not to be seen.
     func current(_ record: LayerRecord) throws(DriverError) -> LayerRecord {
         let now = try database.consistent("look for layer \(record.layer.id)") { connection in
-            try LayerQueries(connection).layer(record.number)
+            try CatalogReader(connection).layer(record.number)
         }
         guard let now, now.isVisible else {
             throw DriverError(.layerNotFound, "layer \(record.layer.id) was removed meanwhile")
@@ -154,7 +154,7 @@ struct Catalog: Sendable {
         _ reference: String
     ) throws(DriverError) -> (record: LayerRecord, parents: [LayerNumber]) {
         try database.consistent("look for layer \(reference)") { connection in
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             let record = try queries.layer(reference)
             return (record, try queries.parents(of: record.number))
         }
@@ -170,35 +170,35 @@ struct Catalog: Sendable {
     }
 
     func layersWithBytes() throws(DriverError) -> [LayerRecord] {
-        try database.consistent("list the layers") { try LayerQueries($0).visible() }
+        try database.consistent("list the layers") { try CatalogReader($0).visible() }
             .filter { $0.layer.kind != .view }
     }
 
     /// Operations that are begun and not ended.
     func unfinished() throws(DriverError) -> [LayerRecord] {
         try database.consistent("look for interrupted operations") {
-            try LayerQueries($0).unfinished()
+            try CatalogReader($0).unfinished()
         }
     }
 
     /// The numbers below a layer, nearest first.
     func parents(of record: LayerRecord) throws(DriverError) -> [LayerNumber] {
         try database.read("look for layer \(record.layer.id)") {
-            try LayerQueries($0).parents(of: record.number)
+            try CatalogReader($0).parents(of: record.number)
         }
     }
 
     /// Ends a commit that led to nothing: the layer is active as before.
     func endCommit(_ number: LayerNumber, owner: Int64) throws(DriverError) {
         try database.write("end the commit of layer number \(number)", .ordered) { connection in
-            try LayerChanges(connection).endCommit(number, owner: owner)
+            try CatalogWriter(connection).endCommit(number, owner: owner)
         }
     }
 
     /// Gives an operation up, so that any process may clear what it left.
     func disown(_ number: LayerNumber) throws(DriverError) {
         try database.write("leave layer number \(number)", .ordered) { connection in
-            try LayerChanges(connection).disown(number)
+            try CatalogWriter(connection).disown(number)
         }
     }
 }

@@ -97,7 +97,7 @@ struct ImageQueries {
         }
         let top: UInt32? = try row[0]
         let chain = try top.map {
-            try LayerQueries(database).chain(of: LayerNumber(rawValue: $0))
+            try CatalogReader(database).chain(of: LayerNumber(rawValue: $0))
         }
         return StoredImage(
             id: digest, names: try names(of: id), top: chain?.first?.layer.id,

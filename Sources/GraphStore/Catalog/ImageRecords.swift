@@ -129,7 +129,7 @@ public struct ImageRecords: Sendable {
     }
 
     private static func topmost(_ id: String, _ connection: Database) throws -> LayerNumber {
-        guard let record = try LayerQueries(connection).layer(id: id), record.isVisible else {
+        guard let record = try CatalogReader(connection).layer(id: id), record.isVisible else {
             throw DriverError(.layerNotFound, "layer \(id) was removed meanwhile")
         }
         if record.layer.kind != .committed {

@@ -140,7 +140,7 @@ final class StoreDatabase: Sendable {
                     let version = try Schema.version(database)
                     try Schema.migrate(database, from: version)
                     if version > 0 && version < Schema.migrations.count {
-                        _ = try LayerChanges(database).count()
+                        _ = try CatalogWriter(database).count()
                     }
                     try fill(database)
                     return .commit
@@ -181,7 +181,7 @@ final class StoreDatabase: Sendable {
                 var changes: UInt64 = 0
                 try database.inTransaction(.immediate) {
                     result = try body(database)
-                    changes = try LayerChanges(database).count()
+                    changes = try CatalogWriter(database).count()
                     return .commit
                 }
                 if synchronization == .onDisk { mark.withLock { $0 }?.write(changes: changes) }
@@ -324,7 +324,7 @@ extension DriverError {
         let remedy =
             path.lastComponentName == "graph.db"
             ? "put graph.db and graph.db-wal back from one copy"
-            : "unmount what is mounted below its folder, and remove it"
+            : "unmount what is mounted below its directory, and remove it"
         self.init(.storeDamaged, "\(text): \(path): \(reason); \(remedy)")
     }
 

@@ -9,7 +9,7 @@ import SystemPackage
 
 /// Layers as they came, compressed, that are kept beside what was unpacked of them.
 struct KeptBlobs: Sendable {
-    let folder: BlobFolder
+    let folder: BlobDirectory
     let catalog: Catalog
     let owner: OperationOwner
     let access: WriteAccess
@@ -54,7 +54,7 @@ struct KeptBlobs: Sendable {
         }
     }
 
-    /// The names in the folder that the store does not make.
+    /// The names in the directory that the store does not make.
     func foreign() throws(DriverError) -> [String] {
         try folder.inventory().compactMap {
             if case .foreign = $0.item { $0.name.description } else { nil }
@@ -79,7 +79,7 @@ struct KeptBlobs: Sendable {
             if source.digest.description == digest { continue }
             findings.append(
                 Finding(
-                    .contentChanged, "blobs/\(BlobFolder.name(digest))",
+                    .contentChanged, "blobs/\(BlobDirectory.name(digest))",
                     "it has the digest \(source.digest) now"))
         }
         return findings

@@ -9,7 +9,7 @@ import GraphSystem
 struct LayerContent: Sendable {
     let catalog: Catalog
     let driver: any Driver
-    let recipes: RecipeFolder
+    let recipes: RecipeDirectory
 
     /// Lists how a layer differs from its parent or from another layer, with what the time went into.
     func changes(
@@ -120,7 +120,8 @@ struct LayerContent: Sendable {
         of number: LayerNumber, parents: [LayerNumber], _ observer: WorkObserver
     ) throws(DriverError) -> WrittenTar {
         var source = try driver.diffSource(
-            of: number, parents: parents, from: parents.first, baseParents: Array(parents.dropFirst()))
+            of: number, parents: parents, from: parents.first,
+            baseParents: Array(parents.dropFirst()))
         source.clearsLocks = true
         return try attempting(
             archive: "read layer number \(number)",

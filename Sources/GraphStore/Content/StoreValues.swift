@@ -98,12 +98,12 @@ public struct Finding: Hashable, Sendable {
         case unownedLayer = "unowned_layer"
         /// Removed, and waiting to be freed.
         case trash
-        /// Something in the store's folders that the store does not make.
+        /// Something in the store's directories that the store does not make.
         case foreignFile = "foreign_file"
         /// A mount is recorded that the kernel does not know.
         case staleMount = "stale_mount"
-        /// The bed has no room below it, or was not grown to its end.
-        case bed
+        /// The loop image has no room below it, or was not grown to its end.
+        case loopImage = "bed"
     }
 
     /// What was found.
@@ -126,7 +126,8 @@ public struct Finding: Hashable, Sendable {
         case .databaseDamaged, .recordsLost, .driverMismatched, .recordInvalid, .layerMissing,
             .recipeMissing, .contentChanged, .unownedLayer:
             true
-        case .notChecked, .interruptedOperation, .trash, .foreignFile, .staleMount, .bed: false
+        case .notChecked, .interruptedOperation, .trash, .foreignFile, .staleMount, .loopImage:
+            false
         }
     }
 }
@@ -160,7 +161,7 @@ public struct StoreInfo: Hashable, Sendable {
     /// Layers that are mounted somewhere.
     public let mountedLayers: Int
     /// What the store lies on, where it brought that along.
-    public let bed: BedStatus?
+    public let loopImage: LoopImageStatus?
 
     /// What an operator should know, each a sentence without a full stop at its end.
     public var warnings: [String] {
@@ -168,11 +169,12 @@ public struct StoreInfo: Hashable, Sendable {
         if !capabilities.hasReflink, let cost = capabilities.costWithoutReflink {
             warnings.append(
                 "files on \(filesystem) cannot share blocks, so \(cost); a new store can bring a "
-                    + "filesystem along on which they do (init --bed xfs-image, as root)")
+                    + "filesystem along on which they do (init --loop-image xfs-image, as root)")
         }
-        if let bed, bed.isShort {
+        if let loopImage, loopImage.isShort {
             warnings.append(
-                "the filesystem below the bed has \(bed.hostAvailableBytes) bytes left")
+                "the filesystem below the loop image has \(loopImage.hostAvailableBytes) bytes left"
+            )
         }
         return warnings
     }

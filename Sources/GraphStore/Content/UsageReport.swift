@@ -10,7 +10,7 @@ struct UsageReport: Sendable {
     let catalog: Catalog
     let driver: any Driver
     let registry: MountRegistry
-    let bed: Bed?
+    let loopImage: LoopImage?
     let paths: StorePaths
     /// The root that the caller named.
     let root: FilePath
@@ -21,7 +21,7 @@ struct UsageReport: Sendable {
     /// The space that a layer takes: recorded for a committed layer, measured now for an active one.
     func usage(of reference: String) throws(DriverError) -> StoredUsage {
         let (record, below) = try catalog.consistent("look for layer \(reference)") {
-            let queries = LayerQueries($0)
+            let queries = CatalogReader($0)
             let record = try queries.layer(reference)
             return (record, try queries.recordedUsage(below: record.number))
         }
@@ -31,7 +31,7 @@ struct UsageReport: Sendable {
 
     /// The space that every layer takes, and what is left on the store's filesystem.
     func diskUsage() throws(DriverError) -> DiskUsage {
-        let records = try catalog.consistent("list the layers") { try LayerQueries($0).visible() }
+        let records = try catalog.consistent("list the layers") { try CatalogReader($0).visible() }
         var children: [LayerNumber: Int] = [:]
         for parent in records.compactMap(\.parent) { children[parent, default: 0] += 1 }
         var used = LayerUsage()
@@ -59,7 +59,7 @@ struct UsageReport: Sendable {
     /// What the store is and holds.
     func info() throws(DriverError) -> StoreInfo {
         let (version, kinds) = try catalog.consistent("read the store at \(paths.root)") {
-            (try Schema.version($0), try LayerQueries($0).counts())
+            (try Schema.version($0), try CatalogReader($0).counts())
         }
         return StoreInfo(
             root: root, runRoot: paths.runRoot, storeID: storeID, driver: driver.name,
@@ -67,13 +67,13 @@ struct UsageReport: Sendable {
             durability: durability, filesystem: try filesystem().typeName,
             committedLayers: kinds[.committed] ?? 0, activeLayers: kinds[.active] ?? 0,
             views: kinds[.view] ?? 0, mountedLayers: try registry.mountedLayerCount(),
-            bed: try bed?.status())
+            loopImage: try loopImage?.status())
     }
 
-    /// On a bed no more than is left below it.
+    /// On a loop image no more than is left below it.
     private func availableBytes(_ filesystem: FilesystemStatus) throws(DriverError) -> UInt64 {
-        guard let bed else { return filesystem.availableBytes }
-        return min(filesystem.availableBytes, try bed.status().hostAvailableBytes)
+        guard let loopImage else { return filesystem.availableBytes }
+        return min(filesystem.availableBytes, try loopImage.status().hostAvailableBytes)
     }
 
     private func ownUsage(of record: LayerRecord) throws(DriverError) -> LayerUsage {

@@ -11,7 +11,7 @@ import SystemPackage
 /// The kernel keeps the loop device for as long as it is mounted and no longer, so there is nothing to
 /// clear after a kill, and attaching again after a reboot is what every opening does. As long as this
 /// object lives, nobody can take the mount away.
-final class Bed: Sendable {
+final class LoopImage: Sendable {
     /// The store's root, below which the image is.
     let root: FilePath
     private let folder: Directory
@@ -29,38 +29,39 @@ final class Bed: Sendable {
         self.wasAttached = wasAttached
     }
 
-    /// Where the store is that lies on the bed.
-    var path: FilePath { root.appending(BedLayout.tree.description) }
-    var image: FilePath { root.appending(BedLayout.image.description) }
+    /// Where the store is that lies on the loop image.
+    var path: FilePath { root.appending(LoopImageLayout.tree.description) }
+    var image: FilePath { root.appending(LoopImageLayout.image.description) }
 
-    /// The bed of a store, attached and mounted in this mount namespace where it was not; nil when the
+    /// The loop image of a store, attached and mounted in this mount namespace where it was not; nil when the
     /// store has none.
     ///
     /// Nothing of it reaches the kernel unless all of it is the caller's or root's alone.
-    static func open(_ place: TrustedDirectory) throws(DriverError) -> Bed? {
+    static func open(_ place: TrustedDirectory) throws(DriverError) -> LoopImage? {
         guard let folder = place.opened else { return nil }
         let root = place.path
         guard let image = try image(in: folder, root) else { return nil }
-        try Trust.require(BedLayout.names, in: folder, root)
-        if let bed = try mounted(root, folder, image) { return bed }
-        let below = try attempting("look for a bed", try folder.descriptor.filesystem())
+        try Trust.require(LoopImageLayout.names, in: folder, root)
+        if let loopImage = try mounted(root, folder, image) { return loopImage }
+        let below = try attempting("look for a loop image", try folder.descriptor.filesystem())
         if below.isRemote {
             // Who owns a file there is only what somebody else says.
             throw DriverError(
                 .untrusted,
-                "the bed at \(root) is on \(below.typeName): a bed needs a filesystem of this machine"
+                "the loop image at \(root) is on \(below.typeName): a loop image needs a filesystem of this machine"
             )
         }
         if below.isReadOnly { return try attach(root, folder, image, readOnly: true) }
-        let lock = try BedLayout.lock(in: root)
+        let lock = try LoopImageLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
         return try openLocked(root, folder)
     }
 
     /// The same; the caller holds the lock.
-    static func openLocked(_ root: FilePath, _ folder: Directory) throws(DriverError) -> Bed? {
+    static func openLocked(_ root: FilePath, _ folder: Directory) throws(DriverError) -> LoopImage?
+    {
         guard let image = try image(in: folder, root) else { return nil }
-        if let bed = try mounted(root, folder, image) { return bed }
+        if let loopImage = try mounted(root, folder, image) { return loopImage }
         return try attach(root, folder, image, readOnly: false)
     }
 
@@ -71,10 +72,10 @@ final class Bed: Sendable {
         in folder: Directory, _ root: FilePath
     ) throws(DriverError) -> FileStatus? {
         let status = try attempting(
-            "look for a bed", try folder.statusIfPresent(of: BedLayout.image))
+            "look for a loop image", try folder.statusIfPresent(of: LoopImageLayout.image))
         if let status {
             try Trust.require(
-                status, .regular, at: root.appending(BedLayout.image.description))
+                status, .regular, at: root.appending(LoopImageLayout.image.description))
         }
         return status
     }
@@ -89,27 +90,29 @@ final class Bed: Sendable {
 
     // MARK: Mounting
 
-    /// The bed, if this mount namespace has it mounted.
+    /// The loop image, if this mount namespace has it mounted.
     static func mounted(
         _ root: FilePath, _ folder: Directory, _ image: FileStatus
-    ) throws(DriverError) -> Bed? {
-        let place = root.appending(BedLayout.tree.description)
+    ) throws(DriverError) -> LoopImage? {
+        let place = root.appending(LoopImageLayout.tree.description)
         do throws(SyscallError) {
             let tree: Directory
             do throws(SyscallError) {
-                tree = try folder.openDirectory(BedLayout.tree)
+                tree = try folder.openDirectory(LoopImageLayout.tree)
             } catch  where error.errno == .noSuchFileOrDirectory {
                 return nil
             }
             let status = try tree.status()
             if !status.isMountRoot { return nil }
-            if try isOurs(status.device, image) { return Bed(root, folder, tree, status.device) }
+            if try isOurs(status.device, image) {
+                return LoopImage(root, folder, tree, status.device)
+            }
         } catch {
             throw DriverError("look at \(place)", error)
         }
         throw DriverError(
             .invalidArgument,
-            "something else than \(root.appending(BedLayout.image.description)) is mounted at "
+            "something else than \(root.appending(LoopImageLayout.image.description)) is mounted at "
                 + "\(place): unmount it")
     }
 
@@ -132,39 +135,39 @@ final class Bed: Sendable {
     /// share it.
     private static func attach(
         _ root: FilePath, _ folder: Directory, _ image: FileStatus, readOnly: Bool
-    ) throws(DriverError) -> Bed {
-        let place = root.appending(BedLayout.tree.description)
+    ) throws(DriverError) -> LoopImage {
+        let place = root.appending(LoopImageLayout.tree.description)
         do throws(SyscallError) {
             let device = try device(of: image, in: folder, readOnly: readOnly)
             if !readOnly {
-                _ = try folder.makeOrOpenDirectory(BedLayout.tree, permissions: 0o700)
+                _ = try folder.makeOrOpenDirectory(LoopImageLayout.tree, permissions: 0o700)
             }
             // What is in layers works where they are mounted, and not from here.
             let attributes: MountAttributes =
-                readOnly ? BedLayout.forbidden.union(.readOnly) : BedLayout.forbidden
-            let options = BedLayout.mountOptions + (readOnly ? [MountOption("ro")] : [])
+                readOnly ? LoopImageLayout.forbidden.union(.readOnly) : LoopImageLayout.forbidden
+            let options = LoopImageLayout.mountOptions + (readOnly ? [MountOption("ro")] : [])
             try Mount(
-                .device(device.path, type: BedLayout.filesystem, options: options),
+                .device(device.path, type: LoopImageLayout.filesystem, options: options),
                 attributes: attributes
             ).attach(at: place)
-            return Bed(
-                root, folder, try folder.openDirectory(BedLayout.tree), device.number,
+            return LoopImage(
+                root, folder, try folder.openDirectory(LoopImageLayout.tree), device.number,
                 wasAttached: true)
         } catch {
             throw mountError(
-                "mount the bed of the store at \(root)", error, isXFS: isXFS(folder))
+                "mount the loop image of the store at \(root)", error, isXFS: isXFS(folder))
         }
     }
 
-    /// Lets a bed go, and takes it out of the kernel when it was attached for this opening and nobody
+    /// Lets a loop image go, and takes it out of the kernel when it was attached for this opening and nobody
     /// uses it.
     ///
     /// Whoever has found it mounted meanwhile holds it.
-    static func withdraw(_ bed: inout Bed?) {
-        let attached = bed.flatMap { $0.wasAttached ? (root: $0.root, path: $0.path) : nil }
-        bed = nil
+    static func withdraw(_ loopImage: inout LoopImage?) {
+        let attached = loopImage.flatMap { $0.wasAttached ? (root: $0.root, path: $0.path) : nil }
+        loopImage = nil
         guard let attached else { return }
-        let lock = try? BedLayout.lock(in: attached.root)
+        let lock = try? LoopImageLayout.lock(in: attached.root)
         try? MountPoint(attached.path).unmount()
         _ = consume lock
     }
@@ -172,7 +175,7 @@ final class Bed: Sendable {
     /// Whether the image begins as xfs does.
     private static func isXFS(_ folder: Directory) -> Bool {
         var head = [UInt8](repeating: 0, count: 4)
-        guard let file = try? folder.open(BedLayout.image, .readOnly),
+        guard let file = try? folder.open(LoopImageLayout.image, .readOnly),
             (try? file.read(into: &head, count: 4, at: 0)) == 4
         else { return false }
         return head == Array("XFSB".utf8)
@@ -182,7 +185,7 @@ final class Bed: Sendable {
         of image: FileStatus, in folder: Directory, readOnly: Bool
     ) throws(SyscallError) -> BlockDevice {
         if let device = try LoopDevice.showing(image, readOnly: readOnly) { return device }
-        let file = try folder.open(BedLayout.image, readOnly ? .readOnly : .readWrite)
+        let file = try folder.open(LoopImageLayout.image, readOnly ? .readOnly : .readWrite)
         return try LoopDevice.attach(file, directly: true, readOnly: readOnly)
     }
 
@@ -197,7 +200,8 @@ final class Bed: Sendable {
         case .permissionDenied, .notPermitted, .operationNotSupportedByDevice,
             .noSuchFileOrDirectory:
             return DriverError(
-                .unsupported, "\(text): a bed needs loop devices, xfs, and root of the machine",
+                .unsupported,
+                "\(text): a loop image needs loop devices, xfs, and root of the machine",
                 cause: error)
         case .invalidArgument where isXFS:
             return DriverError(

@@ -91,7 +91,7 @@ struct LayerUseGuard: Sendable {
 
     private func hasChildren(_ record: LayerRecord) throws(DriverError) -> Bool {
         try catalog.consistent("list the children of layer \(record.layer.id)") {
-            try !LayerQueries($0).children(of: record.number, limit: 1).isEmpty
+            try !CatalogReader($0).children(of: record.number, limit: 1).isEmpty
         }
     }
 

@@ -38,12 +38,12 @@ final class MountPoints: Sendable {
         return parent.appending(String(number.rawValue))
     }
 
-    /// The folder of the mount points that the store makes, by its one name.
+    /// The directory of the mount points that the store makes, by its one name.
     private func directory() throws(DriverError) -> FilePath {
         try self.known.withLock { known throws(DriverError) in
             if let known { return known }
             _ = try attempting(
-                "make the folder \(paths.mountPoints)",
+                "make the directory \(paths.mountPoints)",
                 try Directory(opening: paths.runRoot)
                     .makeOrOpenDirectory("mnt", permissions: 0o700))
             let path = try Self.canonical(paths.mountPoints)

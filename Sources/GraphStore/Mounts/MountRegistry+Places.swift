@@ -9,7 +9,12 @@ extension MountRegistry {
     /// Where a layer is mounted, or the path of its device.
     func place(of mount: MountRecord) throws(DriverError) -> FilePath {
         if !mount.isDevice { return mount.target }
-        return try driver.device(for: mount.layer) ?? mount.target
+        return try device(for: mount.layer) ?? mount.target
+    }
+
+    /// The path of the device that was made for a layer; nil when there is none.
+    func device(for number: LayerNumber) throws(DriverError) -> FilePath? {
+        try driver.withDevices().device(for: number)
     }
 
     /// The place to mount at: the caller's, or the layer's own below RUN-ROOT, which is made.

@@ -114,7 +114,7 @@ final class MountRegistry: Sendable {
     func state(of mount: MountRecord, _ namespace: UInt64) throws(DriverError) -> State {
         if mount.isDevice {
             if mount.mountID == nil { return .interrupted }
-            return try driver.device(for: mount.layer) == nil ? .gone : .live
+            return try device(for: mount.layer) == nil ? .gone : .live
         }
         if mount.namespace != namespace {
             guard let keeper = try keeper(of: mount) else { return .gone }
@@ -169,7 +169,7 @@ final class MountRegistry: Sendable {
     /// Ends what a process began that died: what it had attached is taken away.
     private func clearInterrupted(_ mount: MountRecord) throws(DriverError) {
         if mount.isDevice {
-            try driver.detachDevice(for: mount.layer)
+            try driver.withDevices().detachDevice(for: mount.layer)
         } else {
             for _ in 0..<mount.stacked {
                 let now = try mountID(at: mount.target)

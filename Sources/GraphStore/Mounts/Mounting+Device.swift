@@ -9,7 +9,8 @@ extension Mounting {
     /// Gives out the block device of an active layer or a view, and counts, as ``mount(_:at:)`` does;
     /// unmounting takes it back.
     func mountDevice(_ reference: String) throws(DriverError) -> MountedLayer {
-        try withMountable(reference) { (table, record, parents) throws(DriverError) in
+        let devices = try driver.withDevices()
+        return try withMountable(reference) { (table, record, parents) throws(DriverError) in
             let layer = record.layer
             var lost: [MountRecord] = []
             let live = try liveMounts(
@@ -35,13 +36,13 @@ extension Mounting {
             var given = MountRecord.device(for: record.number)
             try table.put(given)
             do throws(DriverError) {
-                let path = try driver.attachDevice(
+                let path = try devices.attachDevice(
                     of: number, for: record.number, writable: isWritable)
                 given.mountID = 0
                 try table.put(given)
                 return MountedLayer(layer: layer, path: path, count: 1)
             } catch {
-                try? driver.detachDevice(for: record.number)
+                try? devices.detachDevice(for: record.number)
                 try? table.forget(given)
                 throw error
             }
@@ -52,7 +53,7 @@ extension Mounting {
     func unmountDevice(
         at path: FilePath, _ table: MountTable
     ) throws(DriverError) -> MountedLayer? {
-        for given in try table.devices() where try driver.device(for: given.layer) == path {
+        for given in try table.devices() where try registry.device(for: given.layer) == path {
             if let record = try catalog.record(of: given.layer) {
                 return try unmount(layer: record.layer.id)
             }

@@ -60,7 +60,7 @@ extension Mounting {
             try table.put(mount)
         } else if mount.isDevice {
             let path = try registry.place(of: mount)
-            try driver.detachDevice(for: mount.layer)
+            try driver.withDevices().detachDevice(for: mount.layer)
             try table.forget(mount)
             return MountedLayer(layer: layer, path: path, count: 0)
         } else {

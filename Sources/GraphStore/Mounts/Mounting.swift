@@ -12,7 +12,7 @@ struct Mounting: Sendable {
     let catalog: Catalog
     let driver: any Driver
     /// Whether layers lie on a filesystem that the store brought along.
-    let isOnBed: Bool
+    let isOnLoopImage: Bool
     let recovery: Recovery
     let locks: LayerLocks
     let access: WriteAccess
@@ -144,14 +144,15 @@ struct Mounting: Sendable {
         if mounts.isEmpty {
             throw DriverError(.system, "driver \(driver.name) gave nothing to mount")
         }
-        return isOnBed ? mounts.map(Self.asLayer) : mounts
+        return isOnLoopImage ? mounts.map(Self.asLayer) : mounts
     }
 
-    /// What a layer shows works as in the system that it is of: a bed forbids what is for layers
+    /// What a layer shows works as in the system that it is of: a loop image forbids what is for layers
     /// alone, and a bind mount takes that over.
     private static func asLayer(_ mount: Mount) -> Mount {
         guard case .bind = mount.source else { return mount }
-        return Mount(mount.source, attributes: mount.attributes, allowing: BedLayout.forbidden)
+        return Mount(
+            mount.source, attributes: mount.attributes, allowing: LoopImageLayout.forbidden)
     }
 
     /// Mounts, with a record before and after: whoever finds the first alone knows that its maker

@@ -11,7 +11,7 @@ extension ApplyOperation {
     /// `parents` is given where the layers below are written at the same time.
     func unpack(
         _ source: any ByteSource, _ intent: LayerIntent, parents: TreeCompletion? = nil,
-        room: DecoderRoom = DecoderRoom(), _ observer: WorkObserver
+        room: DecoderMemory = DecoderMemory(), _ observer: WorkObserver
     ) throws(DriverError) -> UnpackedTar {
         do throws(DriverError) {
             var target = try driver.applyTarget(for: intent.number, parents: intent.parents)
@@ -29,7 +29,7 @@ extension ApplyOperation {
 
     private func unpack(
         _ source: any ByteSource, _ intent: LayerIntent, _ target: ApplyTarget,
-        _ room: DecoderRoom, _ observer: WorkObserver
+        _ room: DecoderMemory, _ observer: WorkObserver
     ) throws(DriverError) -> UnpackedTar {
         let recipe = try recipes.begin(intent.number)
         let stream = try attempting(

@@ -12,7 +12,7 @@ struct ApplyOperation: Sendable {
     let catalog: Catalog
     let content: LayerContent
     let driver: any Driver
-    let recipes: RecipeFolder
+    let recipes: RecipeDirectory
     let durability: Durability
     let access: WriteAccess
     let space: FreeSpaceGuard
@@ -76,7 +76,7 @@ struct ApplyOperation: Sendable {
         let below = try catalog.parentLayer(parent)
         guard let chainID = Digest.chainID(on: below, diffID) else { return nil }
         return try catalog.consistent("look for chain \(chainID)") { connection in
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             guard let id else { return try queries.committed(chainID)?.layer }
             let named = try queries.layer(id: id)
             return named?.layer.chainID == chainID && named?.isVisible == true ? named?.layer : nil
@@ -91,7 +91,7 @@ struct ApplyOperation: Sendable {
         guard let id else { return nil }
         let below = try catalog.parentLayer(parent)
         let named = try catalog.consistent("look for layer \(id)") {
-            try LayerQueries($0).layer(id: id)
+            try CatalogReader($0).layer(id: id)
         }
         guard let named, named.state == .ready, let chainID = named.layer.chainID,
             named.parent == below?.number

@@ -29,7 +29,7 @@ final class ChainApply: Sendable {
     private let operation: ApplyOperation
     private let layers: [ChainLayer]
     private let top: Layer?
-    private let room: DecoderRoom
+    private let room: DecoderMemory
     private let observer: WorkObserver
     /// nil where that of the layer below all is not known.
     private let chainIDs: [Digest?]
@@ -46,7 +46,8 @@ final class ChainApply: Sendable {
     private static let aheadMax = 5
 
     init(
-        _ operation: ApplyOperation, _ layers: [ChainLayer], above top: Layer?, _ room: DecoderRoom,
+        _ operation: ApplyOperation, _ layers: [ChainLayer], above top: Layer?,
+        _ room: DecoderMemory,
         _ observer: WorkObserver
     ) {
         (self.operation, self.layers, self.top) = (operation, layers, top)

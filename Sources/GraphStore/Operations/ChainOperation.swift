@@ -27,7 +27,7 @@ struct ChainOperation: Sendable {
         var applied: [AppliedLayer] = []
         do throws(DriverError) {
             var top = try operation.catalog.parentLayer(parent)
-            var room = DecoderRoom(isShared: true)
+            var room = DecoderMemory(isShared: true)
             while applied.count < layers.count {
                 let rest = layers[applied.count...]
                 if let diffID = rest.first?.diffID, let chainID = Digest.chainID(on: top, diffID),
@@ -45,7 +45,7 @@ struct ChainOperation: Sendable {
                         try ChainApply(operation, Array(rest), above: top, room, observer).run(
                             &applied)
                     } catch  where room.wasTooSmall {
-                        room = DecoderRoom()
+                        room = DecoderMemory()
                     }
                 }
                 top = applied.last?.layer ?? top

@@ -62,7 +62,7 @@ struct CommitOperation: Sendable {
         _ number: LayerNumber, _ reference: String, as newID: String?, owner: Int64
     ) throws(DriverError) -> Layer? {
         try catalog.write("begin the commit of layer \(reference)", .ordered) { connection in
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             guard let record = try queries.layer(number), record.isVisible else {
                 throw DriverError(.layerNotFound, "layer \(reference) was removed meanwhile")
             }
@@ -75,7 +75,7 @@ struct CommitOperation: Sendable {
             if let newID, newID != record.layer.id, try queries.layer(id: newID) != nil {
                 throw DriverError(.layerExists, "there is a layer \(newID) already")
             }
-            try LayerChanges(connection).setState(.committing, owner: owner, of: number)
+            try CatalogWriter(connection).setState(.committing, owner: owner, of: number)
             return try record.parent.flatMap { try queries.layer($0)?.layer }
         }
     }
@@ -84,9 +84,9 @@ struct CommitOperation: Sendable {
         _ record: LayerRecord, id: String, _ content: CommittedContent, owner: Int64
     ) throws(DriverError) -> Layer {
         try catalog.write("record layer \(id)", catalog.resultSynchronization) { connection in
-            let isOurs = try LayerChanges(connection)
+            let isOurs = try CatalogWriter(connection)
                 .finish(record.number, owner: owner, id: id, content, at: .now)
-            guard isOurs, let layer = try LayerQueries(connection).layer(record.number) else {
+            guard isOurs, let layer = try CatalogReader(connection).layer(record.number) else {
                 throw DriverError(
                     .system, "layer \(id) was claimed by another process as abandoned")
             }

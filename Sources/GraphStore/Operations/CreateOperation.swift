@@ -27,16 +27,15 @@ struct CreateOperation: Sendable {
         _ id: String, _ parent: String?, _ labels: [String: String], _ limits: LayerLimits,
         _ copyUp: [RawPath], _ observer: WorkObserver
     ) throws(DriverError) -> Layer {
+        let copying = copyUp.isEmpty ? nil : try driver.withCopyUp()
         let intent = try recovery.freeing(id) { () throws(DriverError) in
             try pending.begin(
                 .active, id: id, parent: NewParent(parent), labels: labels, limits: limits)
         }
         do throws(DriverError) {
             try pending.make(intent, limits: limits, observer)
-            if !copyUp.isEmpty {
-                try driver.copyUp(
-                    copyUp, in: intent.number, parents: intent.parents, observer: observer)
-            }
+            try copying?.copyUp(
+                copyUp, in: intent.number, parents: intent.parents, observer: observer)
             let layer = try pending.finish(intent, id: id, nil)
             settle(intent)
             return layer

@@ -10,7 +10,7 @@ import Synchronization
 final class PendingLayers: Sendable {
     private let catalog: Catalog
     private let driver: any Driver
-    private let recipes: RecipeFolder
+    private let recipes: RecipeDirectory
     private let owner: OperationOwner
     private let access: WriteAccess
     private let space: FreeSpaceGuard
@@ -20,7 +20,8 @@ final class PendingLayers: Sendable {
     private let occupied = Mutex<Set<LayerNumber>>([])
 
     init(
-        _ catalog: Catalog, _ driver: any Driver, _ recipes: RecipeFolder, _ owner: OperationOwner,
+        _ catalog: Catalog, _ driver: any Driver, _ recipes: RecipeDirectory,
+        _ owner: OperationOwner,
         _ access: WriteAccess, _ space: FreeSpaceGuard, _ log: StoreLog
     ) {
         (self.catalog, self.driver, self.recipes, self.owner) = (catalog, driver, recipes, owner)
@@ -54,7 +55,7 @@ final class PendingLayers: Sendable {
         return try catalog.write(
             "record a new layer", isDone ? catalog.resultSynchronization : .ordered
         ) { connection in
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             if let id, try queries.layer(id: id) != nil {
                 throw DriverError(.layerExists, "there is a layer \(id) already")
             }
@@ -66,7 +67,7 @@ final class PendingLayers: Sendable {
                     "a layer on \(below?.layer.id ?? "") would be number \(depth) of its chain; "
                         + "driver \(driver.name) mounts at most \(depthMax)")
             }
-            let number = try LayerChanges(connection).insert(
+            let number = try CatalogWriter(connection).insert(
                 NewLayer(
                     id: id, kind: kind, state: isDone ? .ready : .creating,
                     owner: isDone ? nil : owner, parent: below?.layer.number, depth: depth,
@@ -80,7 +81,7 @@ final class PendingLayers: Sendable {
 
     /// The layer that a new one is put on, and those below it; nil for an image without layers.
     private static func find(
-        _ parent: NewParent, _ queries: LayerQueries
+        _ parent: NewParent, _ queries: CatalogReader
     ) throws -> (layer: Layer, parents: [LayerNumber])? {
         switch parent {
         case .intent(let intent, let id):
@@ -132,7 +133,7 @@ final class PendingLayers: Sendable {
         let now = Timestamp.now
         let isOurs = try catalog.write("record layer \(id)", catalog.resultSynchronization) {
             connection in
-            try LayerChanges(connection)
+            try CatalogWriter(connection)
                 .finish(intent.number, owner: intent.owner, id: id, content, at: now)
         }
         if !isOurs {
@@ -151,7 +152,7 @@ final class PendingLayers: Sendable {
             } catch  where error.code == .layerExists {
                 // Looked at as one: others go on making and removing it.
                 let (same, isTaken) = try catalog.consistent("look for layer \(id)") {
-                    let queries = LayerQueries($0)
+                    let queries = CatalogReader($0)
                     return (
                         try content.chainID.flatMap { try queries.committed($0)?.layer },
                         try queries.layer(id: id) != nil
@@ -186,7 +187,7 @@ final class PendingLayers: Sendable {
         }
         // Not waited for: should a power cut bring the record back, the next opening ends it again.
         try catalog.write("forget layer number \(number)", .ordered) { connection in
-            try LayerChanges(connection).delete(number)
+            try CatalogWriter(connection).delete(number)
         }
     }
 

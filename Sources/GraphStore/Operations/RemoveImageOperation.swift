@@ -36,7 +36,7 @@ struct RemoveImageOperation: Sendable {
             let queries = ImageQueries(connection)
             let id = try queries.id(reference)
             guard let top = try queries.top(of: id) else { return (id, []) }
-            return (id, try [top] + LayerQueries(connection).parents(of: top))
+            return (id, try [top] + CatalogReader(connection).parents(of: top))
         }
     }
 
@@ -61,7 +61,7 @@ struct RemoveImageOperation: Sendable {
     private static func layersOnly(
         of id: String, _ connection: Database
     ) throws -> [LayerRecord] {
-        let (layers, images) = (LayerQueries(connection), ImageQueries(connection))
+        let (layers, images) = (CatalogReader(connection), ImageQueries(connection))
         var found: [LayerRecord] = []
         var number = try images.top(of: id)
         while let next = number, let record = try layers.layer(next) {
@@ -104,7 +104,7 @@ struct RemoveImageOperation: Sendable {
             if !layers.allSatisfy({ unused.contains($0.number) }) { return nil }
             try changes.delete(id)
             for record in layers {
-                try LayerChanges(connection).beginRemoval(of: record.number, owner: owner)
+                try CatalogWriter(connection).beginRemoval(of: record.number, owner: owner)
             }
             return RemovedImage(image: image, untagged: nil, layers: layers.map(\.layer))
         }

@@ -10,7 +10,7 @@ struct RemoveOperation: Sendable {
     let catalog: Catalog
     let pending: PendingLayers
     let driver: any Driver
-    let recipes: RecipeFolder
+    let recipes: RecipeDirectory
     let use: LayerUseGuard
     let recovery: Recovery
     let locks: LayerLocks
@@ -54,7 +54,7 @@ struct RemoveOperation: Sendable {
     private func removeView(_ record: LayerRecord) throws(DriverError) -> Layer {
         try space.withReserve { () throws(DriverError) in
             try catalog.write("remove layer \(record.layer.id)", catalog.resultSynchronization) {
-                try LayerChanges($0).delete(record.number)
+                try CatalogWriter($0).delete(record.number)
             }
         }
         return record.layer
@@ -66,7 +66,7 @@ struct RemoveOperation: Sendable {
         try catalog.write(
             "begin the removal of layer \(record.layer.id)", catalog.resultSynchronization
         ) { connection in
-            let queries = LayerQueries(connection)
+            let queries = CatalogReader(connection)
             // One that was committed under another id, while this waited for it, is another layer to callers.
             guard let now = try queries.layer(record.number), now.state == .ready,
                 now.layer.id == record.layer.id
@@ -91,7 +91,7 @@ struct RemoveOperation: Sendable {
                     .layerInUse,
                     "layer \(now.layer.id) is the topmost of image " + listed(images))
             }
-            try LayerChanges(connection).beginRemoval(of: record.number, owner: owner)
+            try CatalogWriter(connection).beginRemoval(of: record.number, owner: owner)
             return now.layer
         }
     }
@@ -99,7 +99,7 @@ struct RemoveOperation: Sendable {
     private func undoRemoval(_ layer: Layer) {
         do throws(DriverError) {
             try catalog.write("keep layer \(layer.id)", .ordered) { connection in
-                try LayerChanges(connection).undoRemoval(of: layer.number, id: layer.id)
+                try CatalogWriter(connection).undoRemoval(of: layer.number, id: layer.id)
             }
         } catch {
             // The id was given away, or the disk is full: then the removal goes on later.
@@ -112,7 +112,7 @@ struct RemoveOperation: Sendable {
             try space.withReserve { () throws(DriverError) in
                 try recipes.remove(number)
                 try catalog.write("forget layer number \(number)", .ordered) { connection in
-                    try LayerChanges(connection).delete(number)
+                    try CatalogWriter(connection).delete(number)
                 }
             }
         } catch {

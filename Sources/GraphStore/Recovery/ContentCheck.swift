@@ -10,7 +10,7 @@ struct ContentCheck: Sendable {
     let catalog: Catalog
     let layers: LayerContent
     let driver: any Driver
-    let recipes: RecipeFolder
+    let recipes: RecipeDirectory
 
     /// Reads every committed layer again; one that cannot be read now is not called damaged.
     ///

@@ -14,11 +14,11 @@ struct GarbageCollection: Sendable {
     let blobs: KeptBlobs
     let use: LayerUseGuard
     let driver: any Driver
-    let recipes: RecipeFolder
+    let recipes: RecipeDirectory
     let evidence: RecordEvidence
     let access: WriteAccess
     let space: FreeSpaceGuard
-    let bed: Bed?
+    let loopImage: LoopImage?
 
     /// Clears what nothing owns: interrupted operations, bytes of removed layers, records of mounts
     /// that ended, and what waits to be freed.
@@ -40,7 +40,7 @@ struct GarbageCollection: Sendable {
         try blobs.removeUnnamed()
         try use.forgetStale()
         _ = try space.reclaim(observer: observer)
-        bed?.giveBack()
+        loopImage?.giveBack()
         return findings
     }
 
@@ -59,7 +59,7 @@ struct GarbageCollection: Sendable {
         if access.loss == nil && found.isEmpty { return }
         try space.withReserve { () throws(DriverError) in
             try catalog.write("go on with the records as they are", .onDisk) {
-                try LayerChanges($0).catchUp(
+                try CatalogWriter($0).catchUp(
                     changes: evidence.mark?.changes ?? 0,
                     number: (found + unowned).map(\.number).max() ?? 0)
             }

@@ -26,7 +26,7 @@ struct Orphan: Sendable {
 struct OrphanSearch: Sendable {
     let catalog: Catalog
     let driver: any Driver
-    let recipes: RecipeFolder
+    let recipes: RecipeDirectory
 
     /// Layers on disk that no record owns.
     func layers() throws(DriverError) -> [Orphan] {
@@ -51,7 +51,7 @@ struct OrphanSearch: Sendable {
         let found = try list()
         if found.isEmpty { return [] }
         var (unowned, last) = try catalog.consistent("compare the disk with the records") {
-            let queries = LayerQueries($0)
+            let queries = CatalogReader($0)
             return (
                 try found.filter { try !queries.isRecorded($0.number) }, try queries.lastNumber()
             )

@@ -66,7 +66,7 @@ struct RecordLoss: Sendable {
                         "a row of \(try $0[0] as String? ?? "?") refers to a layer that is not there"
                     }
                 if found.isEmpty {
-                    let queries = LayerQueries(connection)
+                    let queries = CatalogReader(connection)
                     _ = try (queries.visible(), queries.unfinished())
                     let images = ImageQueries(connection)
                     if try images.arePresent() {

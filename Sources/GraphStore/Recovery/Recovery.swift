@@ -15,7 +15,7 @@ struct Recovery: Sendable {
     let catalog: Catalog
     let pending: PendingLayers
     let driver: any Driver
-    let recipes: RecipeFolder
+    let recipes: RecipeDirectory
     let registry: MountRegistry
     let orphans: OrphanSearch
     let loss: RecordLoss
@@ -93,7 +93,7 @@ struct Recovery: Sendable {
         // Of several processes that see a dead owner, one gets its intents.
         let claimed = try space.withReserve { () throws(DriverError) in
             try catalog.write("take over interrupted operations", .ordered) {
-                try LayerChanges($0).claim(from: dead, for: owner)
+                try CatalogWriter($0).claim(from: dead, for: owner)
             }
         }
         let records = unfinished.filter { claimed.contains($0.number) }
@@ -146,14 +146,14 @@ struct Recovery: Sendable {
     /// - Returns: Whether the id is free now.
     private func free(_ id: String) throws(DriverError) -> Bool {
         let found = try catalog.consistent("look for layer \(id)") {
-            try LayerQueries($0).layer(id: id)
+            try CatalogReader($0).layer(id: id)
         }
         guard let found else { return true }
         guard found.state == .creating, try !owner.isAlive(found.owner) else { return false }
         // All of its intents, each as its state asks for: it may have had others.
         try endUnfinished()
         return try catalog.consistent("look for layer \(id)") {
-            try LayerQueries($0).layer(id: id) == nil
+            try CatalogReader($0).layer(id: id) == nil
         }
     }
 }

@@ -7,7 +7,7 @@ import GraphSystem
 
 extension StoreCheck {
     func recordFindings() throws(DriverError) -> [Finding] {
-        let records = try catalog.consistent("list the layers") { try LayerQueries($0).visible() }
+        let records = try catalog.consistent("list the layers") { try CatalogReader($0).visible() }
         let withRecipe = try recipes.inventory().numbers
         // A damaged table may have a number twice.
         let byNumber = Dictionary(records.map { ($0.number, $0.layer) }) { first, _ in first }

@@ -11,7 +11,7 @@ extension StoreCheck {
     /// A deep check compares their documents with the digests.
     func imageFindings(deep: Bool) throws(DriverError) -> [Finding] {
         try catalog.consistent("look at the images") { connection in
-            let (queries, layers) = (ImageQueries(connection), LayerQueries(connection))
+            let (queries, layers) = (ImageQueries(connection), CatalogReader(connection))
             guard try queries.arePresent() else { return [] }
             var findings: [Finding] = []
             for id in try queries.ids() {
@@ -42,23 +42,23 @@ extension StoreCheck {
         }
     }
 
-    /// What is wrong with the bed.
-    func bedFindings() throws(DriverError) -> [Finding] {
-        guard let bed else { return [] }
-        let status = try bed.status()
+    /// What is wrong with the loop image.
+    func loopImageFindings() throws(DriverError) -> [Finding] {
+        guard let loopImage else { return [] }
+        let status = try loopImage.status()
         var findings: [Finding] = []
         if status.isShort {
             findings.append(
                 Finding(
-                    .bed, status.image.string,
+                    .loopImage, status.image.string,
                     "\(status.hostAvailableBytes) bytes are left on the filesystem below: layers "
                         + "cannot be written"))
         }
-        if try !bed.fillsImage(status) {
+        if try !loopImage.fillsImage(status) {
             findings.append(
                 Finding(
-                    .bed, status.image.string,
-                    "the image is larger than the filesystem in it; bed grow finishes that"))
+                    .loopImage, status.image.string,
+                    "the image is larger than the filesystem in it; loop-image grow finishes that"))
         }
         return findings
     }

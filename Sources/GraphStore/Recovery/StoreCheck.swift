@@ -13,14 +13,14 @@ struct StoreCheck: Sendable {
     /// The file of the records.
     let database: FilePath
     let driver: any Driver
-    let recipes: RecipeFolder
+    let recipes: RecipeDirectory
     let orphans: OrphanSearch
     let content: ContentCheck
     let blobs: KeptBlobs
     let registry: MountRegistry
     let owner: OperationOwner
     let access: WriteAccess
-    let bed: Bed?
+    let loopImage: LoopImage?
 
     /// Lists what is wrong.
     func run(
@@ -42,7 +42,7 @@ struct StoreCheck: Sendable {
             return findings + access.findings() + driverFindings()
         }
         findings += try mountFindings()
-        findings += try bedFindings()
+        findings += try loopImageFindings()
         findings += access.findings() + driverFindings()
         if deep { findings += try content.findings(observer) + blobs.findings(observer) }
         return findings

@@ -13,7 +13,7 @@ struct StoreTraces {
 
     /// Refuses to take a root with layers for one without a store: in a new store they would be nobody's.
     ///
-    /// Empty folders, `lost+found` and what other programs keep there are no traces.
+    /// Empty directories, `lost+found` and what other programs keep there are no traces.
     ///
     /// - Throws: ``DriverError/Code/storeDamaged`` with what is there and what to do.
     func refuse() throws(DriverError) {
@@ -62,7 +62,7 @@ struct StoreTraces {
         return found
     }
 
-    /// The names in a folder; none where there is none.
+    /// The names in a directory; none where there is none.
     private func listing(_ name: RawPath, in folder: Directory) throws(SyscallError) -> [String] {
         do throws(SyscallError) {
             return try folder.openDirectory(name).listing().map { $0.name.description }.sorted()

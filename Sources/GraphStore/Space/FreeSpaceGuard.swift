@@ -11,16 +11,19 @@ struct FreeSpaceGuard: Sendable {
     private let reserve: Reserve
     private let path: FilePath
     private let database: StoreDatabase
-    private let bed: Bed?
+    private let loopImage: LoopImage?
     private let driver: any Driver
     private let access: WriteAccess
 
     init(
-        _ paths: StorePaths, _ database: StoreDatabase, _ bed: Bed?, _ driver: any Driver,
+        _ paths: StorePaths, _ database: StoreDatabase, _ loopImage: LoopImage?,
+        _ driver: any Driver,
         _ access: WriteAccess
     ) {
         (reserve, path) = (Reserve(paths.reserve), paths.database)
-        (self.database, self.bed, self.driver, self.access) = (database, bed, driver, access)
+        (self.database, self.loopImage, self.driver, self.access) = (
+            database, loopImage, driver, access
+        )
     }
 
     /// Frees what removed layers took on disk, and fills the reserves.
@@ -28,13 +31,13 @@ struct FreeSpaceGuard: Sendable {
         try access.require("free what was removed")
         defer {
             reserve.fill()
-            bed?.reserve.fill()
+            loopImage?.reserve.fill()
         }
         return try driver.reclaim(observer: observer)
     }
 
-    /// Gives the reserve below a bed up, where the filesystem there is full.
-    func giveWay() { bed?.giveWay() }
+    /// Gives the reserve below a loop image up, where the filesystem there is full.
+    func giveWay() { loopImage?.giveWay() }
 
     /// Does what must work on a full disk: begins the journal anew, which needs no block that it does
     /// not have, and then gives up the reserve.
@@ -55,19 +58,19 @@ struct FreeSpaceGuard: Sendable {
         return DriverError(noSpace: error.message, at: path, cause: error.cause)
     }
 
-    /// Does work that writes much; on a bed, only as long as the filesystem below has room.
+    /// Does work that writes much; on a loop image, only as long as the filesystem below has room.
     func withRoom<Value>(
         _ observer: WorkObserver,
         _ body: (WorkObserver) throws(DriverError) -> Value
     ) throws(DriverError) -> Value {
-        guard let bed else { return try body(observer) }
-        let room: BedRoom
+        guard let loopImage else { return try body(observer) }
+        let room: LoopImageSpace
         do throws(DriverError) {
-            room = try BedRoom(bed)
+            room = try LoopImageSpace(loopImage)
         } catch {
             // What was removed may not be freed yet.
             _ = try? reclaim(observer: .none)
-            room = try BedRoom(bed)
+            room = try LoopImageSpace(loopImage)
         }
         let watching = WorkObserver(
             isCancelled: { observer.isCancelled || room.isShort },
@@ -76,10 +79,11 @@ struct FreeSpaceGuard: Sendable {
             return try body(watching)
         } catch  where error.code == .cancelled && room.isShort && !observer.isCancelled {
             _ = try? reclaim(observer: .none)
-            throw bed.hostIsFull(cause: nil)
-        } catch  where error.cause?.errno == .ioError && (try? bed.status())?.isShort == true {
+            throw loopImage.hostIsFull(cause: nil)
+        } catch  where error.cause?.errno == .ioError && (try? loopImage.status())?.isShort == true
+        {
             _ = try? reclaim(observer: .none)
-            throw bed.hostIsFull(cause: error.cause)
+            throw loopImage.hostIsFull(cause: error.cause)
         }
     }
 }

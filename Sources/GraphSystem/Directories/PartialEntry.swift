@@ -4,7 +4,7 @@
 import Glibc
 import SystemPackage
 
-/// A file or folder that is being made, beside the place where it is to be: `.NAME.graph-partial`, or
+/// A file or directory that is being made, beside the place where it is to be: `.NAME.graph-partial`, or
 /// `.NAME.N.graph-partial` while others make the same.
 ///
 /// The kernel's lock on it (`flock(2)`) says that its maker lives, and lasts as long as `descriptor`. What a
@@ -21,7 +21,7 @@ package struct PartialEntry: ~Copyable, Sendable {
     /// The file that is being made.
     package consuming func file() -> OwnedDescriptor { descriptor }
 
-    /// The folder that is being made.
+    /// The directory that is being made.
     package consuming func directory() -> Directory { Directory(owning: descriptor) }
 }
 
@@ -38,7 +38,7 @@ extension Directory {
         }
     }
 
-    /// Makes an empty folder to be renamed to `name` when it is whole.
+    /// Makes an empty directory to be renamed to `name` when it is whole.
     package func makePartialDirectory(
         of name: RawPath, permissions: UInt16
     ) throws(SyscallError) -> PartialEntry {
@@ -64,7 +64,7 @@ extension Directory {
                 try removeAbandoned(start, from: number + 1)
                 return PartialEntry(partial, made)
             } catch  where [.fileExists, .noSuchFileOrDirectory].contains(error.errno) {
-                // Somebody else was faster, or has taken it for abandoned; or there is no such folder.
+                // Somebody else was faster, or has taken it for abandoned; or there is no such directory.
                 if try descriptor.status().links == 0 { throw error }
             }
         }

@@ -11,7 +11,7 @@ package enum ChildProcess {
 
     /// The path of an installed program.
     ///
-    /// - Throws: `ENOENT` when it is in none of the usual folders.
+    /// - Throws: `ENOENT` when it is in none of the usual directories.
     package static func find(_ program: String) throws(SyscallError) -> String {
         for folder in folders where access("\(folder)/\(program)", X_OK) == 0 {
             return "\(folder)/\(program)"

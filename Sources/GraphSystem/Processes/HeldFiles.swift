@@ -34,7 +34,7 @@ struct HeldFiles {
     let device: DeviceNumber
     /// Whether its files have the numbers of their subvolumes instead, with a major number of 0, as on btrfs.
     let hasSubvolumes: Bool
-    /// Whether a file, given by its link in a folder of `/proc`, is one that is looked for; nil where
+    /// Whether a file, given by its link in a directory of `/proc`, is one that is looked for; nil where
     /// that cannot be told.
     let isWanted: (Directory, RawPath) -> Bool?
 

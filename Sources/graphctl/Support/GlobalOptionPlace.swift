@@ -22,9 +22,9 @@ package enum GlobalOptionPlace {
             }
         }
         // Where no subcommand follows, these options have no meaning.
-        guard let command = rest.first, Graphctl.commandNames.contains(command) else {
-            return Array(rest)
-        }
+        guard let word = rest.first else { return [] }
+        let command = Graphctl.formerNames[word] ?? word
+        guard Graphctl.commandNames.contains(command) else { return Array(rest) }
         return [command] + hoisted + rest.dropFirst()
     }
 }

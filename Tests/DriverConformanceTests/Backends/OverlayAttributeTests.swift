@@ -13,7 +13,7 @@ import Testing
     .serialized, .usable("overlay"),
     .enabled(if: !Machine.isInUserNamespace, "overlayfs has neither in a user namespace"))
 struct OverlayAttributeTests {
-    /// Layers in a scratch folder, the topmost first.
+    /// Layers in a scratch directory, the topmost first.
     private struct Layers {
         let root: FilePath
         let directories: [Directory]
@@ -36,7 +36,7 @@ struct OverlayAttributeTests {
 
         func tree(_ namespace: OverlayNamespace, referring: Set<Int>? = nil) -> LayeredTree {
             LayeredTree(
-                layers: directories, encoding: .overlay(namespace), referring: referring)
+                layers: directories, whiteouts: .overlay(namespace), referring: referring)
         }
 
         /// Mounts the layers, for reading.
@@ -58,7 +58,7 @@ struct OverlayAttributeTests {
         {
             let shown = try withMounted { place in
                 try LayerTar.listing(
-                    of: LayeredTree(layers: [try Directory(opening: place)], encoding: .plain))
+                    of: LayeredTree(layers: [try Directory(opening: place)], whiteouts: .plain))
             }
             // To the kernel the attributes of the other namespace are the user's own.
             let plain = shown.map { $0.replacing(/\ user\.overlay\..*$/, with: " ") }

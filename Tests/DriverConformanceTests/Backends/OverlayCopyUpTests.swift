@@ -15,7 +15,8 @@ import Testing
     @Test(.usable("overlay"))
     func `a file that was copied up is the layer's own, and no change`() throws {
         try Self.withLayer { store, diff in
-            try store.driver.copyUp(["/data/a", "/link"], in: 2, parents: [1], observer: .none)
+            try store.driver.withCopyUp().copyUp(
+                ["/data/a", "/link"], in: 2, parents: [1], observer: .none)
             #expect(Self.has(diff, "data/a"))
             #expect(Self.has(diff, "etc/passwd"), "links are followed in the layer")
             #expect(!Self.has(diff, "data/sub/b"))
@@ -37,7 +38,7 @@ import Testing
     func `of a directory all files are meant, but those with further names`() throws {
         try Self.withLayer { store, diff in
             let shown = try store.snapshot(of: 2, parents: [1])
-            try store.driver.copyUp(["/"], in: 2, parents: [1], observer: .none)
+            try store.driver.withCopyUp().copyUp(["/"], in: 2, parents: [1], observer: .none)
             for name in ["data/a", "data/sub/b", "etc/passwd"] {
                 #expect(Self.has(diff, name), "\(name)")
             }
@@ -54,7 +55,8 @@ import Testing
     func `what is not there is refused by its name`(_ path: String) throws {
         try Self.withLayer { store, diff in
             let error = #expect(throws: DriverError.self) {
-                try store.driver.copyUp([RawPath(path)], in: 2, parents: [1], observer: .none)
+                try store.driver.withCopyUp().copyUp(
+                    [RawPath(path)], in: 2, parents: [1], observer: .none)
             }
             #expect(error?.code == .invalidArgument)
             #expect(error?.message.contains("directory \(path) in") == true)
@@ -66,7 +68,7 @@ import Testing
     @Test(.usable("overlay")) func `copying up stops on request`() throws {
         try Self.withLayer { store, diff in
             let error = #expect(throws: DriverError.self) {
-                try store.driver.copyUp(
+                try store.driver.withCopyUp().copyUp(
                     ["/data"], in: 2, parents: [1], observer: WorkObserver(isCancelled: { true }))
             }
             #expect(error?.code == .cancelled)

@@ -151,8 +151,8 @@ private struct ReferenceChains {
         _ layer: LayerNumber, _ parents: [LayerNumber], _ before: FilePath, _ after: FilePath,
         _ random: inout SeededGenerator
     ) throws -> String? {
-        let old = LayeredTree(layers: [try Directory(opening: before)], encoding: .plain)
-        let new = LayeredTree(layers: [try Directory(opening: after)], encoding: .plain)
+        let old = LayeredTree(layers: [try Directory(opening: before)], whiteouts: .plain)
+        let new = LayeredTree(layers: [try Directory(opening: after)], whiteouts: .plain)
         let copies = DiffSource(old: old, new: new)
         let source = try plain.driver.diffSource(
             of: layer, parents: parents, from: parents[0], baseParents: Array(parents.dropFirst()))
@@ -170,7 +170,8 @@ private struct ReferenceChains {
         if tar != (try diff(copies)) { return "the diffs differ for the changes \(changes)" }
         // All that the layer's own readers do not say: any base may be compared with.
         if let base = parents.last, parents.count > 1 {
-            let far = try plain.driver.diffSource(of: layer, parents: parents, from: base, baseParents: [])
+            let far = try plain.driver.diffSource(
+                of: layer, parents: parents, from: base, baseParents: [])
             let whole = DiffSource(old: far.old, new: new)
             if try diff(far) != diff(whole) {
                 // What is only in one of them, which says more than that they differ.
@@ -206,7 +207,7 @@ private struct ReferenceChains {
         }
         let applied = try plain.withTree(of: layer, parents: parents) { place in
             try LayerTar.listing(
-                of: LayeredTree(layers: [try Directory(opening: place)], encoding: .plain))
+                of: LayeredTree(layers: [try Directory(opening: place)], whiteouts: .plain))
         }
         func withoutLinks(_ line: String) -> String {
             unchanged.contains(Self.path(of: line))

@@ -127,7 +127,8 @@ struct OverlayReferenceTests {
         try withDrivers { plain, _, metacopying in
             try buildBase(plain)
             try plain.build(2, parents: [1], { try $0.appending("more").write("x") })
-            let source = try metacopying.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
+            let source = try metacopying.driver.diffSource(
+                of: 2, parents: [1], from: 1, baseParents: [])
             #expect(source.new.referring == [])
             #expect(
                 try references(metacopying.driver, 2, [1], writable: false) == ["off", "nofollow"])

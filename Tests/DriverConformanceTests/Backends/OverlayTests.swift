@@ -87,7 +87,8 @@ import Testing
             #expect(source.new.layers[0] !== source.old.layers[0])
             #expect(source.new.layers[1] === source.old.layers[1])
             #expect(source.new.layers[2] === source.old.layers[2])
-            let parent = try store.driver.diffSource(of: 3, parents: [2, 1], from: 2, baseParents: [1])
+            let parent = try store.driver.diffSource(
+                of: 3, parents: [2, 1], from: 2, baseParents: [1])
             #expect(parent.old.layers[0] === parent.new.layers[1])
         }
     }

@@ -237,7 +237,8 @@ private struct DeepCheckHistory {
         of number: LayerNumber, _ parents: [LayerNumber], _ body: (Directory) throws -> Value
     ) throws -> Value {
         if subject.name == "overlay" {
-            let source = try store.driver.diffSource(of: number, parents: [], from: nil, baseParents: [])
+            let source = try store.driver.diffSource(
+                of: number, parents: [], from: nil, baseParents: [])
             return try body(try #require(source.new.layers.first))
         }
         let value = try direct.withTree(of: number, parents: parents, writable: true) {

@@ -103,7 +103,7 @@ private struct RandomStacks {
         of layer: LayerNumber, parents: [LayerNumber]
     ) throws -> [String] {
         try store.withTree(of: layer, parents: parents) { place in
-            let tree = LayeredTree(layers: [try Directory(opening: place)], encoding: .plain)
+            let tree = LayeredTree(layers: [try Directory(opening: place)], whiteouts: .plain)
             return try LayerTar.listing(of: tree)
         }
     }

@@ -60,8 +60,9 @@ import Testing
     /// Makes layers 1 and 2.
     private static func apply(_ tars: [[UInt8]], to store: TestStore) throws {
         for (index, tar) in tars.enumerated() {
-            try store.apply(LayerNumber(rawValue: UInt32(index + 1)), parents: index == 0 ? [] : [1])
-            {
+            try store.apply(
+                LayerNumber(rawValue: UInt32(index + 1)), parents: index == 0 ? [] : [1]
+            ) {
                 target in
                 _ = try unpackLayer(from: MemorySource(tar), into: target)
             }

@@ -106,7 +106,8 @@ import Testing
             try store.apply(9, parents: [1]) { target in
                 _ = try unpackLayer(from: MemorySource(over), into: target)
             }
-            #expect(try store.snapshot(of: 9, parents: [1]).paths == ["directory", "directory/new"])
+            #expect(
+                try store.snapshot(of: 9, parents: [1]).paths == ["directory", "directory/new"])
             let base = try store.snapshot(of: 1)
             #expect(base.paths == ["directory", "directory/file"])
             #expect(base.entries["directory"]?.attributes == [])

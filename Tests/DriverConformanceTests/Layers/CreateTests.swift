@@ -205,7 +205,8 @@ import Testing
             try store.build(1) { try $0.appending("file").write("x") }
             try store.create(2, parents: [1])
             let error = #expect(throws: DriverError.self) {
-                try store.driver.copyUp(["/file"], in: 2, parents: [1], observer: .none)
+                try store.driver.withCopyUp().copyUp(
+                    ["/file"], in: 2, parents: [1], observer: .none)
             }
             #expect(error?.code == .unsupported)
         }

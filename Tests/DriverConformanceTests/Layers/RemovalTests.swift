@@ -45,7 +45,7 @@ import Testing
             let usage = try store.driver.usage(of: 1, parents: [])
             try store.driver.remove(1)
             let freed = try store.driver.reclaim(observer: .none)
-            // The folder around the layer is freed too; the file with two names is counted once.
+            // The directory around the layer is freed too; the file with two names is counted once.
             #expect(freed >= usage.bytes || !subject.tellsFreedBytes)
             #expect(freed < usage.bytes + 100_000)
             #expect(try store.driver.reclaim(observer: .none) == 0)

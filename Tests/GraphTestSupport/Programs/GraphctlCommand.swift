@@ -39,7 +39,7 @@ package struct GraphctlResult: Sendable {
 
 /// The built command, run on a store of its own.
 package struct GraphctlCommand: Sendable {
-    /// The folder that holds everything of this store.
+    /// The directory that holds everything of this store.
     package let folder: FilePath
     package let driver: String
 

@@ -5,7 +5,7 @@ import Foundation
 package import GraphSystem
 package import SystemPackage
 
-/// The folder below which tests work: TMPDIR, or `/var/tmp`, which lies on a disk.
+/// The directory below which tests work: TMPDIR, or `/var/tmp`, which lies on a disk.
 package var testBase: FilePath {
     FilePath(ProcessInfo.processInfo.environment["TMPDIR"] ?? "/var/tmp")
 }

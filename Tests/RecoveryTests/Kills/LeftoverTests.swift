@@ -190,7 +190,7 @@ private final class SlowApply {
         let tar = try Data(contentsOf: URL(fileURLWithPath: fixture.small))
         rest = tar.suffix(from: tar.count / 2)
         try input.fileHandleForWriting.write(contentsOf: tar.prefix(tar.count / 2))
-        // It has begun once the layer has a folder.
+        // It has begun once the layer has a directory.
         for _ in 0..<500 where try folder.names.count == before { usleep(10_000) }
         usleep(200_000)
     }

@@ -121,7 +121,7 @@ struct RecordedHistory {
         if !result.isSuccess { throw UnexpectedResult("\(result)") }
     }
 
-    /// What lies on disk of each sealed layer, by its folder; nothing where layers are volumes of a pool, of
+    /// What lies on disk of each sealed layer, by its directory; nothing where layers are volumes of a pool, of
     /// which a deep check has to tell.
     func sealedTrees() throws -> [String: TreeSnapshot] {
         if store.driver == "devicemapper" { return [:] }
@@ -139,7 +139,7 @@ struct RecordedHistory {
         return trees
     }
 
-    /// Where a layer's content is in its folder.
+    /// Where a layer's content is in its directory.
     func tree(in folder: FilePath) -> FilePath {
         switch store.driver {
         case "overlay": folder.appending("diff")

@@ -11,7 +11,7 @@ import Testing
     .usable("overlay"),
     .enabled(if: !Machine.isInUserNamespace, "overlayfs has neither in a user namespace"))
 struct OverlayReferenceTests {
-    /// A base with a folder, and an active layer that has renamed it and changed a mode.
+    /// A base with a directory, and an active layer that has renamed it and changed a mode.
     private func make(_ graphctl: CommandRunner) throws {
         let option = ["--storage-opt", "overlay.metacopy=on"]
         let script = """

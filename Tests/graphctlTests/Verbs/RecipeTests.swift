@@ -8,7 +8,7 @@ import Testing
 
 /// An applied tar comes back byte for byte, and a deep check notices what has changed.
 struct RecipeTests {
-    /// Lends a store and a folder of files that every dialect has its own way to write.
+    /// Lends a store and a directory of files that every dialect has its own way to write.
     private func withStore(
         _ subject: DriverUnderTest, _ body: (GraphctlCommand, FilePath) throws -> Void
     ) throws {
@@ -136,7 +136,7 @@ struct RecipeTests {
         }
     }
 
-    /// Changes something in a folder and leaves no trace in the times.
+    /// Changes something in a directory and leaves no trace in the times.
     private static func keepingTimes(_ command: String) -> String {
         """
         cd "$1"; times=$(stat -c '%y' . ); dtimes=$(stat -c '%y' d); ftimes=$(stat -c '%y' d/file)

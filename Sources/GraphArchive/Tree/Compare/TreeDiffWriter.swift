@@ -63,14 +63,14 @@ private struct TreeDiffWriter: ~Copyable {
         if source.clearsLocks && status.isLocked {
             try attempting("unlock /", try top.descriptor.clearLocksIfAllowed())
         }
-        let attributes = try source.new.encoding.contentAttributes(
+        let attributes = try source.new.whiteouts.contentAttributes(
             of: ".", in: top, .directory, mayRefer: true)
         if let below = source.old.layers.first {
             let before = try attempting("look at /", try below.status())
             let same =
                 before.permissions == status.permissions && before.uid == status.uid
                 && before.gid == status.gid
-            let old = try source.old.encoding.contentAttributes(
+            let old = try source.old.whiteouts.contentAttributes(
                 of: ".", in: below, .directory, mayRefer: true)
             if same && old == attributes { return }
         } else if !form.alwaysNamesRoot && attributes.isEmpty && status.permissions == 0o755

@@ -14,7 +14,7 @@ package struct LayeredTree: Sendable {
     /// Two trees share a layer when they hold the same `Directory` object; a comparison does not
     /// look into what both share at their bottom.
     package let layers: [Directory]
-    package let encoding: LayerEncoding
+    package let whiteouts: WhiteoutFormat
     /// The places in `layers` of those that may hold redirects, files without their data and
     /// whiteouts that are attributes; nil when any may.
     ///
@@ -26,17 +26,17 @@ package struct LayeredTree: Sendable {
     package var isFixed = false
 
     /// Describes a tree.
-    package init(layers: [Directory], encoding: LayerEncoding, referring: Set<Int>? = nil) {
-        (self.layers, self.encoding, self.referring) = (layers, encoding, referring)
+    package init(layers: [Directory], whiteouts: WhiteoutFormat, referring: Set<Int>? = nil) {
+        (self.layers, self.whiteouts, self.referring) = (layers, whiteouts, referring)
     }
 
     /// Whether a layer may refer to names in others.
     func mayRefer(_ index: Int) -> Bool {
-        encoding != .plain && referring?.contains(index) ?? true
+        whiteouts != .plain && referring?.contains(index) ?? true
     }
 
     /// The tree with nothing in it, not even attributes of its root.
-    package static let empty = LayeredTree(layers: [], encoding: .plain)
+    package static let empty = LayeredTree(layers: [], whiteouts: .plain)
 }
 
 /// Where the changes of a layer tar are written, recorded as overlayfs records them.

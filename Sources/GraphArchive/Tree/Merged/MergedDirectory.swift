@@ -114,7 +114,7 @@ struct MergedDirectory {
     let parts: [Part]
     /// The roots of all layers, from which absolute redirects lead.
     let roots: [Part]
-    let encoding: LayerEncoding
+    let whiteouts: WhiteoutFormat
 
     /// The root of a tree; nil for the empty tree.
     ///
@@ -124,12 +124,12 @@ struct MergedDirectory {
         let isLive = isLive && !tree.isFixed
         roots = tree.layers.indices.map { Part(root: $0, of: tree, isLive: isLive && $0 == 0) }
         parts = roots
-        encoding = tree.encoding
+        whiteouts = tree.whiteouts
     }
 
     /// The directories that a lookup found under one name.
-    init(parts: [Part], roots: [Part], encoding: LayerEncoding) {
-        (self.parts, self.roots, self.encoding) = (parts, roots, encoding)
+    init(parts: [Part], roots: [Part], whiteouts: WhiteoutFormat) {
+        (self.parts, self.roots, self.whiteouts) = (parts, roots, whiteouts)
     }
 
     /// What the merged tree has under a name.
@@ -155,7 +155,7 @@ struct MergedDirectory {
     /// name has below the topmost part what it has in `other`.
     func covers(_ other: MergedDirectory) -> Bool {
         parts.count == other.parts.count + 1 && sharedCount(with: other) == other.parts.count
-            && encoding == other.encoding && !other.parts.contains(where: \.mayRefer)
+            && whiteouts == other.whiteouts && !other.parts.contains(where: \.mayRefer)
     }
 
     /// A lookup where there is only one layer to look into, and all that it says is in the name's
@@ -163,16 +163,16 @@ struct MergedDirectory {
     private func only(_ part: Part, _ name: RawPath) throws(SyscallError) -> MergedEntry? {
         let place = try part.place(of: name)
         guard let status = try place.directory.statusIfPresent(of: place.path),
-            !encoding.isWhiteout(status)
+            !whiteouts.isWhiteout(status)
         else { return nil }
         var directory: MergedDirectory?
         if status.type == .directory {
             directory = MergedDirectory(
-                parts: [try part.child(name, status)], roots: roots, encoding: encoding)
+                parts: [try part.child(name, status)], roots: roots, whiteouts: whiteouts)
         }
         return MergedEntry(
             name: name, status: status, part: part, directory: directory, dataSearch: nil,
-            encoding: encoding)
+            whiteouts: whiteouts)
     }
 
     /// How many parts at the bottom are the same directories in both.
@@ -192,7 +192,7 @@ struct MergedDirectory {
             if parts.count - skipped <= Self.heldPartsMax { held[index] = part }
             listings.append(listing)
         }
-        return (MergedDirectory(parts: held, roots: roots, encoding: encoding), listings)
+        return (MergedDirectory(parts: held, roots: roots, whiteouts: whiteouts), listings)
     }
 
     private static let heldPartsMax = 2

@@ -15,14 +15,14 @@ struct MergedEntry {
     ///
     /// Overlayfs calls that `metacopy`. It takes more calls to know, and most files are never opened.
     let dataSearch: MergedDirectory?
-    let encoding: LayerEncoding
+    let whiteouts: WhiteoutFormat
 
     /// The attributes that belong to the layer's content.
     ///
     /// Left out are overlayfs's own, and SELinux labels, which belong to the host.
     func attributes() throws(ArchiveError) -> [ExtendedAttribute] {
         let place = try attempting("look at \(name)", try part.place(of: name))
-        return try encoding.contentAttributes(
+        return try whiteouts.contentAttributes(
             of: place.path, in: place.directory, status.type, mayRefer: part.mayRefer)
     }
 

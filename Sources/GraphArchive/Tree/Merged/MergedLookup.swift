@@ -41,7 +41,7 @@ struct MergedLookup {
     private var last: Found?
     private var merged: [Part] = []
 
-    private var encoding: LayerEncoding { start.encoding }
+    private var whiteouts: WhiteoutFormat { start.whiteouts }
 
     init(_ name: RawPath, in directory: MergedDirectory, seeksData: Bool = false) {
         (self.name, start, self.seeksData) = (name, directory, seeksData)
@@ -59,7 +59,7 @@ struct MergedLookup {
         guard let top else { return nil }
         let directory =
             top.directory == nil
-            ? nil : MergedDirectory(parts: merged, roots: start.roots, encoding: encoding)
+            ? nil : MergedDirectory(parts: merged, roots: start.roots, whiteouts: whiteouts)
         return entry(top, directory)
     }
 
@@ -95,7 +95,7 @@ struct MergedLookup {
         if let own = top.directory {
             directory = MergedDirectory(
                 parts: [own] + (below?.directory?.parts ?? []), roots: start.roots,
-                encoding: encoding)
+                whiteouts: whiteouts)
         }
         return entry(top, directory)
     }
@@ -104,7 +104,7 @@ struct MergedLookup {
         let mayLackData = found.part.mayRefer && found.status.type == .regular
         return MergedEntry(
             name: name, status: found.status, part: found.part, directory: directory,
-            dataSearch: mayLackData ? start : nil, encoding: encoding)
+            dataSearch: mayLackData ? start : nil, whiteouts: whiteouts)
     }
 
     /// Looks into one layer.
@@ -142,7 +142,7 @@ struct MergedLookup {
             lacksData = try hasDataElsewhere(status, place, parent)
             isStopped = !lacksData
             if lacksData && !parent.isBottom {
-                let value = try encoding.value(of: "redirect", place.path, in: place.directory)
+                let value = try whiteouts.value(of: "redirect", place.path, in: place.directory)
                 try follow(value, of: name, before: 0)
             }
             return Found(part: parent, name: name, status: status, directory: nil)
@@ -173,10 +173,10 @@ struct MergedLookup {
         guard parent.mayRefer else {
             // Nothing below has the name: no need to know.
             if restCount == 0 && position + 1 == parents.count { return }
-            if try encoding.isOpaque(place.path, in: place.directory) { isStopped = true }
+            if try whiteouts.isOpaque(place.path, in: place.directory) { isStopped = true }
             return
         }
-        guard let marks = try encoding.directoryMarks(of: place.path, in: place.directory) else {
+        guard let marks = try whiteouts.directoryMarks(of: place.path, in: place.directory) else {
             return
         }
         if marks.isOpaque {
@@ -211,15 +211,15 @@ struct MergedLookup {
     private func isWhiteout(
         _ status: FileStatus, _ place: (directory: Directory, path: RawPath), _ parent: Part
     ) throws(SyscallError) -> Bool {
-        if encoding.isWhiteout(status) { return true }
+        if whiteouts.isWhiteout(status) { return true }
         guard parent.mayRefer, status.type == .regular, status.size == 0 else { return false }
-        return try encoding.value(of: "whiteout", place.path, in: place.directory) != nil
+        return try whiteouts.value(of: "whiteout", place.path, in: place.directory) != nil
     }
 
     private func hasDataElsewhere(
         _ status: FileStatus, _ place: (directory: Directory, path: RawPath), _ parent: Part
     ) throws(SyscallError) -> Bool {
         guard seeksData, parent.mayRefer, status.type == .regular else { return false }
-        return try encoding.isMetacopy(place.path, in: place.directory)
+        return try whiteouts.isMetacopy(place.path, in: place.directory)
     }
 }

@@ -37,7 +37,7 @@ struct InfoCommand: GraphCommand {
             ("active layers", String(info.activeLayers)), ("views", String(info.views)),
             ("mounted layers", String(info.mountedLayers)),
         ]
-        if let bed = info.bed { facts += bed.facts }
+        if let loopImage = info.loopImage { facts += loopImage.facts }
         facts += LibraryVersions.all().map { ("library \($0.name)", $0.version ?? "not installed") }
         facts += info.warnings.map { ("warning", $0) }
         for (key, value) in facts { try session.output.print("\(key): \(value)") }
@@ -68,7 +68,7 @@ struct InfoCommand: GraphCommand {
                 "committed": JSON(info.committedLayers), "active": JSON(info.activeLayers),
                 "view": JSON(info.views), "mounted": JSON(info.mountedLayers),
             ],
-            "bed": info.bed?.json ?? .null,
+            "bed": info.loopImage?.json ?? .null,
             "libraries": .object(Dictionary(libraries, uniquingKeysWith: { $1 })),
             "warnings": JSON(info.warnings) { .string($0) },
         ]

@@ -33,7 +33,7 @@ struct ProbeCommand: GraphCommand {
             } else {
                 BuiltinDrivers.all
             }
-        let (probed, choice) = try BedControl.withLayersRoot(of: try global.rootPath()) {
+        let (probed, choice) = try LoopImageControl.withLayersRoot(of: try global.rootPath()) {
             (root) throws(DriverError) in
             let place = try ProbePlace(root)
             defer { place.clear() }
@@ -81,7 +81,7 @@ struct ProbeCommand: GraphCommand {
     }
 }
 
-/// The folder below which drivers are tried: the root, made for the time where it is missing.
+/// The directory below which drivers are tried: the root, made for the time where it is missing.
 private struct ProbePlace {
     private let made: [FilePath]
 
@@ -101,7 +101,7 @@ private struct ProbePlace {
             } catch  where error.errno == .fileExists {
                 continue
             } catch {
-                throw DriverError("make the folder \(path)", error)
+                throw DriverError("make the directory \(path)", error)
             }
         }
         made = missing

@@ -11,7 +11,7 @@ struct InitCommand: GraphCommand {
         commandName: "init",
         abstract: "Creates a store, and prints its id.",
         discussion: """
-            create, apply and import make one, too. With --bed the store lies in an image of a \
+            create, apply and import make one, too. With --loop-image the store lies in an image of a \
             filesystem on which files can share blocks, whatever the filesystem below is: the first \
             write to a file of a parent then copies nothing.
             """)
@@ -20,12 +20,15 @@ struct InitCommand: GraphCommand {
         help: ArgumentHelp(
             "The filesystem that the store brings along: xfs with reflink in a sparse image.",
             valueName: "xfs-image"),
-        transform: NewBed.Kind.argument)
-    var bed: NewBed.Kind?
+        transform: NewLoopImage.Kind.argument)
+    var loopImage: NewLoopImage.Kind?
+
+    /// The former name of `--loop-image`.
+    @Option(help: .hidden, transform: NewLoopImage.Kind.argument) var bed: NewLoopImage.Kind?
 
     @Option(
         help: ArgumentHelp(
-            "The size of the bed, such as 100G; it takes room only as it is filled.",
+            "The size of the loop image, such as 100G; it takes room only as it is filled.",
             valueName: "bytes"),
         transform: ByteCount.init(parsing:))
     var size: ByteCount?
@@ -35,27 +38,31 @@ struct InitCommand: GraphCommand {
     var attempt: String { "init" }
 
     func validate() throws {
-        if (bed == nil) != (size == nil) {
-            throw ValidationError("--bed and --size go together")
+        if loopImage != nil && bed != nil {
+            throw ValidationError("--bed is the former name of --loop-image")
+        }
+        if (loopImage ?? bed == nil) != (size == nil) {
+            throw ValidationError("--loop-image and --size go together")
         }
     }
 
     func run(_ session: Session) throws(DriverError) {
         let root = try global.rootPath()
-        if bed == nil, try LayerStore.exists(at: root) {
+        let kind = loopImage ?? bed
+        if kind == nil, try LayerStore.exists(at: root) {
             throw DriverError(.invalidArgument, "there is a store at \(root) already")
         }
-        let wanted = bed.flatMap { bed in size.map { NewBed(bed, bytes: $0.bytes) } }
-        let info = try session.store(.any, bed: wanted).info()
-        if let bed = info.bed, bed.size > bed.hostAvailableBytes {
+        let wanted = kind.flatMap { kind in size.map { NewLoopImage(kind, bytes: $0.bytes) } }
+        let info = try session.store(.any, loopImage: wanted).info()
+        if let loopImage = info.loopImage, loopImage.size > loopImage.hostAvailableBytes {
             session.warn(
-                "the bed has \(humanBytes(bed.size)), and the filesystem below has "
-                    + "\(humanBytes(bed.hostAvailableBytes)) left")
+                "the loop image has \(humanBytes(loopImage.size)), and the filesystem below has "
+                    + "\(humanBytes(loopImage.hostAvailableBytes)) left")
         }
         if global.json {
             try session.output.print([
                 "store_id": .string(info.storeID), "root": .string(info.root.string),
-                "driver": .string(info.driver), "bed": info.bed?.json ?? .null,
+                "driver": .string(info.driver), "bed": info.loopImage?.json ?? .null,
             ])
         } else {
             try session.output.print(info.storeID)
@@ -63,11 +70,11 @@ struct InitCommand: GraphCommand {
     }
 }
 
-extension NewBed.Kind {
+extension NewLoopImage.Kind {
     /// Reads the word of an option.
-    static func argument(_ text: String) throws -> NewBed.Kind {
-        if let kind = NewBed.Kind(rawValue: text) { return kind }
+    static func argument(_ text: String) throws -> NewLoopImage.Kind {
+        if let kind = NewLoopImage.Kind(rawValue: text) { return kind }
         let known = allCases.map(\.rawValue).joined(separator: ", ")
-        throw ValidationError("there is no bed \(text); there is \(known)")
+        throw ValidationError("there is no loop image \(text); there is \(known)")
     }
 }

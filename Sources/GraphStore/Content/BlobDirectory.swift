@@ -9,7 +9,7 @@ import SystemPackage
 /// Compressed layers as they came, where somebody wanted them kept: `ROOT/blobs/ALGORITHM-DIGITS`.
 ///
 /// A file that no manifest names is nobody's; one that is not there is made again by compressing.
-struct BlobFolder: Sendable {
+struct BlobDirectory: Sendable {
     static let name: RawPath = "blobs"
 
     let path: FilePath
@@ -33,7 +33,7 @@ struct BlobFolder: Sendable {
         _ write: (any ByteSink) throws(DriverError) -> Void
     ) throws(DriverError) {
         let folder = try attempting(
-            "make the folder \(path)",
+            "make the directory \(path)",
             try Directory(opening: path.removingLastComponent())
                 .makeOrOpenDirectory(Self.name, permissions: 0o700))
         let temporary = RawPath("\(Self.name(digest)).\(owner)")
@@ -65,7 +65,7 @@ struct BlobFolder: Sendable {
         }
     }
 
-    /// What lies in the folder.
+    /// What lies in the directory.
     enum Item {
         /// A whole blob, by its digest.
         case blob(String)
@@ -74,7 +74,7 @@ struct BlobFolder: Sendable {
         case foreign
     }
 
-    /// Everything in the folder, by its names.
+    /// Everything in the directory, by its names.
     func inventory() throws(DriverError) -> [(name: RawPath, item: Item)] {
         let names: [RawPath]
         do throws(SyscallError) {

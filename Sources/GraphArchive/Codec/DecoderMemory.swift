@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Only zstd and xz let a stream ask for more of it than a few megabytes. One room may serve several
 /// streams at the same time; each may then take as much as it says.
-package final class DecoderRoom: Sendable {
+package final class DecoderMemory: Sendable {
     /// The largest window of a stream that is the only one being decoded: 32 MiB, as a power of
     /// two, so that memory stays bounded.
     ///

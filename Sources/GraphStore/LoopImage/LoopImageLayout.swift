@@ -6,8 +6,8 @@ import GraphSystem
 import SystemPackage
 
 /// The filesystem that a new store shall bring along.
-public struct NewBed: Hashable, Sendable {
-    /// How a bed is made.
+public struct NewLoopImage: Hashable, Sendable {
+    /// How a loop image is made.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// A sparse image of xfs, whose files can share blocks.
         case xfsImage = "xfs-image"
@@ -21,21 +21,21 @@ public struct NewBed: Hashable, Sendable {
     /// What mkfs.xfs takes at least.
     public static let bytesMin: UInt64 = 300 << 20
 
-    /// Describes a bed of `bytes` bytes, of which whole blocks of 4,096 are used.
+    /// Describes a loop image of `bytes` bytes, of which whole blocks of 4,096 are used.
     public init(_ kind: Kind, bytes: UInt64) {
         (self.kind, self.bytes) = (kind, bytes / 4_096 * 4_096)
     }
 }
 
-/// What lies at the root of a store with a bed; everything else of the store is inside the image.
-enum BedLayout {
+/// What lies at the root of a store with a loop image; everything else of the store is inside the image.
+enum LoopImageLayout {
     /// The image; whole as soon as it has this name.
     static let image: RawPath = "bed.image"
     /// The image while it is made.
     static let begun: RawPath = "bed.image.new"
     /// Where the image is mounted: the store itself.
     static let tree: RawPath = "bed"
-    /// Locked by whoever makes, attaches, grows or detaches the bed.
+    /// Locked by whoever makes, attaches, grows or detaches the loop image.
     static let lock: RawPath = "bed.lock"
     /// Space that a full filesystem leaves for removing layers.
     static let reserve: RawPath = "bed.reserve"
@@ -53,7 +53,7 @@ enum BedLayout {
     /// Freed blocks are given back at once.
     static let mountOptions = [MountOption("discard")]
 
-    /// Waits until nobody else makes, attaches, grows or detaches the bed of a store.
+    /// Waits until nobody else makes, attaches, grows or detaches the loop image of a store.
     static func lock(in root: FilePath) throws(DriverError) -> RangeLock {
         let path = root.appending(lock.description)
         return try attempting("lock \(path)", try RangeLock(waitingFor: 0, in: path))

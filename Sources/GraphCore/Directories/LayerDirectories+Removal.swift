@@ -5,11 +5,11 @@ public import GraphArchive
 import GraphSystem
 import SystemPackage
 
-extension LayerFolders {
+extension LayerDirectories {
     /// Names in the trash begin with the driver's, because drivers of one store share it.
     private var trashPrefix: String { driver + "-" }
 
-    /// Moves a layer's folder to the trash, under a name that nothing else has; does nothing when
+    /// Moves a layer's directory to the trash, under a name that nothing else has; does nothing when
     /// there is none.
     ///
     /// A filesystem too full for even a name is given the space of the layer at once instead.
@@ -31,7 +31,7 @@ extension LayerFolders {
         }
     }
 
-    /// Destroys what is in a folder and cannot be unlinked.
+    /// Destroys what is in a directory and cannot be unlinked.
     func empty(_ name: RawPath, in folder: Directory) throws(SyscallError) {
         guard let emptying else { return }
         do throws(SyscallError) {
@@ -109,7 +109,7 @@ extension LayerFolders {
         if let folder {
             // A descriptor of its own: a listing moves the position of the one it reads.
             let listing = try attempting(
-                "list the folder \(driver)", try folder.openDirectory(".").listing())
+                "list the directory \(driver)", try folder.openDirectory(".").listing())
             for entry in listing {
                 let name = entry.name.description
                 let kind: InventoryItem.Kind = LayerNumber(name).map { .layer($0) } ?? .foreign

@@ -5,15 +5,15 @@ public import GraphSystem
 import Synchronization
 public import SystemPackage
 
-/// A folder a layer: `ROOT/NAME/NUMBER`, and `ROOT/trash` for those that were removed.
+/// A directory a layer: `ROOT/NAME/NUMBER`, and `ROOT/trash` for those that were removed.
 ///
 /// What drivers share that keep layers in directories.
-public final class LayerFolders: Sendable {
+public final class LayerDirectories: Sendable {
     /// The store's root.
     public let root: FilePath
-    /// The driver's name, which is its folder's.
+    /// The driver's name, which is its directory's.
     public let driver: String
-    /// The driver's folder; nil for a read-only store without one.
+    /// The driver's directory; nil for a read-only store without one.
     ///
     /// Held open since before anything was written, because `syncfs(2)` tells a descriptor of the
     /// failures since it was opened.
@@ -22,17 +22,17 @@ public final class LayerFolders: Sendable {
     public let isReadOnly: Bool
     /// Whether names reach the disk only when their directory is synced.
     let syncsNames: Bool
-    /// Destroys what is in a folder of the trash and cannot be unlinked.
+    /// Destroys what is in a directory of the trash and cannot be unlinked.
     let emptying: (@Sendable (Directory) throws(SyscallError) -> Void)?
     let lastSyncFailure = Mutex<SyncFailure?>(nil)
     private let reflink = Mutex<Bool?>(nil)
 
     static let trash: RawPath = "trash"
 
-    /// Opens the driver's folder, and makes it when it is missing and may be made.
+    /// Opens the driver's directory, and makes it when it is missing and may be made.
     ///
-    /// Costs an open of the root and of the folder and a `fstatfs(2)`. `beforeMaking` is called
-    /// before the folder is made, and its failure leaves none. `emptying` is called with each folder
+    /// Costs an open of the root and of the directory and a `fstatfs(2)`. `beforeMaking` is called
+    /// before the directory is made, and its failure leaves none. `emptying` is called with each directory
     /// of the trash before what is in it is unlinked.
     public init(
         root: FilePath, driver: String, readOnly: Bool,
@@ -67,13 +67,13 @@ public final class LayerFolders: Sendable {
             if readOnly { return nil }
             try beforeMaking()
             return try attempting(
-                "make the folder \(driver)", try makeFolder(RawPath(driver), in: root))
+                "make the directory \(driver)", try makeFolder(RawPath(driver), in: root))
         } catch {
-            throw DriverError("open the folder \(driver)", error)
+            throw DriverError("open the directory \(driver)", error)
         }
     }
 
-    /// Makes a folder that only its owner enters, so that nobody runs an old set-user-id program
+    /// Makes a directory that only its owner enters, so that nobody runs an old set-user-id program
     /// from a layer, and that passes no group or access list on to what is made in it.
     private static func makeFolder(
         _ name: RawPath, in root: Directory
@@ -85,22 +85,22 @@ public final class LayerFolders: Sendable {
         return folder
     }
 
-    /// The path of a layer's folder.
+    /// The path of a layer's directory.
     public func path(of layer: LayerNumber) -> FilePath {
         root.appending(driver).appending(layer.description)
     }
 
-    /// The driver's folder, for looking; nil when there is none.
+    /// The driver's directory, for looking; nil when there is none.
     package var openFolder: Directory? { folder }
 
-    /// Opens a layer's folder.
+    /// Opens a layer's directory.
     ///
     /// - Throws: ``DriverError/Code/layerNotFound`` when there is none.
     public func open(_ layer: LayerNumber) throws(DriverError) -> Directory {
         try open(layer, "")
     }
 
-    /// Opens a directory in a layer's folder.
+    /// Opens a directory in a layer's directory.
     ///
     /// - Throws: ``DriverError/Code/layerNotFound`` when there is none.
     package func open(
@@ -124,7 +124,7 @@ public final class LayerFolders: Sendable {
         if try status(of: layer, name) == nil { throw notFound(layer, nil) }
     }
 
-    /// What is known about something in a layer's folder; nil when it is not there.
+    /// What is known about something in a layer's directory; nil when it is not there.
     package func status(
         of layer: LayerNumber, _ name: RawPath
     ) throws(DriverError) -> FileStatus? {
@@ -138,7 +138,7 @@ public final class LayerFolders: Sendable {
             .layerNotFound, "layer \(layer) is not in \(root.appending(driver))", cause: cause)
     }
 
-    /// The driver's folder, for changing it.
+    /// The driver's directory, for changing it.
     ///
     /// - Throws: ``DriverError/Code/storeReadOnly`` when the store was opened for reading.
     package func writableFolder() throws(DriverError) -> Directory {
@@ -146,10 +146,10 @@ public final class LayerFolders: Sendable {
         throw DriverError(.storeReadOnly, "the store at \(root) was opened for reading")
     }
 
-    /// Makes a layer's folder and what belongs into it.
+    /// Makes a layer's directory and what belongs into it.
     ///
-    /// The folder is marked as unfinished. What a power cut left unfinished under the number goes to
-    /// the trash first; so does the folder when `fill` fails.
+    /// The directory is marked as unfinished. What a power cut left unfinished under the number goes to
+    /// the trash first; so does the directory when `fill` fails.
     ///
     /// - Throws: ``DriverError/Code/layerExists`` for a finished layer of this number.
     public func create(
@@ -175,7 +175,7 @@ public final class LayerFolders: Sendable {
             try fill(made)
             if syncsNames {
                 try attempting("sync layer \(layer)", try made.sync())
-                try attempting("sync the folder \(driver)", try folder.sync())
+                try attempting("sync the directory \(driver)", try folder.sync())
             }
         } catch {
             // The first failure tells more than one of the clean-up, which `remove` will repeat.
@@ -198,7 +198,7 @@ public final class LayerFolders: Sendable {
 }
 
 extension LayerNumber {
-    /// The name of the layer's folder.
+    /// The name of the layer's directory.
     package var name: RawPath { RawPath(description) }
 }
 

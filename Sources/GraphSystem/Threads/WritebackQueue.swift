@@ -4,7 +4,7 @@
 /// Closes files that have been written, and has the kernel begin to put them on disk.
 ///
 /// Beginning takes as long as writing did, so a thread of its own does it.
-package final class FileClosing {
+package final class WritebackQueue {
     private let queue: Monitor<Queue>?
     private let thread: WorkerThread?
     /// Handed over together: waking the thread for each file would cost more than closing it.

@@ -3,14 +3,14 @@
 
 public import GraphSystem
 
-/// How a layer's folder tells whether the layer was ever finished: by its sticky bit, which means
+/// How a layer's directory tells whether the layer was ever finished: by its sticky bit, which means
 /// nothing in a directory that one user owns.
 ///
-/// It comes with the folder, in the same call, and goes once the layer's record is on disk, or its
-/// intent is. So a folder without a record that bears it was being made when the power was cut, and
+/// It comes with the directory, in the same call, and goes once the layer's record is on disk, or its
+/// intent is. So a directory without a record that bears it was being made when the power was cut, and
 /// one that does not is a layer whose record was lost. Stores from before have no marks: their layers
 /// are finished.
-extension LayerFolders {
+extension LayerDirectories {
     static let unfinished: UInt16 = 0o1700
     private static let settled: UInt16 = 0o700
     private static let mark: UInt16 = 0o1000
@@ -40,9 +40,9 @@ extension LayerFolders {
     /// Makes a recorded active layer again where a power cut took it.
     ///
     /// The mark is taken away after everything that `make` does. Where names reach the disk in the
-    /// order of the changes, a folder that still bears it may lack any of that; and nothing in it was
+    /// order of the changes, a directory that still bears it may lack any of that; and nothing in it was
     /// put on disk by somebody, since that sync would have taken the mark along. Elsewhere `create`
-    /// has synced the folder, and a mark tells nothing.
+    /// has synced the directory, and a mark tells nothing.
     ///
     /// `part` is what a layer cannot be without; `isUntouched` is asked of a marked one, and is false
     /// where something was written to it all the same. Tells whether there was something to do.

@@ -8,7 +8,7 @@ import SystemPackage
 
 /// The recipes of a store's layers: `ROOT/recipes/NUMBER`, and `NUMBER.kept` beside those whose
 /// archive replaced some of its own files.
-struct RecipeFolder: Sendable {
+struct RecipeDirectory: Sendable {
     let path: FilePath
 
     /// Begins the recipe of a layer, in place of what an interrupted operation may have left.
@@ -24,11 +24,11 @@ struct RecipeFolder: Sendable {
         }
     }
 
-    /// Makes the folder, unless it is there.
+    /// Makes the directory, unless it is there.
     func make() throws(DriverError) {
         let root = path.removingLastComponent()
         _ = try attempting(
-            "make the folder \(path)",
+            "make the directory \(path)",
             try Directory(opening: root).makeOrOpenDirectory("recipes", permissions: 0o700))
     }
 

@@ -11,19 +11,20 @@ import SystemPackage
 import Testing
 
 /// Stores that bring a filesystem along.
-@Suite(.serialized) struct BedTests {
+@Suite(.serialized) struct LoopImageTests {
     static let bytes: UInt64 = 320 << 20
-    static let bed = NewBed(.xfsImage, bytes: bytes)
+    static let loopImage = NewLoopImage(.xfsImage, bytes: bytes)
     private static let isPossible: ConditionTrait = .enabled(
-        if: Machine.isRoot, "a bed needs loop devices")
+        if: Machine.isRoot, "a loop image needs loop devices")
 
     // MARK: Making and finding
 
-    @Test(isPossible) func `a store on a bed is found again after its bed was detached`() throws {
+    @Test(isPossible)
+    func `a store on a loop image is found again after its loop image was detached`() throws {
         let fixture = try StoreFixture()
-        let layer = try apply(fixture, bed: Self.bed)
+        let layer = try apply(fixture, loopImage: Self.loopImage)
         #expect(try Set(names(fixture.root)).isSubset(of: BedNames.all))
-        let control = try BedControl(root: fixture.root)
+        let control = try LoopImageControl(root: fixture.root)
         #expect(try control.status().device != nil)
         try control.detach()
         #expect(try control.status().device == nil)
@@ -36,15 +37,15 @@ import Testing
         let info = try store.info()
         #expect(info.root == fixture.root)
         #expect(info.filesystem == "xfs")
-        #expect(info.bed?.size == Self.bytes)
-        #expect(info.bed.map { $0.allocatedBytes < Self.bytes / 2 } == true)
-        #expect(info.bed?.isDirect == true)
+        #expect(info.loopImage?.size == Self.bytes)
+        #expect(info.loopImage.map { $0.allocatedBytes < Self.bytes / 2 } == true)
+        #expect(info.loopImage?.isDirect == true)
     }
 
-    @Test(isPossible) func `a bed on a read-only filesystem is read`() throws {
+    @Test(isPossible) func `a loop image on a read-only filesystem is read`() throws {
         let fixture = try StoreFixture()
-        let layer = try apply(fixture, bed: Self.bed)
-        try BedControl(root: fixture.root).detach()
+        let layer = try apply(fixture, loopImage: Self.loopImage)
+        try LoopImageControl(root: fixture.root).detach()
         try Mount(.bind(fixture.root), attributes: .readOnly).attach(at: fixture.root)
         let store = try fixture.open()
         #expect(try store.layer(layer.id) == layer)
@@ -52,11 +53,11 @@ import Testing
         expect(.storeReadOnly) { () throws(DriverError) in try store.create() }
     }
 
-    @Test(isPossible) func `processes that open at once attach the bed once`() throws {
+    @Test(isPossible) func `processes that open at once attach the loop image once`() throws {
         let fixture = try StoreFixture()
-        _ = try apply(fixture, bed: Self.bed)
+        _ = try apply(fixture, loopImage: Self.loopImage)
         for _ in 0..<3 {
-            try BedControl(root: fixture.root).detach()
+            try LoopImageControl(root: fixture.root).detach()
             let workers = try (0..<4).map { _ in try StoreWorker(in: fixture, seconds: 0.3) }
             for worker in workers { #expect(worker.finish() == nil) }
             #expect(try BedNames.devices(of: fixture).count == 1)
@@ -65,11 +66,11 @@ import Testing
         #expect(try fixture.open().check(deep: true).isEmpty)
     }
 
-    @Test(isPossible) func `nobody takes the bed away from who uses it`() throws {
+    @Test(isPossible) func `nobody takes the loop image away from who uses it`() throws {
         let fixture = try StoreFixture()
         let control = try { () throws in
-            let store = try fixture.open(bed: Self.bed)
-            let control = try BedControl(root: fixture.root)
+            let store = try fixture.open(loopImage: Self.loopImage)
+            let control = try LoopImageControl(root: fixture.root)
             expect(.layerInUse) { () throws(DriverError) in try control.detach() }
             _ = try store.create(id: "work")
             _ = try store.mount("work")
@@ -87,52 +88,62 @@ import Testing
         #expect(try BedNames.devices(of: fixture).isEmpty)
     }
 
-    @Test(isPossible) func `what is no place for a bed is refused, and left as it was`() throws {
+    @Test(isPossible) func `what is no place for a loop image is refused, and left as it was`()
+        throws
+    {
         let small = try StoreFixture()
         expect(.invalidArgument) { () throws(DriverError) in
-            try small.open(bed: NewBed(.xfsImage, bytes: 299 << 20))
+            try small.open(loopImage: NewLoopImage(.xfsImage, bytes: 299 << 20))
         }
         expect(.unsupported) { () throws(DriverError) in
-            try small.open(driver: "other", bed: Self.bed)
+            try small.open(driver: "other", loopImage: Self.loopImage)
         }
         #expect(!FileManager.default.fileExists(atPath: small.root.string))
 
         let full = try StoreFixture()
         try full.makeTarget("root").appending("file").write("mine")
-        expect(.invalidArgument) { () throws(DriverError) in try full.open(bed: Self.bed) }
+        expect(.invalidArgument) { () throws(DriverError) in
+            try full.open(loopImage: Self.loopImage)
+        }
         #expect(try names(full.root) == ["file"])
 
         let plain = try StoreFixture()
         _ = try plain.open()
         let before = try names(plain.root)
-        expect(.invalidArgument) { () throws(DriverError) in try plain.open(bed: Self.bed) }
+        expect(.invalidArgument) { () throws(DriverError) in
+            try plain.open(loopImage: Self.loopImage)
+        }
         #expect(try names(plain.root) == before)
-        #expect(try plain.open().info().bed == nil)
+        #expect(try plain.open().info().loopImage == nil)
 
         let made = try StoreFixture()
-        _ = try made.open(bed: Self.bed)
-        expect(.invalidArgument) { () throws(DriverError) in try made.open(bed: Self.bed) }
+        _ = try made.open(loopImage: Self.loopImage)
+        expect(.invalidArgument) { () throws(DriverError) in
+            try made.open(loopImage: Self.loopImage)
+        }
         try { () throws in #expect(try made.open().check().isEmpty) }()
-        try BedControl(root: made.root).detach()
+        try LoopImageControl(root: made.root).detach()
 
         try withLoopFilesystem(type: .tmpfs, size: 64 << 20) { memory in
             let narrow = try StoreFixture(at: memory.appending("store"))
-            expect(.noSpace) { () throws(DriverError) in try narrow.open(bed: Self.bed) }
+            expect(.noSpace) { () throws(DriverError) in try narrow.open(loopImage: Self.loopImage)
+            }
             #expect(try names(narrow.root).isEmpty)
         }
     }
 
-    @Test func `without loop devices a bed is refused`() throws {
+    @Test func `without loop devices a loop image is refused`() throws {
         let fixture = try StoreFixture()
         if !Machine.isInUserNamespace {
             // A store without one has none to attach, whoever asks.
             _ = try fixture.open()
             expect(.invalidArgument) { () throws(DriverError) in
-                try BedControl(root: fixture.root)
+                try LoopImageControl(root: fixture.root)
             }
             return
         }
-        expect(.unsupported) { () throws(DriverError) in try fixture.open(bed: Self.bed) }
+        expect(.unsupported) { () throws(DriverError) in try fixture.open(loopImage: Self.loopImage)
+        }
         #expect(!FileManager.default.fileExists(atPath: fixture.root.string))
     }
 
@@ -140,7 +151,7 @@ import Testing
 
     @Test(isPossible) func `what is committed is in the image that a power cut leaves`() throws {
         let fixture = try StoreFixture()
-        let store = try fixture.open(bed: Self.bed)
+        let store = try fixture.open(loopImage: Self.loopImage)
         let layer = try store.apply(MemorySource(try StoreFixture.tar("a", "kept"))).layer
         let copy = try StoreFixture(at: fixture.folder.appending("copy"))
         try copy.root.makeDirectory()
@@ -171,8 +182,8 @@ import Testing
     // MARK: Support
 
     /// Applies a layer, and closes the store.
-    private func apply(_ fixture: StoreFixture, bed: NewBed? = nil) throws -> Layer {
-        let store = try fixture.open(bed: bed)
+    private func apply(_ fixture: StoreFixture, loopImage: NewLoopImage? = nil) throws -> Layer {
+        let store = try fixture.open(loopImage: loopImage)
         return try store.apply(MemorySource(try StoreFixture.tar("a", "content"))).layer
     }
 
@@ -181,9 +192,9 @@ import Testing
     }
 }
 
-/// What a bed is to others.
+/// What a loop image is to others.
 enum BedNames {
-    /// What lies at the root of a store with a bed.
+    /// What lies at the root of a store with a loop image.
     static let all: Set<String> = ["bed", "bed.image", "bed.lock", "bed.reserve"]
 
     /// The loop devices that show the image of a store.
@@ -195,7 +206,7 @@ enum BedNames {
         }
     }
 
-    /// How often its bed is mounted.
+    /// How often its loop image is mounted.
     static func mounts(of fixture: StoreFixture) -> Int {
         MountTable.current().filter { $0 == fixture.root.appending("bed").string }.count
     }

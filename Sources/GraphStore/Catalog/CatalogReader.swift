@@ -9,7 +9,7 @@ import GraphSystem
 /// The reading statements about layers, on a connection of `graph.db`.
 ///
 /// All cost the same in a store of ten layers and of fifty thousand, those that return a list apart.
-struct LayerQueries {
+struct CatalogReader {
     let database: Database
 
     init(_ database: Database) { self.database = database }
@@ -199,7 +199,7 @@ struct LayerQueries {
     }
 
     /// How many changes the records have had; 0 where no version has counted them.
-    func changeCount() throws -> UInt64 { try sequence(LayerChanges.counter) }
+    func changeCount() throws -> UInt64 { try sequence(CatalogWriter.counter) }
 
     /// The highest number that was given out to a layer; 0 for none.
     ///

@@ -7,10 +7,10 @@ import GraphTestSupport
 import SystemPackage
 import Testing
 
-/// What a bed gives away: to layers all that they have in other stores, to its own place nothing.
-@Suite(.usable("overlay")) struct BedSafetyTests {
+/// What a loop image gives away: to layers all that they have in other stores, to its own place nothing.
+@Suite(.usable("overlay")) struct LoopImageSafetyTests {
     private static let isPossible: ConditionTrait = .enabled(
-        if: Machine.isRoot, "a bed needs loop devices")
+        if: Machine.isRoot, "a loop image needs loop devices")
 
     /// Shell functions: `plant DIR` makes a set-user-id program, a device node and a program with a file
     /// capability; `try_out DIR` prints what they do for user 1000.
@@ -36,12 +36,14 @@ import Testing
     private static let none = "user 1000, no device, no secret"
 
     @Test(isPossible, arguments: ["overlay", "vfs"])
-    func `privileges work in layers on a bed, and not at the bed itself`(_ driver: String) throws {
+    func `privileges work in layers on a loop image, and not at the loop image itself`(
+        _ driver: String
+    ) throws {
         try CommandRunner.with { graphctl in
             let result = try graphctl.shell(
                 Self.privileges + """
                     mkdir -m 0755 place seed
-                    graphctl --driver \(driver) init --bed xfs-image --size 320M >out
+                    graphctl --driver \(driver) init --loop-image xfs-image --size 320M >out
                     findmnt -no OPTIONS -M root/bed | tr , '\\n' | grep -xE 'nosuid|nodev|noexec' | sort | xargs
                     graphctl create --id base >out
                     graphctl mount base "$PWD/place" >out
@@ -58,13 +60,13 @@ import Testing
                         try_out again
                         graphctl unmount "$PWD/again" >out; graphctl unmount "$PWD/place" >out
                     done
-                    # The same files where the bed is mounted, were the way there open.
+                    # The same files where the loop image is mounted, were the way there open.
                     found=$(find root/bed -name suid | head -1)
                     for ((up = 1; up < 9; up++)); do
                         way=$(cut -d / -f 1-$up <<<"$found"); [ -d "$way" ] && chmod a+x "$way"
                     done
                     try_out "${found%/suid}"
-                    graphctl rm box look base >out; graphctl bed detach
+                    graphctl rm box look base >out; graphctl loop-image detach
                     """)
             #expect(result.status == 0, "\(result.error)")
             #expect(
@@ -94,10 +96,11 @@ import Testing
     }
 
     /// One whose maker died before there was a store, one with another driver than asked for.
-    @Test(isPossible) func `a bed that was attached for nothing is detached again`() throws {
+    @Test(isPossible) func `a loop image that was attached for nothing is detached again`() throws {
         try CommandRunner.with { graphctl in
             let made = try graphctl.shell(
-                "graphctl init --bed xfs-image --size 320M >out && graphctl bed detach")
+                "graphctl init --loop-image xfs-image --size 320M >out && graphctl loop-image detach"
+            )
             #expect(made.status == 0, "\(made.error)")
             let refused = try graphctl("ls", "--driver", "vfs", "--json")
             #expect(try refused.object["code"] as? String == "driverMismatch")
@@ -105,17 +108,17 @@ import Testing
             _ = try graphctl("probe")
             #expect(Self.held(graphctl).isEmpty)
             let emptied = try graphctl.shell(
-                "graphctl ls && rm -r root/bed/* && graphctl bed detach")
+                "graphctl ls && rm -r root/bed/* && graphctl loop-image detach")
             #expect(emptied.status == 0, "\(emptied.error)")
             for verb in ["ls", "info", "check", "df", "probe", "bed"] {
                 let result = try graphctl.shell(
-                    "graphctl \(verb == "bed" ? "bed status" : verb)")
+                    "graphctl \(verb == "bed" ? "loop-image status" : verb)")
                 #expect(result.status == (["probe", "bed"].contains(verb) ? 0 : 1), "\(verb)")
                 #expect(Self.held(graphctl).isEmpty, "\(verb)")
             }
             #expect(
-                try graphctl("init", "--bed", "xfs-image", "--size", "320M").status == 0)
-            #expect(try graphctl("bed", "detach").status == 0)
+                try graphctl("init", "--loop-image", "xfs-image", "--size", "320M").status == 0)
+            #expect(try graphctl("loop-image", "detach").status == 0)
         }
     }
 

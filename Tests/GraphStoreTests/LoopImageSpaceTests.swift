@@ -10,15 +10,16 @@ import GraphTestSupport
 import SystemPackage
 import Testing
 
-/// How much is in a bed, and below it.
-@Suite(.serialized, .enabled(if: Machine.isRoot, "a bed needs loop devices")) struct BedRoomTests {
-    @Test func `a bed grows with a layer mounted, also when growing was cut off`() throws {
+/// How much is in a loop image, and below it.
+@Suite(.serialized, .enabled(if: Machine.isRoot, "a loop image needs loop devices"))
+struct LoopImageSpaceTests {
+    @Test func `a loop image grows with a layer mounted, also when growing was cut off`() throws {
         let fixture = try StoreFixture()
-        let store = try fixture.open(bed: BedTests.bed)
+        let store = try fixture.open(loopImage: LoopImageTests.loopImage)
         _ = try store.create(id: "work")
         let file = try store.mount("work").path.appending("file")
         try file.write("before")
-        let control = try BedControl(root: fixture.root)
+        let control = try LoopImageControl(root: fixture.root)
         let before = try #require(try control.status().filesystemBytes)
         try control.grow(toBytes: 640 << 20)
         let after = try #require(try control.status().filesystemBytes)
@@ -32,7 +33,7 @@ import Testing
         // What a process leaves that was killed after its first step.
         try OwnedDescriptor.open(fixture.root.appending("bed.image"), .readWrite)
             .truncate(to: 900 << 20)
-        #expect(try store.check().map(\.kind) == [.bed])
+        #expect(try store.check().map(\.kind) == [.loopImage])
         try control.grow()
         #expect(try store.check().isEmpty)
         #expect(try #require(try control.status().filesystemBytes) > after + (200 << 20))
@@ -40,10 +41,10 @@ import Testing
         try store.unmount(layer: "work")
     }
 
-    @Test func `space in a bed is given back when a layer is removed`() throws {
+    @Test func `space in a loop image is given back when a layer is removed`() throws {
         let fixture = try StoreFixture()
-        let store = try fixture.open(bed: BedTests.bed)
-        let control = try BedControl(root: fixture.root)
+        let store = try fixture.open(loopImage: LoopImageTests.loopImage)
+        let control = try LoopImageControl(root: fixture.root)
         _ = try store.create(id: "work")
         let before = try control.status().allocatedBytes
         let file = try OwnedDescriptor.open(
@@ -66,9 +67,9 @@ import Testing
         #expect(left <= full - (60 << 20))
     }
 
-    @Test func `a full bed is a lack of space, out of which removing layers leads`() throws {
+    @Test func `a full loop image is a lack of space, out of which removing layers leads`() throws {
         let fixture = try StoreFixture()
-        let store = try fixture.open(bed: BedTests.bed)
+        let store = try fixture.open(loopImage: LoopImageTests.loopImage)
         for name in ["one", "two"] { _ = try store.create(id: name) }
         let inside = fixture.root.appending("bed")
         let filler = try OwnedDescriptor.open(
@@ -95,7 +96,7 @@ import Testing
         try withLoopFilesystem(type: .ext4, size: 700 << 20, makeOptions: ["-m", "0"]) { disk in
             let fixture = try StoreFixture(at: disk.appending("store"))
             do {
-                let store = try fixture.open(bed: NewBed(.xfsImage, bytes: 4 << 30))
+                let store = try fixture.open(loopImage: NewLoopImage(.xfsImage, bytes: 4 << 30))
                 let layer = try store.apply(MemorySource(try StoreFixture.tar("a", "1"))).layer
                 let filler = disk.appending("filler")
 
@@ -105,16 +106,16 @@ import Testing
                 let error = expect(.noSpace) { () throws(DriverError) in
                     try store.apply(MemorySource(large))
                 }
-                #expect(error?.message.contains("below the bed") == true)
+                #expect(error?.message.contains("below the loop image") == true)
                 #expect(try store.layers().map(\.id) == [layer.id])
 
                 // No room at all, and none for others either.
                 try fill(filler, leaving: 0, disk)
                 expect(.noSpace) { () throws(DriverError) in try store.create(id: "none") }
                 expect(.noSpace) { () throws(DriverError) in
-                    try BedControl(root: fixture.root).grow(toBytes: 5 << 30)
+                    try LoopImageControl(root: fixture.root).grow(toBytes: 5 << 30)
                 }
-                #expect(try store.check().map(\.kind) == [.bed])
+                #expect(try store.check().map(\.kind) == [.loopImage])
                 #expect(try store.info().warnings.isEmpty == false)
                 #expect(try store.layer(layer.id) == layer)
                 try store.remove(layer.id)
@@ -124,7 +125,7 @@ import Testing
                 _ = try store.create(id: "work")
                 #expect(try store.check(deep: true).isEmpty)
             }
-            try BedControl(root: fixture.root).detach()
+            try LoopImageControl(root: fixture.root).detach()
         }
     }
 

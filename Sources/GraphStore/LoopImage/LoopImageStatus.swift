@@ -5,8 +5,8 @@ import GraphCore
 import GraphSystem
 public import SystemPackage
 
-/// How the bed of a store fares.
-public struct BedStatus: Hashable, Sendable {
+/// How the loop image of a store fares.
+public struct LoopImageStatus: Hashable, Sendable {
     /// The image file.
     public let image: FilePath
     /// The loop device that shows it, as `/dev` names it; nil while it is not mounted here.
@@ -26,13 +26,13 @@ public struct BedStatus: Hashable, Sendable {
     /// Bytes left on the filesystem below.
     public let hostAvailableBytes: UInt64
 
-    /// What is known of a bed that is not mounted, and of one that is.
+    /// What is known of a loop image that is not mounted, and of one that is.
     init(
         root: FilePath, folder: Directory, image: FileStatus, mounted: FilesystemStatus? = nil,
         device: FilePath? = nil, isDirect: Bool? = nil
     ) throws(DriverError) {
         let below = try attempting("look at \(root)", try folder.descriptor.filesystem())
-        self.image = root.appending(BedLayout.image.description)
+        self.image = root.appending(LoopImageLayout.image.description)
         (self.device, self.isDirect) = (device, isDirect)
         (size, allocatedBytes) = (image.size, image.allocatedBytes)
         (filesystemBytes, availableBytes) = (mounted?.totalBytes, mounted?.availableBytes)
@@ -40,18 +40,18 @@ public struct BedStatus: Hashable, Sendable {
     }
 
     /// Whether the filesystem below is so full that layers can hardly be written.
-    public var isShort: Bool { hostAvailableBytes < BedRoom.spareBytes }
+    public var isShort: Bool { hostAvailableBytes < LoopImageSpace.spareBytes }
 }
 
-extension Bed {
-    /// How the bed fares.
-    func status() throws(DriverError) -> BedStatus {
+extension LoopImage {
+    /// How the loop image fares.
+    func status() throws(DriverError) -> LoopImageStatus {
         let (folder, image) = try imageStatus()
         let filesystem = try attempting(
             "look at \(path)", try tree.descriptor.filesystem())
         // Who may only read the store may not ask the device.
         let isDirect = try? LoopDevice.isDirect(BlockDevice(device, readOnly: true))
-        return try BedStatus(
+        return try LoopImageStatus(
             root: root, folder: folder, image: image, mounted: filesystem,
             device: FilePath("/dev/loop\(device.minor)"), isDirect: isDirect)
     }

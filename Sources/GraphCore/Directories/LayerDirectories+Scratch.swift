@@ -4,8 +4,8 @@
 package import GraphSystem
 import SystemPackage
 
-extension LayerFolders {
-    /// Lends an empty directory beside the driver's folder, for what is needed for a moment.
+extension LayerDirectories {
+    /// Lends an empty directory beside the driver's directory, for what is needed for a moment.
     ///
     /// What the body leaves in it is destroyed, here or, where the process dies, by
     /// ``clearAbandonedScratch()``. A lock in it tells that somebody works there.

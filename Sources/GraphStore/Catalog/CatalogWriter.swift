@@ -32,7 +32,7 @@ struct NewLayer {
 }
 
 /// The writing statements about layers, inside a transaction on `graph.db`.
-struct LayerChanges {
+struct CatalogWriter {
     let database: Database
 
     init(_ database: Database) { self.database = database }
@@ -173,7 +173,7 @@ struct LayerChanges {
         if !isCounted {
             try run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, 1)", [Self.counter])
         }
-        return try LayerQueries(database).changeCount()
+        return try CatalogReader(database).changeCount()
     }
 
     /// Goes on where the records are older than the disk: the next change is counted after `changes`,

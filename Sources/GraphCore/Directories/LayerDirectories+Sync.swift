@@ -4,7 +4,7 @@
 import GraphSystem
 import Synchronization
 
-extension LayerFolders {
+extension LayerDirectories {
     /// Puts a layer on disk, and everything else on its filesystem with it; `syncfs(2)`.
     ///
     /// A failed write-back is reported once to each open file, and by then the pages are marked

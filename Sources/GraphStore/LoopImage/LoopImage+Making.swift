@@ -5,52 +5,53 @@ import GraphCore
 import GraphSystem
 import SystemPackage
 
-extension Bed {
+extension LoopImage {
     /// What the image takes on the filesystem below before anything is in it, with something to spare.
     private static let bytesAtFirst: UInt64 = 128 << 20
     /// What a filesystem of its own may have at its root by itself.
     private static let harmless: RawPath = "lost+found"
 
-    /// Makes the bed of a new store.
+    /// Makes the loop image of a new store.
     ///
     /// The image gets its name when it is a filesystem that has shown that files share blocks in it, so
-    /// whoever dies on the way leaves nothing that the next one does not make anew. A bed of the same
+    /// whoever dies on the way leaves nothing that the next one does not make anew. A loop image of the same
     /// size without a store on it was made by somebody who died after that, and is taken.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` when the size is too small or the root
     ///   is not empty, ``GraphCore/DriverError/Code/unsupported`` where this machine or the filesystem
-    ///   below cannot hold a bed, ``GraphCore/DriverError/Code/noSpace``.
+    ///   below cannot hold a loop image, ``GraphCore/DriverError/Code/noSpace``.
     /// - Returns: The root, which is made where it does not exist.
     static func make(
-        _ bed: NewBed, at place: TrustedDirectory
+        _ loopImage: NewLoopImage, at place: TrustedDirectory
     ) throws(DriverError) -> TrustedDirectory {
-        if bed.bytes < NewBed.bytesMin {
+        if loopImage.bytes < NewLoopImage.bytesMin {
             throw DriverError(
                 .invalidArgument,
-                "a bed has at least \(NewBed.bytesMin >> 20) MiB, the least that xfs takes")
+                "a loop image has at least \(NewLoopImage.bytesMin >> 20) MiB, the least that xfs takes"
+            )
         }
         try requireMeans()
         let made = place.opened == nil ? try place.make() : place
         let root = made.path
         guard let folder = made.opened else {
-            throw DriverError(.system, "\(root) went away while a bed was made in it")
+            throw DriverError(.system, "\(root) went away while a loop image was made in it")
         }
         try requireEmpty(root, folder)
-        try Trust.require(BedLayout.names, in: folder, root)
+        try Trust.require(LoopImageLayout.names, in: folder, root)
         try requireFilesystem(folder, root)
-        let lock = try BedLayout.lock(in: root)
+        let lock = try LoopImageLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
         if let image = try image(in: folder, root) {
-            if image.size == bed.bytes { return made }
+            if image.size == loopImage.bytes { return made }
             throw DriverError(
                 .invalidArgument,
-                "there is a bed of \(image.size) bytes at \(root) already: leave the size as it is, "
+                "there is a loop image of \(image.size) bytes at \(root) already: leave the size as it is, "
                     + "and grow it afterwards")
         }
         do throws(DriverError) {
-            try make(bed, root, folder)
+            try make(loopImage, root, folder)
         } catch {
-            try? folder.removeFile(BedLayout.begun)
+            try? folder.removeFile(LoopImageLayout.begun)
             throw error
         }
         return made
@@ -61,13 +62,13 @@ extension Bed {
         do throws(SyscallError) {
             _ = try OwnedDescriptor.open("/dev/loop-control", .readWrite)
         } catch {
-            throw mountError("make a bed", error)
+            throw mountError("make a loop image", error)
         }
         do throws(SyscallError) {
             _ = try ChildProcess.find("mkfs.xfs")
         } catch {
             throw DriverError(
-                .unsupported, "could not make a bed: mkfs.xfs is not installed (xfsprogs)",
+                .unsupported, "could not make a loop image: mkfs.xfs is not installed (xfsprogs)",
                 cause: error)
         }
     }
@@ -75,21 +76,24 @@ extension Bed {
     /// Refuses a root that has something else in it than what an interrupted call of this left.
     private static func requireEmpty(_ root: FilePath, _ folder: Directory) throws(DriverError) {
         let own = [
-            BedLayout.image, BedLayout.begun, BedLayout.tree, BedLayout.lock, BedLayout.reserve,
+            LoopImageLayout.image, LoopImageLayout.begun, LoopImageLayout.tree,
+            LoopImageLayout.lock, LoopImageLayout.reserve,
             harmless,
         ]
         let names = try attempting("look at \(root)", try folder.listing()).map(\.name)
         if names.contains("graph.db") {
             throw DriverError(
-                .invalidArgument, "there is a store at \(root) already; a bed is made for a new one"
+                .invalidArgument,
+                "there is a store at \(root) already; a loop image is made for a new one"
             )
         }
         guard let other = names.first(where: { !own.contains($0) }) else { return }
         throw DriverError(
-            .invalidArgument, "\(root) is not empty (\(other)); a bed is made in an empty folder")
+            .invalidArgument,
+            "\(root) is not empty (\(other)); a loop image is made in an empty directory")
     }
 
-    /// Refuses a filesystem that others may change, or that has no room even for an empty bed.
+    /// Refuses a filesystem that others may change, or that has no room even for an empty loop image.
     private static func requireFilesystem(
         _ folder: Directory, _ root: FilePath
     ) throws(DriverError) {
@@ -97,7 +101,8 @@ extension Bed {
         if below.isRemote {
             throw DriverError(
                 .unsupported,
-                "a bed needs a filesystem of this machine, and \(root) is on \(below.typeName)")
+                "a loop image needs a filesystem of this machine, and \(root) is on \(below.typeName)"
+            )
         }
         if below.isReadOnly {
             throw DriverError(.storeReadOnly, "\(root) is on a read-only filesystem")
@@ -105,42 +110,42 @@ extension Bed {
         if below.availableBytes < bytesAtFirst {
             throw DriverError(
                 .noSpace,
-                "an empty bed takes up to \(bytesAtFirst >> 20) MiB, and \(root) has "
+                "an empty loop image takes up to \(bytesAtFirst >> 20) MiB, and \(root) has "
                     + "\(below.availableBytes >> 20) MiB left",
                 resource: .bytes)
         }
     }
 
     private static func make(
-        _ bed: NewBed, _ root: FilePath, _ folder: Directory
+        _ loopImage: NewLoopImage, _ root: FilePath, _ folder: Directory
     ) throws(DriverError) {
-        let begun = root.appending(BedLayout.begun.description)
-        let file = try attempting("make \(begun)", try makeFile(bed, folder))
+        let begun = root.appending(LoopImageLayout.begun.description)
+        let file = try attempting("make \(begun)", try makeFile(loopImage, folder))
         do throws(SyscallError) {
             try ChildProcess.run(
                 "mkfs.xfs", ["-q", "-f", "-K", "-m", "reflink=1", "-s", "size=4096", begun.string])
         } catch {
             throw DriverError(
                 error.detail?.contains("No space left") == true ? .noSpace : .unsupported,
-                "could not make a filesystem with reflink for the bed", cause: error,
+                "could not make a filesystem with reflink for the loop image", cause: error,
                 resource: error.detail?.contains("No space left") == true ? .bytes : nil)
         }
         do throws(SyscallError) {
             let device = try LoopDevice.attach(file, directly: true)
-            try Mount.withDetachedDevice(device.path, type: BedLayout.filesystem) {
+            try Mount.withDetachedDevice(device.path, type: LoopImageLayout.filesystem) {
                 (tree) throws(SyscallError) in try tryOut(tree)
             }
         } catch {
-            throw mountError("try out the bed", error)
+            throw mountError("try out the loop image", error)
         }
         do throws(SyscallError) {
             try file.sync()
             // Also what the store is mounted at, so that a copy of the root for reading has it.
-            _ = try folder.makeOrOpenDirectory(BedLayout.tree, permissions: 0o700)
-            try folder.rename(BedLayout.begun, to: BedLayout.image, in: folder)
+            _ = try folder.makeOrOpenDirectory(LoopImageLayout.tree, permissions: 0o700)
+            try folder.rename(LoopImageLayout.begun, to: LoopImageLayout.image, in: folder)
             try folder.sync()
         } catch {
-            throw DriverError("name the bed at \(root)", error)
+            throw DriverError("name the loop image at \(root)", error)
         }
     }
 
@@ -148,17 +153,17 @@ extension Bed {
     ///
     /// Under a new inode: the mkfs of somebody who was killed may still write to the old one.
     private static func makeFile(
-        _ bed: NewBed, _ folder: Directory
+        _ loopImage: NewLoopImage, _ folder: Directory
     ) throws(SyscallError) -> OwnedDescriptor {
-        if try folder.statusIfPresent(of: BedLayout.begun) != nil {
-            try folder.removeFile(BedLayout.begun)
+        if try folder.statusIfPresent(of: LoopImageLayout.begun) != nil {
+            try folder.removeFile(LoopImageLayout.begun)
         }
         let file = try folder.open(
-            BedLayout.begun, [.readWrite, .create, .exclusive], permissions: 0o600)
+            LoopImageLayout.begun, [.readWrite, .create, .exclusive], permissions: 0o600)
         // Every write elsewhere would scatter the image in a few days.
         if try file.filesystem().typeName == "btrfs" { try file.disableCopyOnWrite() }
-        try file.truncate(to: bed.bytes)
-        try file.punchHole(at: 0, length: bed.bytes)
+        try file.truncate(to: loopImage.bytes)
+        try file.punchHole(at: 0, length: loopImage.bytes)
         return file
     }
 

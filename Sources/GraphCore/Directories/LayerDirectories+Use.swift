@@ -4,11 +4,11 @@
 public import GraphSystem
 import SystemPackage
 
-/// What a layer's folder tells of mounts that nobody has a record of.
+/// What a layer's directory tells of mounts that nobody has a record of.
 ///
 /// `NUMBER/use` is a symbolic link to nothing, to `bind`, kept from the first mount on where the layer was shown
 /// by bind mounts, which have to be looked for.
-extension LayerFolders {
+extension LayerDirectories {
     private static let use: RawPath = "use"
     private static let bind: RawPath = "bind"
 

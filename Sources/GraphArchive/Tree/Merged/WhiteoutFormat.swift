@@ -43,7 +43,7 @@ package enum OverlayNamespace: String, Hashable, Sendable {
 }
 
 /// How a directory of a ``LayeredTree`` records what its layer deletes.
-package enum LayerEncoding: Hashable, Sendable {
+package enum WhiteoutFormat: Hashable, Sendable {
     /// It records nothing: the directory is a whole tree.
     case plain
     /// As overlayfs does: a character device 0:0 for a deleted name, the attribute `opaque` on a
@@ -52,7 +52,7 @@ package enum LayerEncoding: Hashable, Sendable {
     case overlay(OverlayNamespace)
 }
 
-extension LayerEncoding {
+extension WhiteoutFormat {
     /// What the attributes of a directory say about those below it.
     struct DirectoryMarks {
         let isOpaque: Bool

@@ -7,15 +7,15 @@ import GraphTestSupport
 import SystemPackage
 import Testing
 
-/// What is true after graphctl was killed while it made, attached, grew or detached a bed.
+/// What is true after graphctl was killed while it made, attached, grew or detached a loop image.
 ///
 /// A sample as in ``KillTests``.
 @Suite(
     .enabled(if: Graphctl.isAttackable && Machine.isRoot, "needs graphctl, strace, loop devices"),
     .serialized)
-struct BedKillTests {
+struct LoopImageKillTests {
     private static let sampleSeconds = 6.0
-    private static let making = ["init", "--bed", "xfs-image", "--size", "300M"]
+    private static let making = ["init", "--loop-image", "xfs-image", "--size", "300M"]
 
     @Test func `a killed init leaves what the next one takes over`() throws {
         try attackAll(Self.making) { _ in
@@ -31,7 +31,7 @@ struct BedKillTests {
     @Test func `a killed opening leaves what the next one attaches`() throws {
         try attackAll(["create", "--id", "new"]) { store in
             try store.succeed(Self.making)
-            try store.succeed(["bed", "detach"])
+            try store.succeed(["loop-image", "detach"])
         } check: { store in
             let again = try store.graphctl(["create", "--id", "new", "--json"])
             if !again.isSuccess && again.code != "layerExists" {
@@ -42,7 +42,7 @@ struct BedKillTests {
     }
 
     @Test func `a killed growth is ended by the next`() throws {
-        let line = ["bed", "grow", "--size", "600M"]
+        let line = ["loop-image", "grow", "--size", "600M"]
         try attackAll(line) { store in
             try store.succeed(Self.making)
         } check: { store in
@@ -51,10 +51,10 @@ struct BedKillTests {
     }
 
     @Test func `a killed detaching is ended by the next`() throws {
-        try attackAll(["bed", "detach"]) { store in
+        try attackAll(["loop-image", "detach"]) { store in
             try store.succeed(Self.making)
         } check: { store in
-            try store.succeed(["bed", "detach"])
+            try store.succeed(["loop-image", "detach"])
             try store.succeed("ls")
         }
     }
@@ -107,7 +107,7 @@ struct BedKillTests {
         }
     }
 
-    /// Makes sure that the store is whole, and takes its bed away, of which nothing must be left.
+    /// Makes sure that the store is whole, and takes its loop image away, of which nothing must be left.
     private func finish(_ store: AttackedStore) throws {
         try store.succeed(["create", "--id", "after"])
         try store.requireClean()
@@ -115,7 +115,7 @@ struct BedKillTests {
         if mounts != [store.root.appending("bed").string] {
             throw UnexpectedResult("mounted: \(mounts)")
         }
-        try store.succeed(["bed", "detach"])
+        try store.succeed(["loop-image", "detach"])
         let known: Set = ["bed", "bed.image", "bed.lock", "bed.reserve"]
         let left = try Set(store.root.names).subtracting(known)
         let loops = try run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]).output

@@ -7,12 +7,12 @@ import GraphSystem
 import Synchronization
 import SystemPackage
 
-/// Whether the filesystem below a bed still takes what is written to the bed.
+/// Whether the filesystem below a loop image still takes what is written to the loop image.
 ///
 /// The image is sparse: when the filesystem below is full, writes fail inside that were promised, and
 /// the kernel can say so only later, as an error of a device. So whoever writes much looks before and
 /// meanwhile, and stops while there is room for what is on its way.
-final class BedRoom: Sendable {
+final class LoopImageSpace: Sendable {
     /// What has to stay free below: for what is written between two looks, and by others.
     static let spareBytes: UInt64 = 64 << 20
     private static let interval = Duration.milliseconds(20)
@@ -25,17 +25,17 @@ final class BedRoom: Sendable {
         var isShort = false
     }
 
-    private let bed: Bed
+    private let loopImage: LoopImage
     private let state: Mutex<State>
 
     /// Looks for the first time.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/noSpace`` when there is no room to begin with.
-    init(_ bed: Bed) throws(DriverError) {
-        self.bed = bed
-        let now = try bed.measure()
+    init(_ loopImage: LoopImage) throws(DriverError) {
+        self.loopImage = loopImage
+        let now = try loopImage.measure()
         state = Mutex(State(used: now.used, allocated: now.allocated))
-        if now.hostAvailable < Self.spareBytes { throw bed.hostIsFull(cause: nil) }
+        if now.hostAvailable < Self.spareBytes { throw loopImage.hostIsFull(cause: nil) }
     }
 
     /// Whether there is no room any more; looks now and then.
@@ -53,19 +53,20 @@ final class BedRoom: Sendable {
     /// Written and not yet below is what more is in use inside than the image has grown by; where that
     /// would not fit, it is waited for, since it may lie where the image has room.
     private func look(_ state: inout State) -> Bool {
-        guard let now = try? bed.measure() else { return false }
+        guard let now = try? loopImage.measure() else { return false }
         let written = now.used - min(now.used, state.used)
         let grown = now.allocated - min(now.allocated, state.allocated)
         let onItsWay = written - min(written, grown)
         if now.hostAvailable >= Self.spareBytes + onItsWay { return false }
-        guard (try? bed.tree.descriptor.syncFilesystem()) != nil, let after = try? bed.measure()
+        guard (try? loopImage.tree.descriptor.syncFilesystem()) != nil,
+            let after = try? loopImage.measure()
         else { return true }
         (state.used, state.allocated) = (after.used, after.allocated)
         return after.hostAvailable < Self.spareBytes
     }
 }
 
-extension Bed {
+extension LoopImage {
     /// Bytes in use inside, taken by the image, and left below.
     func measure() throws(DriverError) -> (
         used: UInt64, allocated: UInt64, hostAvailable: UInt64
@@ -83,13 +84,13 @@ extension Bed {
     func hostIsFull(cause: SyscallError?) -> DriverError {
         DriverError(
             .noSpace,
-            "the filesystem below the bed at \(image) is full: free some of it, or remove layers",
+            "the filesystem below the loop image at \(image) is full: free some of it, or remove layers",
             cause: cause, resource: .bytes)
     }
 
     /// Space below that a full filesystem leaves for removing layers.
     var reserve: Reserve {
-        Reserve(root.appending(BedLayout.reserve.description), partBytes: 256 << 10)
+        Reserve(root.appending(LoopImageLayout.reserve.description), partBytes: 256 << 10)
     }
 
     /// Gives the reserve up where the filesystem below is full.

@@ -4,13 +4,13 @@
 import GraphCore
 import GraphSystem
 
-extension Bed {
+extension LoopImage {
     /// What a filesystem may leave of its image: a group that would be too small to be one, and the
     /// log, which it does not count.
     private static let unusedBytesMax: UInt64 = 16 << 20
 
     /// Whether the filesystem takes all of its image.
-    func fillsImage(_ status: BedStatus) throws(DriverError) -> Bool {
+    func fillsImage(_ status: LoopImageStatus) throws(DriverError) -> Bool {
         let bytes = try attempting("look at \(path)", try tree.bytesOfXFS())
         return bytes + Self.unusedBytesMax >= status.size
     }

@@ -6,9 +6,9 @@ import GraphCore
 import GraphStore
 import SystemPackage
 
-struct BedCommand: GraphCommand {
+struct LoopImageCommand: GraphCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bed",
+        commandName: "loop-image",
         abstract: "Shows, grows or detaches the loop image of a store.")
 
     enum Action: String, CaseIterable, ExpressibleByArgument {
@@ -28,23 +28,23 @@ struct BedCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    var attempt: String { "bed \(action.rawValue)" }
+    var attempt: String { "loop-image \(action.rawValue)" }
 
     func validate() throws {
-        if action != .grow && size != nil { throw ValidationError("a size is for bed grow") }
+        if action != .grow && size != nil { throw ValidationError("a size is for loop-image grow") }
     }
 
     func run(_ session: Session) throws(DriverError) {
-        let bed = try BedControl(root: try global.rootPath())
+        let loopImage = try LoopImageControl(root: try global.rootPath())
         switch action {
         case .status: break
         case .grow:
-            try bed.grow(toBytes: size?.bytes)
+            try loopImage.grow(toBytes: size?.bytes)
         case .detach:
-            try bed.detach()
+            try loopImage.detach()
             return
         }
-        let status = try bed.status()
+        let status = try loopImage.status()
         if global.json {
             try session.output.print(status.json)
             return
@@ -55,10 +55,10 @@ struct BedCommand: GraphCommand {
     }
 }
 
-extension BedStatus {
+extension LoopImageStatus {
     /// For a person.
     var facts: [(String, String)] {
-        var facts: [(String, String)] = [("bed", image.string)]
+        var facts: [(String, String)] = [("loop image", image.string)]
         if let device {
             let way =
                 switch isDirect {
@@ -66,21 +66,21 @@ extension BedStatus {
                 case false?: " (through the page cache)"
                 case nil: ""
                 }
-            facts.append(("bed device", device.string + way))
+            facts.append(("loop image device", device.string + way))
         } else {
-            facts.append(("bed device", "not attached here"))
+            facts.append(("loop image device", "not attached here"))
         }
-        facts.append(("bed size", humanBytes(size)))
+        facts.append(("loop image size", humanBytes(size)))
         if let filesystemBytes, let availableBytes {
             facts.append(
                 (
-                    "bed available",
+                    "loop image available",
                     "\(humanBytes(availableBytes)) of \(humanBytes(filesystemBytes))"
                 ))
         }
         return facts + [
-            ("bed allocated", "\(humanBytes(allocatedBytes)) on \(hostFilesystem)"),
-            ("available below the bed", humanBytes(hostAvailableBytes)),
+            ("loop image allocated", "\(humanBytes(allocatedBytes)) on \(hostFilesystem)"),
+            ("available below the loop image", humanBytes(hostAvailableBytes)),
         ]
     }
 
