@@ -88,6 +88,14 @@ import Testing
         #expect((20...35).contains(methods), "\(methods)")
     }
 
+    @Test func `what is public is little, and described`() throws {
+        let script = TidyTests.root.appendingPathComponent("docs/structure.py").path
+        let told = try runCommand("python3", [script])
+        let line = try #require(told.firstMatch(of: /public declarations: (\d+) .* comment: (\d+)/))
+        #expect((400...620).contains(try #require(Int(line.1))), "\(told)")
+        #expect(line.2 == "0", "\(told)")
+    }
+
     @Test func `a type that the glossary names is there`() throws {
         let (page, sources) = (try Self.page("glossary.md"), try Self.sources())
         let rows = page.split(separator: "\n").filter { $0.hasPrefix("| ") }

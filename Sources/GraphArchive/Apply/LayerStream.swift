@@ -14,7 +14,6 @@ package final class LayerStream: ByteSource {
     private static let blockCount = 12
 
     private let blocks: Monitor<Blocks>
-    private let hashing: HashingThread
     private let reader: WorkerThread
     private let hasher: WorkerThread
     /// What the caller holds since its last reading, and gives back with the next.
@@ -39,7 +38,7 @@ package final class LayerStream: ByteSource {
         let blocks = Monitor(Blocks(count: Self.blockCount, bytes: Self.blockBytes))
         let hashing = HashingThread(blocks: blocks)
         let reading = ReadingThread(source: source, decompressor: decompressor, blocks: blocks)
-        (self.blocks, self.hashing) = (blocks, hashing)
+        self.blocks = blocks
         reader = try attempting("start a thread", try WorkerThread { reading.run() })
         do throws(SyscallError) {
             hasher = try WorkerThread { hashing.run() }
@@ -77,7 +76,7 @@ package final class LayerStream: ByteSource {
     /// - Returns: The digest and the number of the bytes of the plain tar.
     package func finish() -> (digest: Digest, byteCount: UInt64) {
         hasher.join()
-        return hashing.result
+        return blocks.change { $0.hashed } ?? (DigestHasher().digest, 0)
     }
 
     /// What the threads have spent their time on.
@@ -124,30 +123,33 @@ private struct Blocks: Sendable {
     var isConsumed = false
     var isStopped = false
     var timings = WorkTimings()
+    /// What was hashed, once that thread has ended.
+    var hashed: (digest: Digest, byteCount: UInt64)?
 
     init(count: Int, bytes: Int) {
         empty = (0..<count).map { _ in [UInt8](repeating: 0, count: bytes) }
     }
 }
 
-/// The side of the reading thread: what it reads is its own until it has ended.
-private struct ReadingThread: @unchecked Sendable {
-    let source: TimedSource
-    let decompressor: Decompressor
+/// The side of the reading thread.
+private struct ReadingThread: Sendable {
+    // What it reads is its own until it has ended.
+    nonisolated(unsafe) let source: TimedSource
+    nonisolated(unsafe) let decompressor: Decompressor
     let blocks: Monitor<Blocks>
 
     func run() {
         while var bytes = nextEmpty() {
-            let (start, before) = (ContinuousClock.now, source.spent)
+            let (start, before) = (ContinuousClock.now, unsafe source.spent)
             var block = Block(bytes: [], count: 0)
             do throws(ArchiveError) {
-                block.count = try decompressor.read(into: &bytes)
+                block.count = try unsafe decompressor.read(into: &bytes)
             } catch {
                 block.failure = error
             }
             block.bytes = bytes
             bytes = []
-            let reading = source.spent - before
+            let reading = unsafe source.spent - before
             let decompressing = ContinuousClock.now - start - reading
             let full = block
             blocks.change { blocks in
@@ -168,17 +170,16 @@ private struct ReadingThread: @unchecked Sendable {
 }
 
 /// The side of the hashing thread.
-private final class HashingThread: @unchecked Sendable {
-    private let blocks: Monitor<Blocks>
-    // Its own until it has ended.
-    private var hasher = DigestHasher()
-    private var byteCount: UInt64 = 0
-
-    init(blocks: Monitor<Blocks>) { self.blocks = blocks }
-
-    var result: (digest: Digest, byteCount: UInt64) { (hasher.digest, byteCount) }
+private struct HashingThread: Sendable {
+    let blocks: Monitor<Blocks>
 
     func run() {
+        var hasher = DigestHasher()
+        var byteCount: UInt64 = 0
+        defer {
+            let hashed = (hasher.digest, byteCount)
+            blocks.change { $0.hashed = hashed }
+        }
         while var block = nextUsed() {
             let start = ContinuousClock.now
             hasher.update(block.bytes, block.count)

@@ -58,7 +58,7 @@ extension ApplyOperation {
         let tree = try content.tree(of: intent.number)
         let device = try attempting("look at the layer", try tree.status().device)
         // Before the layer is sealed, whose sync takes the recipe along.
-        let recipeBytes = try tar.recipe.finish(durability, layerDevice: device)
+        let recipeBytes = try unsafe tar.recipe.finish(durability, layerDevice: device)
         let start = ContinuousClock.now
         let (sealed, (outline, outlined)) = try concurrently(
             { [driver, durability] () throws(DriverError) in

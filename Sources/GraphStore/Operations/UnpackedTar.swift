@@ -5,12 +5,11 @@ import GraphArchive
 import GraphCore
 
 /// What is known of a tar that has been unpacked.
-///
-/// It goes from the thread that unpacked to the one that records, and is never at both.
-struct UnpackedTar: @unchecked Sendable {
+struct UnpackedTar: Sendable {
     let digest: Digest
     let byteCount: UInt64
-    let recipe: PendingRecipe
+    // Goes from the thread that unpacked to the one that records, and is never at both.
+    nonisolated(unsafe) let recipe: PendingRecipe
     let warnings: [LayerWarning]
     var timings: WorkTimings
 

@@ -8,7 +8,7 @@ import SystemPackage
 /// The names in one directory, sorted by bytes, without `.` and `..`.
 ///
 /// All names lie in one buffer: a directory of a million names costs its bytes and sixteen more each.
-package struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
+package struct DirectoryListing: RandomAccessCollection, Sendable {
     /// One name, and its type where the filesystem tells it without being asked.
     package struct Entry: Sendable {
         package let name: RawPath
@@ -31,8 +31,8 @@ package struct DirectoryListing: RandomAccessCollection, @unchecked Sendable {
     }
 
     // Nobody changes them after `init`.
-    private let names = GrowingBuffer<UInt8>()
-    private let slots = GrowingBuffer<Slot>()
+    nonisolated(unsafe) private let names = GrowingBuffer<UInt8>()
+    nonisolated(unsafe) private let slots = GrowingBuffer<Slot>()
 
     /// Reads a directory and keeps the names that are chosen; `isAtStart` says that nobody has read
     /// in this open file before.

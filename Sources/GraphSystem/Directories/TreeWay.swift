@@ -5,32 +5,34 @@
 ///
 /// A walk keeps one a directory, and each only adds its own name: whole paths would take memory that
 /// grows with the square of the depth, which a container chooses.
-package final class TreeWay: @unchecked Sendable {
+package final class TreeWay: Sendable {
     /// In the directory above; empty for the root.
     package let name: RawPath
     /// Bytes of the whole path.
     package let byteCount: Int
-    /// nil for the root; nobody changes it before the end.
-    package private(set) var above: TreeWay?
+    /// nil for the root.
+    package var above: TreeWay? { up }
+    // Changed in `deinit` alone, of a way that nobody else holds.
+    nonisolated(unsafe) private var up: TreeWay?
 
     /// The root of a tree.
-    package init() { (name, byteCount, above) = ("", 0, nil) }
+    package init() { (name, byteCount, up) = ("", 0, nil) }
 
     /// A directory in another.
     package init(_ name: RawPath, in above: TreeWay) {
         self.name = name
-        self.above = above
+        up = above
         byteCount = above.byteCount(of: name)
     }
 
     deinit {
         // One after the other: freed from within each other, those of a deep tree would exhaust the
         // stack.
-        var next = above
-        above = nil
+        var next = up
+        up = nil
         while next != nil, isKnownUniquelyReferenced(&next) {
-            let further = next?.above
-            next?.above = nil
+            let further = next?.up
+            next?.up = nil
             next = further
         }
     }

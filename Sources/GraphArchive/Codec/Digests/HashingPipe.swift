@@ -10,7 +10,7 @@ final class HashingPipe: ByteSink {
     private static let blockCount = 4
 
     private let blocks: Monitor<Blocks>
-    private let side: PipeThread
+    private let sink: any ByteSink
     private let thread: WorkerThread
     private var block = PartialBlock(bytes: TarLimits.bufferBytes)
     private var hasEnded = false
@@ -21,7 +21,7 @@ final class HashingPipe: ByteSink {
     init(_ sink: any ByteSink) throws(ArchiveError) {
         let blocks = Monitor(Blocks(spare: Self.blockCount - 1))
         let side = PipeThread(blocks: blocks, sink: sink)
-        (self.blocks, self.side) = (blocks, side)
+        (self.blocks, self.sink) = (blocks, sink)
         thread = try attempting("start a thread", try WorkerThread { side.run() })
     }
 
@@ -29,10 +29,9 @@ final class HashingPipe: ByteSink {
 
     /// What was written, once finished.
     var result: WrittenTar {
-        var timings = side.timings
-        timings.read = ContinuousClock.now - start - waited
-        return WrittenTar(
-            digest: side.hasher.digest, byteCount: side.byteCount, timings: timings)
+        var written = blocks.change { $0.written }
+        written.timings.read = ContinuousClock.now - start - waited
+        return written
     }
 
     func write(_ bytes: Span<UInt8>) throws(ArchiveError) {
@@ -56,7 +55,7 @@ final class HashingPipe: ByteSink {
         if block.count > 0 { try pass() }
         end()
         if let failure = blocks.change({ $0.failure }) { throw failure }
-        try side.sink.finish()
+        try sink.finish()
     }
 
     /// Ends the thread, whatever is still to be passed on.
@@ -92,11 +91,11 @@ final class HashingPipe: ByteSink {
 /// What a tar that was written came to.
 public struct WrittenTar: Hashable, Sendable {
     /// Of the plain tar, as is the count.
-    public let digest: Digest
+    public internal(set) var digest: Digest
     /// The bytes of the tar, uncompressed.
-    public let byteCount: UInt64
+    public internal(set) var byteCount: UInt64
     /// Where the time went.
-    public let timings: WorkTimings
+    public internal(set) var timings = WorkTimings()
     /// What of the layer is not in it.
     package internal(set) var warnings: [LayerWarning] = []
 }
@@ -106,25 +105,29 @@ private struct Blocks: Sendable {
     var full: [PartialBlock] = []
     var isAtEnd = false
     var failure: ArchiveError?
+    /// What came of it; of an empty tar until the thread has ended.
+    var written = WrittenTar(digest: DigestHasher().digest, byteCount: 0)
 
     init(spare: Int) {
         empty = (0..<spare).map { _ in [UInt8](repeating: 0, count: TarLimits.bufferBytes) }
     }
 }
 
-/// The thread's side; what it has is its own until it has ended.
-private final class PipeThread: @unchecked Sendable {
-    private let blocks: Monitor<Blocks>
-    let sink: any ByteSink
-    private(set) var hasher = DigestHasher()
-    private(set) var byteCount: UInt64 = 0
-    private(set) var timings = WorkTimings()
-
-    init(blocks: Monitor<Blocks>, sink: any ByteSink) {
-        (self.blocks, self.sink) = (blocks, sink)
-    }
+/// The thread's side.
+private struct PipeThread: Sendable {
+    let blocks: Monitor<Blocks>
+    // The thread's alone until it has ended.
+    nonisolated(unsafe) let sink: any ByteSink
 
     func run() {
+        var hasher = DigestHasher()
+        var byteCount: UInt64 = 0
+        var timings = WorkTimings()
+        defer {
+            let written = WrittenTar(
+                digest: hasher.digest, byteCount: byteCount, timings: timings)
+            blocks.change { $0.written = written }
+        }
         while var block = nextFull() {
             do throws(ArchiveError) {
                 let start = ContinuousClock.now
@@ -132,7 +135,7 @@ private final class PipeThread: @unchecked Sendable {
                 byteCount += UInt64(block.count)
                 let hashed = ContinuousClock.now
                 timings.hash += hashed - start
-                try sink.write(block.bytes.span.extracting(0..<block.count))
+                try unsafe sink.write(block.bytes.span.extracting(0..<block.count))
                 timings.write += ContinuousClock.now - hashed
                 // Nobody else may hold it when it is filled again, or it would be copied.
                 blocks.change { blocks in
