@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: The graphctl authors
 #
 # first-change.sh [ROUNDS]: what the first change to files of a parent costs with driver overlay, on ext4,
-# on ext4 with metacopy=on, and on a bed of xfs in the same ext4: mode of one file of 1 GiB, owner of 1,000
+# on ext4 with metacopy=on, and on a loop image of xfs in the same ext4: mode of one file of 1 GiB, owner of 1,000
 # files of 64 KiB, and 4 KiB written to the large file after that. Prints a line for each: the median of the
 # microseconds, and of the bytes that the device of the ext4 was given, up to the sync after the change.
 # Needs root and 8 GiB below TMPDIR. GRAPHCTL names the command.
@@ -44,7 +44,7 @@ store() {
 }
 for name in plain bed; do mkdir -p "$disk/$name"; done
 store plain init >/dev/null
-store bed init --bed xfs-image --size 4G >/dev/null
+store bed init --loop-image xfs-image --size 4G >/dev/null
 for name in plain bed; do store "$name" apply --id base "$work/tree.tar" >/dev/null; done
 
 # What the device was given once everything is on it, also what lies in the bed.

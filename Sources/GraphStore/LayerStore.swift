@@ -34,7 +34,7 @@ public final class LayerStore: Sendable {
         public var readOnly: Bool
         /// What committed layers are promised.
         public var durability: Durability
-        /// The filesystem that the store brings along, for a store that is to be made; see docs/bed.md.
+        /// The filesystem that the store brings along, for a store that is to be made; see docs/loop-image.md.
         ///
         /// An existing store is then refused. Whether it has a loop image is found out by looking.
         public var loopImage: NewLoopImage?
