@@ -78,7 +78,7 @@ import Testing
             // Where there is none the nodes are the library's.
             let hasUdevd = access("/run/udev/control", F_OK) == 0
             // One that has something to do is waited for longer.
-            if hasUdevd { _ = try runCommand("udevadm", ["settle"]) }
+            if hasUdevd { _ = try runCommand("udevadm", ["settle", "--timeout=600"]) }
             let before = try nodes()
             let tell = { (signal: String) in
                 _ = try runCommand("pkill", ["-\(signal)", "-x", "systemd-udevd"])
@@ -95,7 +95,7 @@ import Testing
             if hasUdevd {
                 // What it had not yet dealt with makes no node of a device that is gone.
                 try tell("CONT")
-                _ = try runCommand("udevadm", ["settle"])
+                _ = try runCommand("udevadm", ["settle", "--timeout=600"])
                 #expect(try nodes() == before)
             }
         }
