@@ -9,8 +9,7 @@ extension Mounting {
     /// Gives out the block device of an active layer or a view, and counts, as ``mount(_:at:)`` does;
     /// unmounting takes it back.
     func mountDevice(_ reference: String) throws(DriverError) -> MountedLayer {
-        let devices = try driver.withDevices()
-        return try withMountable(reference) { (table, record, parents) throws(DriverError) in
+        try withMountable(reference) { (table, record, parents) throws(DriverError) in
             let layer = record.layer
             var lost: [MountRecord] = []
             let live = try liveMounts(
@@ -32,6 +31,7 @@ extension Mounting {
                 throw DriverError(
                     .wrongKind, "view \(layer.id) shows nothing, of which there is no device")
             }
+            let devices = try driver.withDevices()
             if isWritable { try driver.reopen(number) }
             var given = MountRecord.device(for: record.number)
             try table.put(given)
