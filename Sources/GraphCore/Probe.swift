@@ -48,7 +48,7 @@ public struct Probe {
         }
     }
 
-    /// Tries what a tree of files needs; `directory` has a file named `file`.
+    /// Tries what a tree of files needs; the caller has made a file named `file` in `directory`.
     public mutating func attemptFiles(in directory: Directory) {
         // VFS_CAP_REVISION_2 with cap_net_raw permitted.
         let capability: [UInt8] = [0, 0, 0, 2, 0, 32] + [UInt8](repeating: 0, count: 14)

@@ -71,6 +71,7 @@ run_bundle() {
     step 'images of others' Tests/scripts/isolated.sh Tests/scripts/foreign/images.sh
     local cuts=20
     [ -z "${GRAPH_SOAK-}" ] || cuts=500
+    [ -z "${GRAPH_SOAK-}" ] || step 'a driver from outside' Tests/OutsideDriver/run.sh
     step 'power cuts' Tests/scripts/isolated.sh Tests/scripts/power-cuts.sh $cuts
     grep -aE '^[^ ]+ Test run with ' "$work/suite.log" | tail -n 1 >"$work/closing"
 }

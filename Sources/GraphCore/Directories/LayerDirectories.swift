@@ -148,6 +148,8 @@ public final class LayerDirectories: Sendable {
 
     /// Makes a layer's directory and what belongs into it.
     ///
+    /// `fill` is given the directory, which is at ``path(of:)`` already and has no inherited access lists.
+    ///
     /// The directory is marked as unfinished. What a power cut left unfinished under the number goes to
     /// the trash first; so does the directory when `fill` fails.
     ///

@@ -30,7 +30,7 @@ public struct WholeTrees: Sendable {
         try folders.open(layer, place.appending(Self.tree))
     }
 
-    /// A bind of the tree.
+    /// A bind of the tree; ``LayerDirectories/markBind(of:writable:)`` must say that there may be one.
     public func mount(
         _ layer: LayerNumber, _ attributes: MountAttributes, writable: Bool
     ) throws(DriverError) -> Mount {

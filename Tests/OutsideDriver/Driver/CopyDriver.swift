@@ -1,4 +1,167 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import GraphCore
+public import GraphArchive
+public import GraphCore
+public import GraphSystem
+public import SystemPackage
+
+/// Layers as whole trees in directories of their own; a new one is a copy of its nearest parent's.
+///
+/// `ROOT/copies/NUMBER/root` is the tree. Works on any filesystem with attributes and hard links; where
+/// files can share blocks, copies do.
+public final class CopyDriver: Driver {
+    /// The name on the command line, and of the directory.
+    public static let name = "copies"
+
+    private let folders: LayerDirectories
+    private let trees: WholeTrees
+    private let attributes: MountAttributes
+
+    /// Tries attributes, hard links, special files and reflink.
+    public static func probe(root: FilePath) -> [Requirement] {
+        Probe.run(below: root, driver: name) { probe, directory, path in
+            probe.attempt("files") { () throws(SyscallError) in
+                try TreeCopy.makeFile(path.appending("file"))
+            }
+            probe.attemptFiles(in: directory)
+            probe.attempt("reflink", isOptional: true) { () throws(SyscallError) in
+                try TreeCopy.tryReflink(from: path.appending("file"), to: path.appending("copy"))
+            }
+        }
+    }
+
+    /// Opens the directory; its one option is `mountopt`.
+    public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
+        try options.check(known: ["mountopt"], driver: Self.name)
+        attributes = try options.mountAttributes(driver: Self.name)
+        folders = try LayerDirectories(root: root, driver: Self.name, readOnly: readOnly) {
+            () throws(DriverError) in
+            try require(Self.probe(root: root), driver: Self.name)
+        }
+        trees = WholeTrees(folders)
+    }
+
+    /// What it costs here to create a layer.
+    public var capabilities: DriverCapabilities {
+        DriverCapabilities(
+            hasReflink: folders.supportsReflink,
+            costWithoutReflink: "creating a layer copies its parent")
+    }
+
+    // MARK: Lifecycle
+
+    /// Copies the tree of the nearest parent, or makes an empty one.
+    public func create(
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) {
+        if limits.bytes != nil {
+            throw DriverError(.unsupported, "driver \(name) cannot limit the size of a layer")
+        }
+        if let parent = parents.first { _ = try trees.open(parent) }
+        try folders.create(layer) { _ throws(DriverError) in
+            let copy = TreeCopy(
+                to: folders.path(of: layer), sharesBlocks: folders.supportsReflink,
+                observer: observer)
+            try copy.fill(copying: parents.first.map { folders.path(of: $0) })
+        }
+    }
+
+    /// Whether the directory has its mark, or is missing.
+    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
+        try folders.isUnfinished(layer)
+    }
+
+    /// Takes the mark away.
+    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
+
+    /// Takes the mark away, if there is one: nothing else is different in a sealed tree.
+    public func reopen(_ layer: LayerNumber) throws(DriverError) {
+        try folders.settleIfMarked(layer)
+    }
+
+    /// Copies the tree again where it is missing or marked.
+    public func restore(
+        _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
+        observer: WorkObserver
+    ) throws(DriverError) -> Bool {
+        try folders.restore(layer, needing: WholeTrees.tree) { () throws(DriverError) in
+            try create(layer, parents: parents, limits: limits, observer: observer)
+        }
+    }
+
+    /// Syncs the filesystem, if it is to be durable, and takes the mark away.
+    public func seal(
+        _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
+    ) throws(DriverError) {
+        _ = try trees.open(layer)
+        // The mark goes last: without it and without a record, a layer counts as one whose record was lost.
+        if durability == .durable { try folders.sync(layer) }
+        try folders.settleIfMarked(layer)
+        if durability == .durable {
+            let folder = try folders.open(layer)
+            try attempting("sync layer \(layer)", try folder.sync())
+        }
+    }
+
+    /// Renames the directory into the trash.
+    public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
+
+    /// Unlinks what is in the trash.
+    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
+        try folders.reclaim(observer: observer)
+    }
+
+    /// Lists the directory and the trash.
+    public func inventory() throws(DriverError) -> [InventoryItem] { try folders.inventory() }
+
+    // MARK: Access
+
+    /// A bind of the tree, recorded for those who look for its users.
+    public func mounts(
+        for layer: LayerNumber, parents: [LayerNumber], writable: Bool
+    ) throws(DriverError) -> [Mount] {
+        let mount = try trees.mount(layer, attributes, writable: writable)
+        try folders.markBind(of: layer, writable: writable)
+        return [mount]
+    }
+
+    /// Looks for bind mounts of the tree.
+    public func unrecordedUse(
+        of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
+    ) throws(DriverError) -> LayerUse? {
+        try folders.bindUse(of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
+    }
+
+    /// Walks the tree.
+    public func usage(
+        of layer: LayerNumber, parents: [LayerNumber]
+    ) throws(DriverError) -> LayerUsage {
+        try trees.usage(of: layer, parents: parents)
+    }
+
+    // MARK: Change
+
+    /// An empty stage beside the tree.
+    public func applyTarget(
+        for layer: LayerNumber, parents: [LayerNumber]
+    ) throws(DriverError) -> ApplyTarget {
+        try trees.applyTarget(for: layer, parents: parents)
+    }
+
+    /// Merges the stage into the tree.
+    public func finishApply(
+        of layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
+    ) throws(DriverError) {
+        try trees.finishApply(of: layer, observer: observer)
+    }
+
+    /// Two whole trees.
+    public func diffSource(
+        of layer: LayerNumber, parents: [LayerNumber],
+        from base: LayerNumber?, baseParents: [LayerNumber]
+    ) throws(DriverError) -> DiffSource {
+        try trees.diffSource(of: layer, from: base)
+    }
+}
