@@ -38,7 +38,7 @@ let package = Package(
             packageAccess: false),
         .executableTarget(
             name: "layer-changes", dependencies: [store, systemPackage, logging],
-            path: "CatalogWriter", packageAccess: false),
+            path: "LayerChanges", packageAccess: false),
         .executableTarget(
             name: "layer-use", dependencies: [store, systemPackage, logging], path: "LayerUse",
             packageAccess: false),

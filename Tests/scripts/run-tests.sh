@@ -71,7 +71,12 @@ run_bundle() {
     step 'images of others' Tests/scripts/isolated.sh Tests/scripts/foreign/images.sh
     local cuts=20
     [ -z "${GRAPH_SOAK-}" ] || cuts=500
-    [ -z "${GRAPH_SOAK-}" ] || step 'a driver from outside' Tests/OutsideDriver/run.sh
+    if [ -n "${GRAPH_SOAK-}" ]; then
+        # Packages of their own, each of which builds everything again.
+        step 'a driver from outside' Tests/OutsideDriver/run.sh
+        step 'build benchmarks' swift build --package-path benchmarks --build-tests
+        step 'build microbenchmarks' swift build --package-path benchmarks/micro
+    fi
     step 'power cuts' Tests/scripts/isolated.sh Tests/scripts/power-cuts.sh $cuts
     grep -aE '^[^ ]+ Test run with ' "$work/suite.log" | tail -n 1 >"$work/closing"
 }
