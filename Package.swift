@@ -123,7 +123,9 @@ let package = Package(
         // The parsers of Tests/Fuzz, without what the fuzzer calls.
         .testTarget(
             name: "FuzzTests",
-            dependencies: ["GraphArchive", "GraphBtrfs", "GraphSystem", systemPackage],
+            dependencies: [
+                "GraphArchive", "GraphBtrfs", "GraphSystem", "GraphTestSupport", systemPackage,
+            ],
             path: "Tests/Fuzz/Fuzz", exclude: ["Entry.swift"]),
         .testTarget(
             name: "GraphArchiveTests",

@@ -48,8 +48,11 @@ public struct Probe {
         }
     }
 
-    /// Tries what a tree of files needs; the caller has made a file named `file` in `directory`.
+    /// Tries what a tree of files needs, with a few names in `directory`.
     public mutating func attemptFiles(in directory: Directory) {
+        attempt("files") { () throws(SyscallError) in
+            _ = try directory.open("file", [.readWrite, .create], permissions: 0o600)
+        }
         // VFS_CAP_REVISION_2 with cap_net_raw permitted.
         let capability: [UInt8] = [0, 0, 0, 2, 0, 32] + [UInt8](repeating: 0, count: 14)
         let attributes: [(String, ExtendedAttribute, isOptional: Bool)] = [
@@ -78,6 +81,13 @@ public struct Probe {
             try directory.makeSpecial(
                 "device", .characterDevice, permissions: 0o600,
                 device: DeviceNumber(major: 1, minor: 3))
+        }
+    }
+
+    /// Tries whether files in `directory` can share blocks.
+    public mutating func attemptReflink(in directory: Directory) {
+        attempt("reflink", isOptional: true) { () throws(SyscallError) in
+            try directory.tryReflink()
         }
     }
 }

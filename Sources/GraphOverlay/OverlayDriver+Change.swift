@@ -9,7 +9,7 @@ extension OverlayDriver {
     package func applyTarget(
         for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
-        let diff = try folders.open(layer, OverlayLayout.diff)
+        let diff = try directories.open(layer, OverlayLayout.diff)
         guard try attempting("list layer \(layer)", try diff.listing()).isEmpty else {
             throw DriverError(.wrongKind, "layer \(layer) is not empty any more")
         }
@@ -21,7 +21,7 @@ extension OverlayDriver {
         of layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
     ) throws(DriverError) {
         // What was written is the layer already.
-        try folders.require(layer, OverlayLayout.diff)
+        try directories.require(layer, OverlayLayout.diff)
     }
 
     package func diffSource(
@@ -48,7 +48,7 @@ extension OverlayDriver {
             if let directory = known[layer] {
                 opened.append(directory)
             } else {
-                opened.append(try folders.open(layer, OverlayLayout.diff))
+                opened.append(try directories.open(layer, OverlayLayout.diff))
             }
         }
         return opened

@@ -9,7 +9,7 @@ extension OverlayDriver {
     package func mounts(
         for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
-        try folders.require(layer, OverlayLayout.diff)
+        try directories.require(layer, OverlayLayout.diff)
         let lowerCount = writable ? parents.count : parents.count + 1
         guard lowerCount <= Self.lowersMax else {
             throw DriverError(
@@ -24,8 +24,8 @@ extension OverlayDriver {
     /// Makes the work directory of a base layer, which needs none before it is mounted, and of a layer
     /// that was sealed but not recorded as such, so that it is as usable as its record says.
     private func restoreWorkDirectory(of layer: LayerNumber) throws(DriverError) {
-        guard try folders.status(of: layer, OverlayLayout.work) == nil else { return }
-        let folder = try folders.open(layer)
+        guard try directories.status(of: layer, OverlayLayout.work) == nil else { return }
+        let folder = try directories.open(layer)
         _ = try attempting(
             "make the work directory of layer \(layer)",
             try folder.makeOrOpenDirectory(OverlayLayout.work, permissions: 0o700))
@@ -62,11 +62,11 @@ extension OverlayDriver {
     /// It is made with the store; who lost it may look at its layers all the same, on a full disk and where
     /// the store is only read.
     private func hasEmptyLower(writable: Bool) throws(DriverError) -> Bool {
-        guard let folder = folders.openFolder else { return false }
+        guard let folder = directories.openFolder else { return false }
         let isThere = try attempting(
             "look at the directory overlay", try folder.statusIfPresent(of: OverlayLayout.empty))
         if isThere != nil { return true }
-        if folders.isReadOnly { return false }
+        if directories.isReadOnly { return false }
         do throws(DriverError) {
             try Self.makeEmptyLower(in: folder)
             return true

@@ -25,21 +25,21 @@ extension OverlayDriver {
 
     /// Where overlayfs keeps its attributes in this store, as the driver's directory is marked.
     static func recordedNamespace(
-        _ folders: LayerDirectories
+        _ directories: LayerDirectories
     ) throws(DriverError) -> OverlayNamespace? {
         for namespace in [OverlayNamespace.trusted, .user] {
-            if try recordedProbe(namespace, folders) != nil { return namespace }
+            if try recordedProbe(namespace, directories) != nil { return namespace }
         }
         return nil
     }
 
     /// The mark's value: what has been tried here.
     private static func recordedProbe(
-        _ namespace: OverlayNamespace, _ folders: LayerDirectories
+        _ namespace: OverlayNamespace, _ directories: LayerDirectories
     ) throws(DriverError) -> [UInt8]? {
         try attempting(
             "read the mark of the overlay directory",
-            try folders.openFolder?.attribute(namespace.name(mark), of: "."))
+            try directories.openFolder?.attribute(namespace.name(mark), of: "."))
     }
 
     /// Makes sure that the kernel makes the references that the options ask for.
@@ -53,12 +53,12 @@ extension OverlayDriver {
                     + "namespace (mount option userxattr)")
         }
         guard tries else { return }
-        let tried = try Self.recordedProbe(namespace, folders) ?? []
+        let tried = try Self.recordedProbe(namespace, directories) ?? []
         let wanted = options.references
         if wanted.letters.allSatisfy(tried.contains) { return }
         let mark = ReferenceMark(own: wanted)
         let kernelOptions = options.kernelOptions(namespace, mark, writable: true)
-        let requirements = Probe.run(below: folders.root, driver: Self.name) {
+        let requirements = Probe.run(below: directories.root, driver: Self.name) {
             probe, directory, path in
             probe.attempt(wanted.contains(.metacopies) ? "metacopy" : "redirect_dir") {
                 () throws(SyscallError) in
@@ -67,7 +67,7 @@ extension OverlayDriver {
             }
         }
         try require(requirements, driver: Self.name)
-        try Self.record(namespace, wanted, in: folders)
+        try Self.record(namespace, wanted, in: directories)
     }
 
     /// Tries everything, and refuses when something that is needed does not work.
@@ -79,9 +79,10 @@ extension OverlayDriver {
 
     /// Marks the driver's directory with what was found when the store was begun.
     static func record(
-        _ namespace: OverlayNamespace, _ references: References = [], in folders: LayerDirectories
+        _ namespace: OverlayNamespace, _ references: References = [],
+        in directories: LayerDirectories
     ) throws(DriverError) {
-        let folder = try folders.writableFolder()
+        let folder = try directories.writableFolder()
         let attribute = ExtendedAttribute(
             name: namespace.name(mark), value: [UInt8(ascii: "y")] + references.letters)
         try attempting("mark the overlay directory", try folder.descriptor.setAttribute(attribute))

@@ -13,7 +13,7 @@ extension OverlayDriver {
     func referenceMark(of layer: LayerNumber) throws(DriverError) -> ReferenceMark? {
         let value = try attempting(
             "read what layer \(layer) refers to",
-            try folders.openFolder?.attribute(
+            try directories.openFolder?.attribute(
                 namespace.name(Self.referenceMark), of: layer.name))
         guard let value else { return nil }
         guard let mark = ReferenceMark(value) else {
@@ -43,9 +43,9 @@ extension OverlayDriver {
         let isMetacopying = known.chain.contains(.metacopies)
         let own = isMetacopying ? [.metacopies, .redirects] : options.references
         if known.own.isSuperset(of: own) { return known }
-        _ = try folders.writableFolder()
+        _ = try directories.writableFolder()
         let mark = ReferenceMark(own: known.own.union(own), chain: known.chain)
-        let folder = try folders.open(layer)
+        let folder = try directories.open(layer)
         try attempting("record what layer \(layer) refers to", try write(mark, to: folder))
         try attempting("sync layer \(layer)", try folder.sync())
         return mark

@@ -21,10 +21,10 @@ extension OverlayDriver {
             "look for users of layer \(layer)", try formerWork(of: layer))
         // The kernel makes that with the first mount.
         let made = OverlayLayout.work.appending(OverlayLayout.work)
-        if known == nil, try folders.status(of: layer, made) == nil { return nil }
+        if known == nil, try directories.status(of: layer, made) == nil { return nil }
         let isUsed: Bool
         do throws(SyscallError) {
-            isUsed = try hasOverlay(try folders.openForUse(layer), layer, known)
+            isUsed = try hasOverlay(try directories.openForUse(layer), layer, known)
         } catch {
             throw DriverError("look for users of layer \(layer)", error)
         }
@@ -73,7 +73,7 @@ extension OverlayDriver {
 
     private func formerWork(of layer: LayerNumber) throws(SyscallError) -> InodeHandle? {
         do throws(SyscallError) {
-            return try folders.openFolder?.attribute(formerWorkName, of: layer.name)
+            return try directories.openFolder?.attribute(formerWorkName, of: layer.name)
                 .flatMap { InodeHandle(text: RawPath(partOf: $0[...])) }
         } catch  where error.errno == .noSuchFileOrDirectory {
             return nil

@@ -10,13 +10,13 @@ package import SystemPackage
 /// Layers as directories of changes, merged by overlayfs when they are mounted.
 ///
 /// Opening a store costs five system calls; see ``init(root:options:readOnly:)``.
-package final class OverlayDriver: Driver {
+package final class OverlayDriver: DirectoryDriver {
     package static let name = OverlayLayout.driver
 
     /// The lower directories that one overlayfs takes (kernel: `OVL_MAX_STACK`).
     static let lowersMax = 500
 
-    let folders: LayerDirectories
+    package let directories: LayerDirectories
     let layout: OverlayLayout
     let options: OverlayOptions
     /// Where opaque directories are recorded: what the store was begun with.
@@ -32,20 +32,20 @@ package final class OverlayDriver: Driver {
     package init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         self.options = try OverlayOptions(options)
         var tried: OverlayNamespace?
-        folders = try LayerDirectories(root: root, driver: Self.name, readOnly: readOnly) {
+        directories = try LayerDirectories(root: root, driver: Self.name, readOnly: readOnly) {
             () throws(DriverError) in
             tried = try Self.requireAll(root: root)
         }
-        layout = OverlayLayout(root: folders.root)
-        if let known = try Self.recordedNamespace(folders) {
+        layout = OverlayLayout(root: directories.root)
+        if let known = try Self.recordedNamespace(directories) {
             namespace = known
         } else if readOnly {
             namespace = .trusted
         } else {
             // The mark is missing where an earlier opening died before it.
-            namespace = if let tried { tried } else { try Self.requireAll(root: folders.root) }
-            try Self.makeEmptyLower(in: try folders.writableFolder())
-            try Self.record(namespace, in: folders)
+            namespace = if let tried { tried } else { try Self.requireAll(root: directories.root) }
+            try Self.makeEmptyLower(in: try directories.writableFolder())
+            try Self.record(namespace, in: directories)
         }
         if !self.options.references.isEmpty {
             try requireReferences(tries: !readOnly)
@@ -54,7 +54,7 @@ package final class OverlayDriver: Driver {
 
     package var capabilities: DriverCapabilities {
         DriverCapabilities(
-            depthMax: Self.lowersMax, hasNativeDiff: true, hasReflink: folders.supportsReflink,
+            depthMax: Self.lowersMax, hasNativeDiff: true, hasReflink: directories.supportsReflink,
             costWithoutReflink: costWithoutReflink, appliesIndependently: true,
             details: [
                 "xattrs": namespace.rawValue + "*",
@@ -100,12 +100,12 @@ package final class OverlayDriver: Driver {
         let parent: Directory?
         var mark: ReferenceMark?
         if let nearest = parents.first {
-            parent = try folders.open(nearest, OverlayLayout.diff)
+            parent = try directories.open(nearest, OverlayLayout.diff)
             mark = try referenceMark(of: nearest).map { ReferenceMark(chain: $0.chain) }
         } else {
             parent = nil
         }
-        try folders.create(layer) { folder throws(DriverError) in
+        try directories.create(layer) { folder throws(DriverError) in
             do throws(SyscallError) {
                 if let mark { try write(mark, to: folder) }
                 let diff = try folder.makeOrOpenDirectory(OverlayLayout.diff, permissions: 0o755)
@@ -127,33 +127,23 @@ package final class OverlayDriver: Driver {
     package func seal(
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
-        let folder = try folders.open(layer)
-        if durability == .durable { try folders.sync(layer) }
-        try folders.settle(layer)
+        let folder = try directories.open(layer)
+        if durability == .durable { try directories.sync(layer) }
+        try directories.settle(layer)
         // Last, so that a layer whose bytes did not reach the disk is as it was.
         _ = try attempting(
             "remove the work directory of layer \(layer)",
             try folder.removeTree(OverlayLayout.work))
     }
 
-    package func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
-        try folders.isUnfinished(layer)
-    }
-
-    package func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
-
-    package func reopen(_ layer: LayerNumber) throws(DriverError) {
-        try folders.settleIfMarked(layer)
-    }
-
     package func restore(
         _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) -> Bool {
-        try folders.restore(
+        try directories.restore(
             layer, needing: OverlayLayout.diff,
             isUntouched: { () throws(DriverError) in
-                let diff = try folders.open(layer, OverlayLayout.diff)
+                let diff = try directories.open(layer, OverlayLayout.diff)
                 return try attempting("look at layer \(layer)", try diff.listing()).isEmpty
             },
             make: { () throws(DriverError) in
@@ -161,21 +151,14 @@ package final class OverlayDriver: Driver {
             })
     }
 
-    package func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
-
-    @discardableResult
-    package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
-        try folders.reclaim(observer: observer)
-    }
-
     package func inventory() throws(DriverError) -> [InventoryItem] {
-        try folders.inventory().filter { $0.location != "\(Self.name)/\(OverlayLayout.empty)" }
+        try directories.inventory().filter { $0.location != "\(Self.name)/\(OverlayLayout.empty)" }
     }
 
     package func usage(
         of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
-        let diff = try folders.open(layer, OverlayLayout.diff)
+        let diff = try directories.open(layer, OverlayLayout.diff)
         let usage = try attempting("measure layer \(layer)", try diff.treeUsage())
         return LayerUsage(usage)
     }

@@ -38,9 +38,7 @@ struct OverlayProbe {
                 throw SyscallError(call: "fsconfig(lowerdir+)", errno: .invalidArgument)
             }
         }
-        probe.attempt("reflink", isOptional: true) { () throws(SyscallError) in
-            try directory.tryReflink()
-        }
+        probe.attemptReflink(in: directory)
         return namespace
     }
 

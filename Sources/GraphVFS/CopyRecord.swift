@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 import GraphArchive
+import GraphCore
 import GraphSystem
 import Synchronization
 
@@ -9,7 +10,7 @@ import Synchronization
 /// threads.
 ///
 /// A layer is as good without it, so a failure ends the record and nothing else.
-final class CopyRecord: Sendable {
+final class CopyRecord: CopyNotes {
     private let folder: Directory
     private let name: RawPath
     private let writer: Mutex<CopiedFilesWriter?>

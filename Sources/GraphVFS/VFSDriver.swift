@@ -17,25 +17,25 @@ package import SystemPackage
 /// Copies share blocks where the filesystem can (`FICLONE`), and take their full size elsewhere.
 /// Opening a store that was opened before costs three system calls; the first opening does a whole
 /// ``probe(root:)``.
-package final class VFSDriver: Driver {
+package final class VFSDriver: DirectoryDriver {
     package static let name = "vfs"
 
-    let folders: LayerDirectories
+    package let directories: LayerDirectories
     let trees: WholeTrees
     private let attributes: MountAttributes
 
     package init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         try options.check(known: ["mountopt"], driver: Self.name)
         attributes = try options.mountAttributes(driver: Self.name)
-        folders = try LayerDirectories(root: root, driver: Self.name, readOnly: readOnly) {
+        directories = try LayerDirectories(root: root, driver: Self.name, readOnly: readOnly) {
             () throws(DriverError) in
             try require(Self.probe(root: root), driver: Self.name)
         }
-        trees = WholeTrees(folders)
+        trees = WholeTrees(directories)
     }
 
     package var capabilities: DriverCapabilities {
-        let sharesBlocks = folders.supportsReflink
+        let sharesBlocks = directories.supportsReflink
         return DriverCapabilities(
             hasReflink: sharesBlocks,
             costWithoutReflink: "a new layer is a whole copy of its parent",
@@ -51,24 +51,10 @@ package final class VFSDriver: Driver {
         if limits.bytes != nil {
             throw DriverError(.unsupported, "driver vfs cannot limit the size of a layer")
         }
-        let parent = try parents.first.map { (nearest) throws(DriverError) in
-            try trees.open(nearest)
-        }
-        try folders.create(layer) { folder throws(DriverError) in
-            let tree: Directory
-            do throws(SyscallError) {
-                tree = try folder.makeOrOpenDirectory(WholeTrees.tree, permissions: 0o755)
-                if parent == nil { try tree.descriptor.setPermissions(0o755) }
-            } catch {
-                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
-            }
-            guard let parent else { return }
+        try trees.create(layer, parents: parents, observer: observer) {
+            parent, folder throws(DriverError) in
             try requireSpace(for: parent, in: folder, layer)
-            let record = CopyRecord(in: folder, Self.copied)
-            try copyTree(
-                from: parent, to: tree, record: record,
-                action: "copy the parent of layer \(layer)", observer: observer)
-            record.finish()
+            return CopyRecord(in: folder, Self.copied)
         }
     }
 
@@ -93,7 +79,7 @@ package final class VFSDriver: Driver {
                 "layer \(layer) needs \(needed.inodes) inodes, \(disk.freeInodes) are free",
                 resource: .inodes)
         }
-        if needed.bytes > disk.availableBytes && !folders.supportsReflink {
+        if needed.bytes > disk.availableBytes && !directories.supportsReflink {
             throw DriverError(
                 .noSpace,
                 "layer \(layer) needs \(needed.bytes) bytes, \(disk.availableBytes) are available",
@@ -105,37 +91,18 @@ package final class VFSDriver: Driver {
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         _ = try trees.open(layer)
-        if durability == .durable { try folders.sync(layer) }
-        try folders.settle(layer)
-    }
-
-    package func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
-        try folders.isUnfinished(layer)
-    }
-
-    package func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
-
-    package func reopen(_ layer: LayerNumber) throws(DriverError) {
-        try folders.settleIfMarked(layer)
+        if durability == .durable { try directories.sync(layer) }
+        try directories.settle(layer)
     }
 
     package func restore(
         _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) -> Bool {
-        try folders.restore(layer, needing: WholeTrees.tree) { () throws(DriverError) in
+        try directories.restore(layer, needing: WholeTrees.tree) { () throws(DriverError) in
             try create(layer, parents: parents, limits: limits, observer: observer)
         }
     }
-
-    package func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
-
-    @discardableResult
-    package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
-        try folders.reclaim(observer: observer)
-    }
-
-    package func inventory() throws(DriverError) -> [InventoryItem] { try folders.inventory() }
 
     // MARK: Access
 
@@ -143,7 +110,7 @@ package final class VFSDriver: Driver {
         for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let mount = try trees.mount(layer, attributes, writable: writable)
-        try folders.markBind(of: layer, writable: writable)
+        try directories.markBind(of: layer, writable: writable)
         return [mount]
     }
 
@@ -151,14 +118,15 @@ package final class VFSDriver: Driver {
     package func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
-        try folders.bindUse(of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
+        try directories.bindUse(
+            of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
     }
 
     /// The whole tree where files cannot share blocks; else without those that the parent counts.
     package func usage(
         of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
-        guard folders.supportsReflink else {
+        guard directories.supportsReflink else {
             let tree = try trees.open(layer)
             return LayerUsage(try attempting("measure layer \(layer)", try tree.treeUsage()))
         }
@@ -169,7 +137,7 @@ package final class VFSDriver: Driver {
     package func usage(
         of layer: LayerNumber, parents: [LayerNumber], walked: TreeUsage
     ) throws(DriverError) -> LayerUsage {
-        if parents.isEmpty || !folders.supportsReflink { return LayerUsage(walked) }
+        if parents.isEmpty || !directories.supportsReflink { return LayerUsage(walked) }
         return try usage(of: layer, parents: parents)
     }
 }

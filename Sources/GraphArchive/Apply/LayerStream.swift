@@ -76,7 +76,7 @@ package final class LayerStream: ByteSource {
     /// - Returns: The digest and the number of the bytes of the plain tar.
     package func finish() -> (digest: Digest, byteCount: UInt64) {
         hasher.join()
-        return blocks.change { $0.hashed } ?? (DigestHasher().digest, 0)
+        return blocks.change { $0.hashed }
     }
 
     /// What the threads have spent their time on.
@@ -123,8 +123,8 @@ private struct Blocks: Sendable {
     var isConsumed = false
     var isStopped = false
     var timings = WorkTimings()
-    /// What was hashed, once that thread has ended.
-    var hashed: (digest: Digest, byteCount: UInt64)?
+    /// What was hashed, once that thread has ended; nothing before.
+    var hashed: (digest: Digest, byteCount: UInt64) = (DigestHasher().digest, 0)
 
     init(count: Int, bytes: Int) {
         empty = (0..<count).map { _ in [UInt8](repeating: 0, count: bytes) }

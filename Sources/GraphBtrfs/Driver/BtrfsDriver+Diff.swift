@@ -107,7 +107,7 @@ extension BtrfsDriver {
 
     private func open(_ layer: LayerNumber) throws(Refusal) -> Directory {
         do throws(DriverError) {
-            return try folders.open(layer, BtrfsLayout.subvolume)
+            return try directories.open(layer, BtrfsLayout.subvolume)
         } catch {
             throw Refusal(error.description)
         }
@@ -120,7 +120,7 @@ extension BtrfsDriver {
         if side.status.isReadOnly { return try body(side.directory) }
         let result: Result<Value, Refusal>
         do throws(DriverError) {
-            result = try folders.withScratch { (scratch) throws(DriverError) in
+            result = try directories.withScratch { (scratch) throws(DriverError) in
                 try attempting(
                     "snapshot layer \(side.layer)",
                     try scratch.makeSnapshot("tree", of: side.directory, isReadOnly: true))

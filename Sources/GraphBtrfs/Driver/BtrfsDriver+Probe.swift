@@ -15,8 +15,6 @@ extension BtrfsDriver {
             }
             probe.attempt("subvolume") { () throws(SyscallError) in
                 try scratch.makeSubvolume("subvolume")
-                let made = try scratch.openDirectory("subvolume")
-                _ = try made.open("file", [.readWrite, .create], permissions: 0o600)
             }
             // Without one nothing else makes sense.
             guard let subvolume = try? scratch.openDirectory("subvolume") else { return }

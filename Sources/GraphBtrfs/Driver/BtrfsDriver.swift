@@ -10,11 +10,11 @@ package import SystemPackage
 /// size, and no file is ever copied before it is written.
 ///
 /// Quotas are used where an administrator has switched them on, and never switched on here.
-package final class BtrfsDriver: Driver {
+package final class BtrfsDriver: DirectoryDriver {
     package static let name = BtrfsLayout.driver
     package static let livesOnLoopImage = false
 
-    let folders: LayerDirectories
+    package let directories: LayerDirectories
     let trees: WholeTrees
     let options: BtrfsOptions
     private let removal: SubvolumeRemoval
@@ -23,15 +23,15 @@ package final class BtrfsDriver: Driver {
         self.options = try BtrfsOptions(options)
         let removal = SubvolumeRemoval()
         self.removal = removal
-        folders = try LayerDirectories(
+        directories = try LayerDirectories(
             root: root, driver: Self.name, readOnly: readOnly,
             emptying: { directory throws(SyscallError) in try removal.empty(directory) },
             beforeMaking: { () throws(DriverError) in
                 try require(Self.probe(root: root), driver: Self.name)
             })
-        trees = WholeTrees(folders, at: BtrfsLayout.subvolume)
+        trees = WholeTrees(directories, at: BtrfsLayout.subvolume)
         // What cannot be cleared now is in the inventory.
-        if !readOnly { try? folders.clearAbandonedScratch() }
+        if !readOnly { try? directories.clearAbandonedScratch() }
     }
 
     package var capabilities: DriverCapabilities {
@@ -51,7 +51,7 @@ package final class BtrfsDriver: Driver {
     }
 
     /// Whether and how the filesystem counts; nil where this user cannot ask.
-    var quotaState: SubvolumeQuotaState? { try? folders.openFolder?.subvolumeQuotaState() }
+    var quotaState: SubvolumeQuotaState? { try? directories.openFolder?.subvolumeQuotaState() }
 
     // MARK: Lifecycle
 
@@ -64,13 +64,13 @@ package final class BtrfsDriver: Driver {
             throw DriverError(
                 .unsupported,
                 "driver btrfs limits the size of layers only where quotas are on, as after: "
-                    + "btrfs quota enable \(folders.root)")
+                    + "btrfs quota enable \(directories.root)")
         }
         var parent: Directory?
         if let nearest = parents.first {
-            parent = try folders.open(nearest, BtrfsLayout.subvolume)
+            parent = try directories.open(nearest, BtrfsLayout.subvolume)
         }
-        try folders.create(layer) { folder throws(DriverError) in
+        try directories.create(layer) { folder throws(DriverError) in
             do throws(SyscallError) {
                 try Self.fill(folder, from: parent)
                 let subvolume = try folder.openDirectory(BtrfsLayout.subvolume)
@@ -104,32 +104,24 @@ package final class BtrfsDriver: Driver {
     package func seal(
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
-        let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
-        _ = try folders.writableFolder()
+        let subvolume = try directories.open(layer, BtrfsLayout.subvolume)
+        _ = try directories.writableFolder()
         // The data first: making a subvolume read-only commits names and sizes alone.
-        if durability == .durable { try folders.sync(layer) }
+        if durability == .durable { try directories.sync(layer) }
         do throws(SyscallError) {
             if try !subvolume.isReadOnlySubvolume() { try subvolume.setReadOnlySubvolume(true) }
         } catch {
             throw DriverError("make layer \(layer) read-only", error)
         }
-        try folders.settle(layer)
+        try directories.settle(layer)
     }
-
-    package func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
-        try folders.isUnfinished(layer)
-    }
-
-    package func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
-
-    package func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
 
     /// Destroys what was removed; the kernel frees it in the background, and is waited for only
     /// where there is hardly any room.
     @discardableResult
     package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
-        let freed = try folders.reclaim(observer: observer)
-        let folder = try folders.writableFolder()
+        let freed = try directories.reclaim(observer: observer)
+        let folder = try directories.writableFolder()
         try attempting(
             "wait for freed space",
             try removal.awaitRoom(in: folder) {
@@ -140,9 +132,9 @@ package final class BtrfsDriver: Driver {
 
     /// What there is; of what was removed also the bytes that come free, where quotas tell.
     package func inventory() throws(DriverError) -> [InventoryItem] {
-        let items = try folders.inventory()
+        let items = try directories.inventory()
         guard quotaState?.isExact == true, items.contains(where: { $0.kind == .trash }),
-            let root = try? Directory(opening: folders.root)
+            let root = try? Directory(opening: directories.root)
         else { return items }
         return items.map { item in
             if item.kind != .trash { return item }
@@ -152,7 +144,7 @@ package final class BtrfsDriver: Driver {
         }
     }
 
-    package func freeingCount() -> Int? { try? folders.openFolder?.deadSubvolumeCount() }
+    package func freeingCount() -> Int? { try? directories.openFolder?.deadSubvolumeCount() }
 
     // MARK: Access
 
@@ -160,7 +152,7 @@ package final class BtrfsDriver: Driver {
         for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let mount = try trees.mount(layer, options.attributes, writable: writable)
-        try folders.markBind(of: layer, writable: writable)
+        try directories.markBind(of: layer, writable: writable)
         return [mount]
     }
 
@@ -170,19 +162,19 @@ package final class BtrfsDriver: Driver {
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
         let tree = BtrfsLayout.subvolume.appending(WholeTrees.tree)
-        return try folders.bindUse(
+        return try directories.bindUse(
             of: layer, tree, before: step, hasLostMount: hasLostMount)
     }
 
     package func reopen(_ layer: LayerNumber) throws(DriverError) {
-        let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
-        _ = try folders.writableFolder()
+        let subvolume = try directories.open(layer, BtrfsLayout.subvolume)
+        _ = try directories.writableFolder()
         do throws(SyscallError) {
             if try subvolume.isReadOnlySubvolume() { try subvolume.setReadOnlySubvolume(false) }
         } catch {
             throw DriverError("make layer \(layer) writable", error)
         }
-        try folders.settleIfMarked(layer)
+        try directories.settleIfMarked(layer)
     }
 
     /// By a walk, with quotas as well: their groups count blocks of metadata, no inodes, and all as of the
@@ -190,7 +182,7 @@ package final class BtrfsDriver: Driver {
     package func usage(
         of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
-        let subvolume = try folders.open(layer, BtrfsLayout.subvolume)
+        let subvolume = try directories.open(layer, BtrfsLayout.subvolume)
         let made = try attempting("look at layer \(layer)", try subvolume.subvolumeStatus()).made
         // Nobody sets the time of an inode's last change; in a tick of the clock both may have happened.
         return try trees.usage(of: layer, parents: parents) { $0.changed < made }

@@ -5,12 +5,20 @@ public import GraphArchive
 public import GraphSystem
 import SystemPackage
 
+/// What is noted of the files that a layer has from its parent, while they are copied by several threads.
+package protocol CopyNotes: Sendable {
+    /// Adds a copy that is complete.
+    func add(_ copy: FileStatus, of original: FileStatus)
+    /// Called once, after everything was copied.
+    func finish()
+}
+
 /// What drivers share whose layers are whole trees.
 ///
 /// A layer's tree is `root` in a place of its directory; a layer tar is unpacked into `stage` beside it
 /// and merged by renaming.
 public struct WholeTrees: Sendable {
-    private let folders: LayerDirectories
+    private let directories: LayerDirectories
     /// From a layer's directory to the directory that has the tree; empty for the directory itself.
     private let place: RawPath
 
@@ -19,15 +27,55 @@ public struct WholeTrees: Sendable {
     private static let stage: RawPath = "stage"
 
     /// Describes where trees are.
-    public init(_ folders: LayerDirectories, at place: RawPath = "") {
-        (self.folders, self.place) = (folders, place)
+    public init(_ directories: LayerDirectories, at place: RawPath = "") {
+        (self.directories, self.place) = (directories, place)
     }
 
     /// Opens a layer's tree.
     ///
     /// - Throws: ``DriverError/Code/layerNotFound`` when there is none.
     public func open(_ layer: LayerNumber) throws(DriverError) -> Directory {
-        try folders.open(layer, place.appending(Self.tree))
+        try directories.open(layer, place.appending(Self.tree))
+    }
+
+    /// Makes a layer's directory and its tree, empty or a copy of the nearest parent's, which stays as it is.
+    ///
+    /// For trees in the layer's own directory. Kept of a parent: content and holes, types and devices, owners, modes,
+    /// times, hard links, and the attributes that are content (docs/formats/archives.md). Blocks are shared where
+    /// the filesystem can.
+    ///
+    /// - Throws: ``DriverError/Code/layerNotFound`` when the parent has no tree here,
+    ///   ``DriverError/Code/cancelled`` when the observer stops it, and what
+    ///   ``LayerDirectories/create(_:fill:)`` throws. Nothing is left of the layer then.
+    public func create(
+        _ layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver
+    ) throws(DriverError) {
+        try create(layer, parents: parents, observer: observer) { _, _ in nil }
+    }
+
+    /// The same; `prepare` is given the parent's tree and the layer's directory before the copy, which it may
+    /// refuse or take notes of.
+    package func create(
+        _ layer: LayerNumber, parents: [LayerNumber], observer: WorkObserver,
+        prepare: (Directory, Directory) throws(DriverError) -> (any CopyNotes)?
+    ) throws(DriverError) {
+        precondition(place.isEmpty, "the tree is made by the driver elsewhere")
+        let parent = try parents.first.map { (nearest) throws(DriverError) in try open(nearest) }
+        try directories.create(layer) { folder throws(DriverError) in
+            let tree: Directory
+            do throws(SyscallError) {
+                tree = try folder.makeOrOpenDirectory(Self.tree, permissions: 0o755)
+                if parent == nil { try tree.descriptor.setPermissions(0o755) }
+            } catch {
+                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+            }
+            guard let parent else { return }
+            let notes = try prepare(parent, folder)
+            try copyTree(
+                from: parent, to: tree, action: "copy the parent of layer \(layer)",
+                observer: observer, note: notes?.add(_:of:))
+            notes?.finish()
+        }
     }
 
     /// A bind of the tree; ``LayerDirectories/markBind(of:writable:)`` must say that there may be one.
@@ -35,9 +83,9 @@ public struct WholeTrees: Sendable {
         _ layer: LayerNumber, _ attributes: MountAttributes, writable: Bool
     ) throws(DriverError) -> Mount {
         let tree = place.appending(Self.tree)
-        try folders.require(layer, tree)
+        try directories.require(layer, tree)
         return Mount(
-            .bind(folders.path(of: layer).appending(tree.description)),
+            .bind(directories.path(of: layer).appending(tree.description)),
             attributes: writable ? attributes : attributes.union(.readOnly))
     }
 
@@ -67,9 +115,9 @@ public struct WholeTrees: Sendable {
     public func applyTarget(
         for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
-        let holder = try folders.open(layer, place)
+        let holder = try directories.open(layer, place)
         let tree = try open(layer)
-        _ = try folders.writableFolder()
+        _ = try directories.writableFolder()
         return try Self.makeStage(in: holder, beside: tree, of: layer, parents: parents)
     }
 
@@ -97,9 +145,9 @@ public struct WholeTrees: Sendable {
     public func finishApply(
         of layer: LayerNumber, observer: WorkObserver
     ) throws(DriverError) {
-        let holder = try folders.open(layer, place)
+        let holder = try directories.open(layer, place)
         let tree = try open(layer)
-        guard try folders.status(of: layer, place.appending(Self.stage)) != nil else {
+        guard try directories.status(of: layer, place.appending(Self.stage)) != nil else {
             throw DriverError(.wrongKind, "nothing was applied to layer \(layer)")
         }
         try Self.merge(in: holder, into: tree, of: layer, observer: observer)

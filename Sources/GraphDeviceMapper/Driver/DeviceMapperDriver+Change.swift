@@ -12,7 +12,7 @@ extension DeviceMapperDriver {
     ///
     /// - Throws: ``DriverError/Code/layerNotFound`` when the layer has none.
     func record(of layer: LayerNumber) throws(DriverError) -> VolumeRecord {
-        let folder = try folders.open(layer)
+        let folder = try directories.open(layer)
         let record = try attempting(
             "look at layer \(layer)", try VolumeRecord(in: folder, DeviceMapperLayout.volume))
         guard let record, record.number == layer else {
@@ -39,7 +39,7 @@ extension DeviceMapperDriver {
 
     private func openTree(_ layer: LayerNumber) throws(DriverError) -> Directory {
         let record = try record(of: layer)
-        let isSealed = try folders.status(of: layer, DeviceMapperLayout.sealed) != nil
+        let isSealed = try directories.status(of: layer, DeviceMapperLayout.sealed) != nil
         let root = try openRoot(try place.pool(), record, isSealed)
         return try attempting("open layer \(layer)", try root.openDirectory(WholeTrees.tree))
     }
@@ -50,7 +50,7 @@ extension DeviceMapperDriver {
         for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         let record = try record(of: layer)
-        _ = try folders.writableFolder()
+        _ = try directories.writableFolder()
         let pool = try place.pool()
         try pool.requireChangeable()
         try pool.requireReserve(options)
@@ -100,7 +100,7 @@ extension DeviceMapperDriver {
         _ = try record(of: layer)
         _ = try record(of: base)
         let pool = try place.pool()
-        guard (try? folders.writableFolder()) != nil else { return false }
+        guard (try? directories.writableFolder()) != nil else { return false }
         do throws(SyscallError) {
             for number in [layer, base] {
                 let device = try pool.mapper.status(of: "\(pool.settings.prefix)\(number)")

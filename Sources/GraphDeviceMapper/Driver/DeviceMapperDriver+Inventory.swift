@@ -13,7 +13,7 @@ extension DeviceMapperDriver {
     package func inventory() throws(DriverError) -> [InventoryItem] {
         // First, because a directory is made before its volume and goes after it.
         let volumes = try volumes()
-        let items = try folders.inventory().filter {
+        let items = try directories.inventory().filter {
             $0.location != "\(Self.name)/\(DeviceMapperLayout.pool)"
         }
         guard let volumes else { return items }
@@ -24,7 +24,7 @@ extension DeviceMapperDriver {
             case .layer(let layer):
                 ownerless.remove(layer.rawValue)
                 // One that is being made may not have its volume yet.
-                let isFinished = try folders.status(of: layer, DeviceMapperLayout.volume) != nil
+                let isFinished = try directories.status(of: layer, DeviceMapperLayout.volume) != nil
                 if isFinished && !volumes.contains(layer.rawValue),
                     try !self.volumes(anew: layer)
                 {
@@ -52,7 +52,7 @@ extension DeviceMapperDriver {
 
     /// The numbers of the pool's volumes without the base; nil where they cannot be listed.
     private func volumes() throws(DriverError) -> Set<UInt32>? {
-        guard (try? folders.writableFolder()) != nil else { return nil }
+        guard (try? directories.writableFolder()) != nil else { return nil }
         let pool = try place.pool()
         // Listing them is a change of the metadata.
         if !pool.isChangeable { return nil }
@@ -73,12 +73,12 @@ extension DeviceMapperDriver {
 
     /// Removes a volume that has no directory; does nothing where it waits in the trash.
     func removeUnrecorded(_ layer: LayerNumber) throws(DriverError) {
-        let items = try folders.inventory()
+        let items = try directories.inventory()
         if items.contains(where: { $0.kind == .trash && trashed($0.location) == layer }) { return }
         guard let known = try volumes(), known.contains(layer.rawValue) else { return }
         try place.pool().delete(layer, discarding: nil) {
             // A directory made since then owns it.
-            ((try? folders.status(of: layer, "")) ?? nil) == nil
+            ((try? directories.status(of: layer, "")) ?? nil) == nil
         }
     }
 }

@@ -14,7 +14,7 @@ extension DeviceMapperDriver {
     package func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
-        if try folders.status(of: layer, "") == nil { return nil }
+        if try directories.status(of: layer, "") == nil { return nil }
         let pool = try place.pool()
         do throws(SyscallError) {
             guard let device = try pool.mapper.status(of: "\(pool.settings.prefix)\(layer)"),

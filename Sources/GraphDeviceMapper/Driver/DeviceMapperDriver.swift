@@ -13,12 +13,12 @@ package import SystemPackage
 /// A volume's number in the pool is the layer's. Each number in the pool has a directory in the store,
 /// made before it; a number without one is deleted by whoever finds it. Volumes are active only
 /// while something uses them.
-package final class DeviceMapperDriver: Driver {
+package final class DeviceMapperDriver: DirectoryDriver {
     package static let name = DeviceMapperLayout.driver
     package static let livesOnLoopImage = false
     package static let optionPrefix = "dm"
 
-    let folders: LayerDirectories
+    package let directories: LayerDirectories
     let options: DeviceMapperOptions
     let place: PoolPlace
     /// The filesystems of layers that are being unpacked: mounted until they are sealed, because a
@@ -29,14 +29,14 @@ package final class DeviceMapperDriver: Driver {
         let options = try DeviceMapperOptions(options)
         self.options = options
         let place = PoolPlace()
-        folders = try LayerDirectories(
+        directories = try LayerDirectories(
             root: root, driver: Self.name, readOnly: readOnly,
             emptying: { (directory) throws(SyscallError) in try place.empty(directory) },
             beforeMaking: { () throws(DriverError) in
                 try require(Self.probe(root: root), driver: Self.name)
             })
         self.place = place
-        place.open(folders: folders, options: options, isReadOnly: readOnly)
+        place.open(directories: directories, options: options, isReadOnly: readOnly)
         if !readOnly { _ = try place.pool() }
     }
 
@@ -50,7 +50,7 @@ package final class DeviceMapperDriver: Driver {
         _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
-        _ = try folders.writableFolder()
+        _ = try directories.writableFolder()
         let pool = try place.pool()
         if layer.rawValue == DeviceMapperLayout.base
             || layer.rawValue > DeviceMapperLayout.numberMax
@@ -61,13 +61,13 @@ package final class DeviceMapperDriver: Driver {
         let below = try parents.first.map { (parent) throws(DriverError) in try record(of: parent) }
         let sectors = try self.sectors(limits, atLeast: below?.sectors ?? pool.settings.baseSectors)
         try pool.requireReserve(options)
-        try folders.create(layer) { folder throws(DriverError) in
+        try directories.create(layer) { folder throws(DriverError) in
             let record = VolumeRecord(number: layer, sectors: sectors)
             do throws(SyscallError) {
                 // The pool must not have a number that no directory has, nor after a power cut.
                 try record.write(in: folder, DeviceMapperLayout.making)
                 try folder.sync()
-                try folders.openFolder?.sync()
+                try directories.openFolder?.sync()
             } catch {
                 throw spaceError("make layer \(layer)", error, on: folder.descriptor)
             }
@@ -119,10 +119,10 @@ package final class DeviceMapperDriver: Driver {
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let record = try record(of: layer)
-        let folder = try folders.open(layer)
-        _ = try folders.writableFolder()
+        let folder = try directories.open(layer)
+        _ = try directories.writableFolder()
         let pool = try place.pool()
-        let isSealed = try folders.status(of: layer, DeviceMapperLayout.sealed) != nil
+        let isSealed = try directories.status(of: layer, DeviceMapperLayout.sealed) != nil
         if isSealed && durability == .unsynced { return }
         if durability == .durable {
             let status = try pool.status()
@@ -157,17 +157,7 @@ package final class DeviceMapperDriver: Driver {
             throw spaceError("seal layer \(layer)", error, on: folder.descriptor)
         }
         // Not synced: nothing has put the layer's intent on disk, and the mark must not go before it.
-        try folders.settle(layer)
-    }
-
-    package func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
-        try folders.isUnfinished(layer)
-    }
-
-    package func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
-
-    package func reopen(_ layer: LayerNumber) throws(DriverError) {
-        try folders.settleIfMarked(layer)
+        try directories.settle(layer)
     }
 
     package func requireChangeable() throws(DriverError) {
@@ -176,7 +166,7 @@ package final class DeviceMapperDriver: Driver {
 
     /// Moves the layer's directory to the trash, where ``reclaim(observer:)`` finds the volume.
     package func remove(_ layer: LayerNumber) throws(DriverError) {
-        _ = try folders.writableFolder()
+        _ = try directories.writableFolder()
         if unpacking.withLock({ $0.removeValue(forKey: layer) }) != nil {
             // Whoever was unpacking may still have a directory of it open, and nobody else has.
             let pool = try place.pool()
@@ -184,16 +174,16 @@ package final class DeviceMapperDriver: Driver {
                 "abandon layer \(layer)", try pool.mapper.abandon("\(pool.settings.prefix)\(layer)")
             )
         }
-        if try folders.status(of: layer, "") == nil { return try removeUnrecorded(layer) }
-        try folders.detach(layer)
+        if try directories.status(of: layer, "") == nil { return try removeUnrecorded(layer) }
+        try directories.detach(layer)
     }
 
     @discardableResult
     package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
-        _ = try folders.writableFolder()
+        _ = try directories.writableFolder()
         let pool = try place.pool()
         try pool.removeIdleDevices()
-        return try folders.reclaim(observer: observer)
+        return try directories.reclaim(observer: observer)
     }
 
     // MARK: Access
@@ -216,12 +206,12 @@ package final class DeviceMapperDriver: Driver {
     ) throws(DriverError) -> ThinVolume {
         let record = try record(of: layer)
         let pool = try place.pool()
-        var isSealed = try folders.status(of: layer, DeviceMapperLayout.sealed) != nil
-        let mayWrite = writable && (try? folders.writableFolder()) != nil
+        var isSealed = try directories.status(of: layer, DeviceMapperLayout.sealed) != nil
+        let mayWrite = writable && (try? directories.writableFolder()) != nil
         if mayWrite { try pool.requireChangeable() }
         if isSealed && mayWrite {
             // It was sealed when the process died before that was recorded.
-            let folder = try folders.open(layer)
+            let folder = try directories.open(layer)
             try attempting(
                 "make layer \(layer) writable", try folder.removeFile(DeviceMapperLayout.sealed))
             isSealed = false
@@ -252,7 +242,7 @@ package final class DeviceMapperDriver: Driver {
         let below = try parents.first.map { (parent) throws(DriverError) in
             try self.record(of: parent)
         }
-        if (try? folders.writableFolder()) != nil, pool.isChangeable {
+        if (try? directories.writableFolder()) != nil, pool.isChangeable {
             let blocks = try PoolMetadata.ownBlocks(
                 of: layer.rawValue, beyond: below?.number.rawValue ?? DeviceMapperLayout.base,
                 in: pool)

@@ -10,7 +10,7 @@ import SystemPackage
 final class PoolPlace: Sendable {
     private struct State {
         // These call back when the trash is emptied: held, neither would ever be let go.
-        weak var folders: LayerDirectories?
+        weak var directories: LayerDirectories?
         var options: DeviceMapperOptions?
         var isReadOnly = true
         var pool: ThinPool?
@@ -19,15 +19,17 @@ final class PoolPlace: Sendable {
     private let state = Mutex(State())
 
     /// Says where the pool is.
-    func open(folders: LayerDirectories, options: DeviceMapperOptions, isReadOnly: Bool) {
-        state.withLock { ($0.folders, $0.options, $0.isReadOnly) = (folders, options, isReadOnly) }
+    func open(directories: LayerDirectories, options: DeviceMapperOptions, isReadOnly: Bool) {
+        state.withLock {
+            ($0.directories, $0.options, $0.isReadOnly) = (directories, options, isReadOnly)
+        }
     }
 
     /// The pool, active.
     func pool() throws(DriverError) -> ThinPool {
         try state.withLock { state throws(DriverError) in
             if let pool = state.pool { return pool }
-            guard let root = state.folders?.root else { throw Self.missing("the store") }
+            guard let root = state.directories?.root else { throw Self.missing("the store") }
             let options = state.isReadOnly ? nil : state.options
             guard let pool = try ThinPool.open(root: root, options: options) else {
                 throw Self.missing("\(root)")
@@ -48,7 +50,7 @@ final class PoolPlace: Sendable {
         var found = try VolumeRecord(in: directory, DeviceMapperLayout.volume)
         if found == nil { found = try VolumeRecord(in: directory, DeviceMapperLayout.making) }
         guard let record = found else { return }
-        let (folders, options) = state.withLock { ($0.folders, $0.options) }
+        let (directories, options) = state.withLock { ($0.directories, $0.options) }
         do throws(DriverError) {
             let pool = try pool()
             let discards = options?.discards ?? (pool.settings.kind == .files)
@@ -56,7 +58,7 @@ final class PoolPlace: Sendable {
                 record.number, discarding: discards ? record.sectors : nil
             ) {
                 // A power cut may have had the number given out again.
-                ((try? folders?.status(of: record.number, "")) ?? nil) == nil
+                ((try? directories?.status(of: record.number, "")) ?? nil) == nil
             }
         } catch {
             throw error.cause

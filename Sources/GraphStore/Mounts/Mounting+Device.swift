@@ -6,8 +6,8 @@ import GraphSystem
 import SystemPackage
 
 extension Mounting {
-    /// Gives out the block device of an active layer or a view, and counts, as ``mount(_:at:)`` does;
-    /// unmounting takes it back.
+    /// Attaches the block device of an active layer or a view, and counts, as ``mount(_:at:)`` does;
+    /// unmounting detaches it.
     func mountDevice(_ reference: String) throws(DriverError) -> MountedLayer {
         try withMountable(reference) { (table, record, parents) throws(DriverError) in
             let layer = record.layer
@@ -49,7 +49,7 @@ extension Mounting {
         }
     }
 
-    /// Takes back one giving out of the device at a path; nil when it is none of this store's.
+    /// Counts down the device at a path; nil when it is none of this store's.
     func unmountDevice(
         at path: FilePath, _ table: MountTable
     ) throws(DriverError) -> MountedLayer? {

@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 import Foundation
+import GraphTestSupport
 import Testing
 
 /// What the fuzzer has found to reach much code is read to its end or refused, whole and damaged.
@@ -13,43 +14,31 @@ import Testing
     func `inputs of the corpus are read or refused, damaged ones too`(_ parser: Parser) throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../corpus/\(parser.rawValue)")
-        let files = try FileManager.default.contentsOfDirectory(
-            at: folder, includingPropertiesForKeys: nil)
-        #expect(!files.isEmpty)
-        let seed = ProcessInfo.processInfo.environment["GRAPH_TEST_SEED"].flatMap(UInt64.init) ?? 1
-        var random = Damage(state: seed)
-        for file in files {
-            let input = [UInt8](try Data(contentsOf: file))
-            // A trap ends the process; what runs says so before.
-            parser.run(input)
-            for _ in 0..<Self.rounds { parser.run(random.damaged(input)) }
+        let inputs = try FileManager.default.contentsOfDirectory(
+            at: folder, includingPropertiesForKeys: nil
+        ).map { [UInt8](try Data(contentsOf: $0)) }
+        var random = SeededGenerator(seed: SeededGenerator.runSeed)
+        // Where a parser does not answer, its trap ends this process.
+        let whole = inputs.map { parser.run($0) }
+        let damaged = inputs.flatMap { input in
+            (0..<Self.rounds).map { _ in parser.run(Self.damage(input, &random)) }
         }
-    }
-}
-
-/// Random damage; SplitMix64.
-private struct Damage: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
+        // The layer of this recipe is not there.
+        #expect(parser == .recipe || whole.contains(true))
+        #expect(damaged.contains(false))
     }
 
     /// Bytes flipped, cut off or doubled.
-    mutating func damaged(_ input: [UInt8]) -> [UInt8] {
+    private static func damage(_ input: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
         var bytes = input
-        for _ in 0..<Int.random(in: 1...4, using: &self) where !bytes.isEmpty {
-            let place = Int.random(in: bytes.indices, using: &self)
-            switch Int.random(in: 0..<4, using: &self) {
-            case 0: bytes[place] = UInt8.random(in: .min ... .max, using: &self)
-            case 1: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &self)
+        for _ in 0..<Int.random(in: 1...4, using: &random) where !bytes.isEmpty {
+            let place = Int.random(in: bytes.indices, using: &random)
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: bytes[place] = UInt8.random(in: .min ... .max, using: &random)
+            case 1: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
             case 2: bytes.removeLast(bytes.count - place)
             default:
-                let end = min(bytes.count, place + Int.random(in: 1...600, using: &self))
+                let end = min(bytes.count, place + Int.random(in: 1...600, using: &random))
                 bytes.insert(contentsOf: bytes[place..<end], at: place)
             }
         }

@@ -19,8 +19,9 @@ enum Parser: String, CaseIterable {
     /// What btrfs lets be searched of its metadata; the kernel writes it.
     case search
 
-    /// Reads bytes to their end or to the first error.
-    func run(_ bytes: [UInt8]) {
+    /// Reads bytes to their end or to the first error; tells whether it was the end.
+    @discardableResult
+    func run(_ bytes: [UInt8]) -> Bool {
         do throws(ArchiveError) {
             switch self {
             case .tar: try Self.readTar(bytes)
@@ -29,9 +30,11 @@ enum Parser: String, CaseIterable {
             case .send: try SendInput(bytes).read()
             case .search: try SearchInput(bytes).read()
             }
+            return true
         } catch {
             // An error is an answer, a trap is none.
             precondition(!error.description.isEmpty)
+            return false
         }
     }
 

@@ -10,24 +10,20 @@ public import SystemPackage
 ///
 /// `ROOT/copies/NUMBER/root` is the tree. Works on any filesystem with attributes and hard links; where
 /// files can share blocks, copies do.
-public final class CopyDriver: Driver {
+public final class CopyDriver: DirectoryDriver {
     /// The name on the command line, and of the directory.
     public static let name = "copies"
 
-    private let folders: LayerDirectories
+    /// The directories of its layers.
+    public let directories: LayerDirectories
     private let trees: WholeTrees
     private let attributes: MountAttributes
 
     /// Tries attributes, hard links, special files and reflink.
     public static func probe(root: FilePath) -> [Requirement] {
-        Probe.run(below: root, driver: name) { probe, directory, path in
-            probe.attempt("files") { () throws(SyscallError) in
-                try TreeCopy.makeFile(path.appending("file"))
-            }
+        Probe.run(below: root, driver: name) { probe, directory, _ in
             probe.attemptFiles(in: directory)
-            probe.attempt("reflink", isOptional: true) { () throws(SyscallError) in
-                try TreeCopy.tryReflink(from: path.appending("file"), to: path.appending("copy"))
-            }
+            probe.attemptReflink(in: directory)
         }
     }
 
@@ -35,17 +31,17 @@ public final class CopyDriver: Driver {
     public init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         try options.check(known: ["mountopt"], driver: Self.name)
         attributes = try options.mountAttributes(driver: Self.name)
-        folders = try LayerDirectories(root: root, driver: Self.name, readOnly: readOnly) {
+        directories = try LayerDirectories(root: root, driver: Self.name, readOnly: readOnly) {
             () throws(DriverError) in
             try require(Self.probe(root: root), driver: Self.name)
         }
-        trees = WholeTrees(folders)
+        trees = WholeTrees(directories)
     }
 
     /// What it costs here to create a layer.
     public var capabilities: DriverCapabilities {
         DriverCapabilities(
-            hasReflink: folders.supportsReflink,
+            hasReflink: directories.supportsReflink,
             costWithoutReflink: "creating a layer copies its parent")
     }
 
@@ -59,26 +55,7 @@ public final class CopyDriver: Driver {
         if limits.bytes != nil {
             throw DriverError(.unsupported, "driver \(name) cannot limit the size of a layer")
         }
-        if let parent = parents.first { _ = try trees.open(parent) }
-        try folders.create(layer) { _ throws(DriverError) in
-            let copy = TreeCopy(
-                to: folders.path(of: layer), sharesBlocks: folders.supportsReflink,
-                observer: observer)
-            try copy.fill(copying: parents.first.map { folders.path(of: $0) })
-        }
-    }
-
-    /// Whether the directory has its mark, or is missing.
-    public func isUnfinished(_ layer: LayerNumber) throws(DriverError) -> Bool {
-        try folders.isUnfinished(layer)
-    }
-
-    /// Takes the mark away.
-    public func settle(_ layer: LayerNumber) throws(DriverError) { try folders.settle(layer) }
-
-    /// Takes the mark away, if there is one: nothing else is different in a sealed tree.
-    public func reopen(_ layer: LayerNumber) throws(DriverError) {
-        try folders.settleIfMarked(layer)
+        try trees.create(layer, parents: parents, observer: observer)
     }
 
     /// Copies the tree again where it is missing or marked.
@@ -86,7 +63,7 @@ public final class CopyDriver: Driver {
         _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) -> Bool {
-        try folders.restore(layer, needing: WholeTrees.tree) { () throws(DriverError) in
+        try directories.restore(layer, needing: WholeTrees.tree) { () throws(DriverError) in
             try create(layer, parents: parents, limits: limits, observer: observer)
         }
     }
@@ -96,34 +73,19 @@ public final class CopyDriver: Driver {
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         _ = try trees.open(layer)
-        // The mark goes last: without it and without a record, a layer counts as one whose record was lost.
-        if durability == .durable { try folders.sync(layer) }
-        try folders.settleIfMarked(layer)
-        if durability == .durable {
-            let folder = try folders.open(layer)
-            try attempting("sync layer \(layer)", try folder.sync())
-        }
+        // The mark goes last: a layer without one counts as complete.
+        if durability == .durable { try directories.sync(layer) }
+        try directories.settleIfMarked(layer)
     }
-
-    /// Renames the directory into the trash.
-    public func remove(_ layer: LayerNumber) throws(DriverError) { try folders.detach(layer) }
-
-    /// Unlinks what is in the trash.
-    public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
-        try folders.reclaim(observer: observer)
-    }
-
-    /// Lists the directory and the trash.
-    public func inventory() throws(DriverError) -> [InventoryItem] { try folders.inventory() }
 
     // MARK: Access
 
-    /// A bind of the tree, recorded for those who look for its users.
+    /// A bind of the tree, recorded for ``unrecordedUse(of:before:hasLostMount:)``.
     public func mounts(
         for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
         let mount = try trees.mount(layer, attributes, writable: writable)
-        try folders.markBind(of: layer, writable: writable)
+        try directories.markBind(of: layer, writable: writable)
         return [mount]
     }
 
@@ -131,7 +93,8 @@ public final class CopyDriver: Driver {
     public func unrecordedUse(
         of layer: LayerNumber, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
-        try folders.bindUse(of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
+        try directories.bindUse(
+            of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
     }
 
     /// Walks the tree.

@@ -91,9 +91,9 @@ final class HashingPipe: ByteSink {
 /// What a tar that was written came to.
 public struct WrittenTar: Hashable, Sendable {
     /// Of the plain tar, as is the count.
-    public internal(set) var digest: Digest
+    public let digest: Digest
     /// The bytes of the tar, uncompressed.
-    public internal(set) var byteCount: UInt64
+    public let byteCount: UInt64
     /// Where the time went.
     public internal(set) var timings = WorkTimings()
     /// What of the layer is not in it.

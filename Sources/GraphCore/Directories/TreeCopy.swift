@@ -2,7 +2,6 @@
 // Part of the graph-storage project.
 
 import GraphArchive
-import GraphCore
 import GraphSystem
 import Synchronization
 import SystemPackage
@@ -14,14 +13,14 @@ import SystemPackage
 /// capabilities, times, and which names are one file. Not kept: flags such as immutable, and the
 /// labels that the host's policy gives.
 ///
-/// Copies with one name are entered into `record`.
+/// `note` is told each copy that has one name, and what it is of, from several threads.
 ///
 /// - Throws: ``DriverError/Code/cancelled`` when the observer stops it; a part is there then.
 func copyTree(
-    from source: Directory, to target: Directory, record: CopyRecord, action: String,
-    observer: WorkObserver
+    from source: Directory, to target: Directory, action: String, observer: WorkObserver,
+    note: (@Sendable (_ copy: FileStatus, _ original: FileStatus) -> Void)?
 ) throws(DriverError) {
-    let copy = TreeCopy(record: record, action: action, observer: observer)
+    let copy = TreeCopy(note: note, action: action, observer: observer)
     let root = CopiedDirectory(source: source, target: target)
     try ParallelWork.run(root) { directory, work throws(DriverError) in
         try copy.fill(directory, work)
@@ -30,15 +29,17 @@ func copyTree(
 
 /// One copy of a tree.
 private final class TreeCopy: Sendable {
-    let record: CopyRecord
+    let note: (@Sendable (FileStatus, FileStatus) -> Void)?
     let action: String
     let observer: WorkObserver
     private let completedBytes = Atomic<UInt64>(0)
     /// Where the first name of each file with several names was copied to.
     private let firstNames = Mutex<[FileIdentity: CopiedName]>([:])
 
-    init(record: CopyRecord, action: String, observer: WorkObserver) {
-        (self.record, self.action, self.observer) = (record, action, observer)
+    init(
+        note: (@Sendable (FileStatus, FileStatus) -> Void)?, action: String, observer: WorkObserver
+    ) {
+        (self.note, self.action, self.observer) = (note, action, observer)
     }
 
     /// Copies one directory, and hands its subdirectories on.
@@ -93,7 +94,7 @@ private final class TreeCopy: Sendable {
             let made = try target.open(
                 name, [.writeOnly, .create, .exclusive], permissions: 0o600)
             try copyFile(name, of: source, status, to: made)
-            record.add(try made.status(), of: status)
+            if let note { note(try made.status(), status) }
         case .regular:
             if let made = try makeFirst(name, status, in: directory, target) {
                 try copyFile(name, of: source, status, to: made)
@@ -101,7 +102,7 @@ private final class TreeCopy: Sendable {
         case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket:
             if try makeFirstNode(name, of: source, status, in: directory, target) {
                 try takeMetadata(name, of: source, status, to: target)
-                if status.links == 1 { record.add(try target.status(of: name), of: status) }
+                if let note, status.links == 1 { note(try target.status(of: name), status) }
             }
         }
         return false
