@@ -25,10 +25,10 @@ extension OverlayDriver {
     /// that was sealed but not recorded as such, so that it is as usable as its record says.
     private func restoreWorkDirectory(of layer: LayerNumber) throws(DriverError) {
         guard try directories.status(of: layer, OverlayLayout.work) == nil else { return }
-        let folder = try directories.open(layer)
+        let directory = try directories.open(layer)
         _ = try attempting(
             "make the work directory of layer \(layer)",
-            try folder.makeOrOpenDirectory(OverlayLayout.work, permissions: 0o700))
+            try directory.makeOrOpenDirectory(OverlayLayout.work, permissions: 0o700))
     }
 
     /// What shows a layer.
@@ -62,13 +62,13 @@ extension OverlayDriver {
     /// It is made with the store; who lost it may look at its layers all the same, on a full disk and where
     /// the store is only read.
     private func hasEmptyLower(writable: Bool) throws(DriverError) -> Bool {
-        guard let folder = directories.openFolder else { return false }
+        guard let directory = directories.openedDirectory else { return false }
         let isThere = try attempting(
-            "look at the directory overlay", try folder.statusIfPresent(of: OverlayLayout.empty))
+            "look at the directory overlay", try directory.statusIfPresent(of: OverlayLayout.empty))
         if isThere != nil { return true }
         if directories.isReadOnly { return false }
         do throws(DriverError) {
-            try Self.makeEmptyLower(in: folder)
+            try Self.makeEmptyLower(in: directory)
             return true
         } catch  where error.code == .noSpace && !writable {
             return false
@@ -76,14 +76,14 @@ extension OverlayDriver {
     }
 
     /// Makes the directory that base layers lie on.
-    static func makeEmptyLower(in folder: Directory) throws(DriverError) {
+    static func makeEmptyLower(in directory: Directory) throws(DriverError) {
         do throws(SyscallError) {
-            try folder.makeDirectory(OverlayLayout.empty, permissions: 0o755)
+            try directory.makeDirectory(OverlayLayout.empty, permissions: 0o755)
         } catch  where error.errno == .fileExists {
             return
         } catch {
             throw spaceError(
-                "make the directory that base layers lie on", error, on: folder.descriptor)
+                "make the directory that base layers lie on", error, on: directory.descriptor)
         }
     }
 }

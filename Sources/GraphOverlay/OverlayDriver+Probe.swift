@@ -39,7 +39,7 @@ extension OverlayDriver {
     ) throws(DriverError) -> [UInt8]? {
         try attempting(
             "read the mark of the overlay directory",
-            try directories.openFolder?.attribute(namespace.name(mark), of: "."))
+            try directories.openedDirectory?.attribute(namespace.name(mark), of: "."))
     }
 
     /// Makes sure that the kernel makes the references that the options ask for.
@@ -82,10 +82,11 @@ extension OverlayDriver {
         _ namespace: OverlayNamespace, _ references: References = [],
         in directories: LayerDirectories
     ) throws(DriverError) {
-        let folder = try directories.writableFolder()
+        let directory = try directories.writableDirectory()
         let attribute = ExtendedAttribute(
             name: namespace.name(mark), value: [UInt8(ascii: "y")] + references.letters)
-        try attempting("mark the overlay directory", try folder.descriptor.setAttribute(attribute))
-        try attempting("sync the overlay directory", try folder.sync())
+        try attempting(
+            "mark the overlay directory", try directory.descriptor.setAttribute(attribute))
+        try attempting("sync the overlay directory", try directory.sync())
     }
 }

@@ -13,7 +13,7 @@ extension OverlayDriver {
     func referenceMark(of layer: LayerNumber) throws(DriverError) -> ReferenceMark? {
         let value = try attempting(
             "read what layer \(layer) refers to",
-            try directories.openFolder?.attribute(
+            try directories.openedDirectory?.attribute(
                 namespace.name(Self.referenceMark), of: layer.name))
         guard let value else { return nil }
         guard let mark = ReferenceMark(value) else {
@@ -26,9 +26,9 @@ extension OverlayDriver {
 
     /// Records what a layer may refer to from now on; not synced.
     func write(
-        _ mark: ReferenceMark, to folder: Directory
+        _ mark: ReferenceMark, to directory: Directory
     ) throws(SyscallError) {
-        try folder.descriptor.setAttribute(
+        try directory.descriptor.setAttribute(
             ExtendedAttribute(name: namespace.name(Self.referenceMark), value: mark.bytes))
     }
 
@@ -43,11 +43,11 @@ extension OverlayDriver {
         let isMetacopying = known.chain.contains(.metacopies)
         let own = isMetacopying ? [.metacopies, .redirects] : options.references
         if known.own.isSuperset(of: own) { return known }
-        _ = try directories.writableFolder()
+        _ = try directories.writableDirectory()
         let mark = ReferenceMark(own: known.own.union(own), chain: known.chain)
-        let folder = try directories.open(layer)
-        try attempting("record what layer \(layer) refers to", try write(mark, to: folder))
-        try attempting("sync layer \(layer)", try folder.sync())
+        let directory = try directories.open(layer)
+        try attempting("record what layer \(layer) refers to", try write(mark, to: directory))
+        try attempting("sync layer \(layer)", try directory.sync())
         return mark
     }
 

@@ -32,18 +32,18 @@ extension OverlayDriver {
     }
 
     private func hasOverlay(
-        _ folder: Directory, _ layer: LayerNumber, _ known: InodeHandle?
+        _ directory: Directory, _ layer: LayerNumber, _ known: InodeHandle?
     ) throws(SyscallError) -> Bool {
         var current: InodeHandle?
         do throws(SyscallError) {
-            current = try InodeHandle(of: OverlayLayout.work, in: folder)
+            current = try InodeHandle(of: OverlayLayout.work, in: directory)
         } catch  where error.errno == .noSuchFileOrDirectory {
             // Sealed, and not recorded as such; or the process died that was about to give it a new one.
         } catch {
             return try isUpperBusy(layer)
         }
         if let known, known != current {
-            switch known.exists(beside: folder) {
+            switch known.exists(beside: directory) {
             case true?: return true
             case nil: return try isUpperBusy(layer)
             case false?: break
@@ -52,16 +52,16 @@ extension OverlayDriver {
         guard let current else { return false }
         if known != current {
             // Before the name is gone, because nothing else tells of the inode then.
-            try folder.descriptor.setAttribute(
+            try directory.descriptor.setAttribute(
                 ExtendedAttribute(name: formerWorkName, value: Array(current.text.bytes)))
         }
         do throws(SyscallError) {
-            try replaceWork(in: folder)
+            try replaceWork(in: directory)
         } catch  where error.errno == .directoryNotEmpty {
             // Somebody keeps something of his own in there.
             return try isUpperBusy(layer)
         }
-        switch current.exists(beside: folder) {
+        switch current.exists(beside: directory) {
         case true?: return true
         case nil: return try isUpperBusy(layer)
         case false?: return false
@@ -73,7 +73,7 @@ extension OverlayDriver {
 
     private func formerWork(of layer: LayerNumber) throws(SyscallError) -> InodeHandle? {
         do throws(SyscallError) {
-            return try directories.openFolder?.attribute(formerWorkName, of: layer.name)
+            return try directories.openedDirectory?.attribute(formerWorkName, of: layer.name)
                 .flatMap { InodeHandle(text: RawPath(partOf: $0[...])) }
         } catch  where error.errno == .noSuchFileOrDirectory {
             return nil
@@ -81,21 +81,21 @@ extension OverlayDriver {
     }
 
     /// Takes the name of the work directory away, and gives what the kernel made in it to another one.
-    private func replaceWork(in folder: Directory) throws(SyscallError) {
+    private func replaceWork(in directory: Directory) throws(SyscallError) {
         do throws(SyscallError) {
-            try folder.makeDirectory(OverlayLayout.fresh, permissions: 0o700)
+            try directory.makeDirectory(OverlayLayout.fresh, permissions: 0o700)
         } catch  where error.errno == .fileExists {
             // Left by a process that died here.
         }
         let made = OverlayLayout.work.appending(OverlayLayout.work)
         do throws(SyscallError) {
-            try folder.rename(
-                made, to: OverlayLayout.fresh.appending(OverlayLayout.work), in: folder)
+            try directory.rename(
+                made, to: OverlayLayout.fresh.appending(OverlayLayout.work), in: directory)
         } catch  where error.errno == .noSuchFileOrDirectory {
             // Moved by that process.
         }
         // Replaces an empty directory in one step.
-        try folder.rename(OverlayLayout.fresh, to: OverlayLayout.work, in: folder)
+        try directory.rename(OverlayLayout.fresh, to: OverlayLayout.work, in: directory)
     }
 
     /// Asks overlayfs itself, where handles tell nothing: some milliseconds, and a line in the kernel's log.
@@ -120,9 +120,9 @@ extension OverlayDriver {
 extension LayerDirectories {
     /// Opens a layer's directory for a look at its users.
     fileprivate func openForUse(_ layer: LayerNumber) throws(SyscallError) -> Directory {
-        guard let folder = openFolder else {
+        guard let directory = openedDirectory else {
             throw SyscallError(call: "openat(\(layer))", errno: .noSuchFileOrDirectory)
         }
-        return try folder.openDirectory(layer.name)
+        return try directory.openDirectory(layer.name)
     }
 }

@@ -44,7 +44,7 @@ package final class OverlayDriver: DirectoryDriver {
         } else {
             // The mark is missing where an earlier opening died before it.
             namespace = if let tried { tried } else { try Self.requireAll(root: directories.root) }
-            try Self.makeEmptyLower(in: try directories.writableFolder())
+            try Self.makeEmptyLower(in: try directories.writableDirectory())
             try Self.record(namespace, in: directories)
         }
         if !self.options.references.isEmpty {
@@ -82,7 +82,7 @@ package final class OverlayDriver: DirectoryDriver {
         optionString.withLock { known in
             if let known { return known }
             // A kernel that cannot even be asked has only the old way.
-            let found = (try? OverlayLayers.takesLowersOneByOne(lower: layout.folder)) != true
+            let found = (try? OverlayLayers.takesLowersOneByOne(lower: layout.directory)) != true
             known = found
             return found
         }
@@ -105,12 +105,12 @@ package final class OverlayDriver: DirectoryDriver {
         } else {
             parent = nil
         }
-        try directories.create(layer) { folder throws(DriverError) in
+        try directories.create(layer) { directory throws(DriverError) in
             do throws(SyscallError) {
-                if let mark { try write(mark, to: folder) }
-                let diff = try folder.makeOrOpenDirectory(OverlayLayout.diff, permissions: 0o755)
+                if let mark { try write(mark, to: directory) }
+                let diff = try directory.makeOrOpenDirectory(OverlayLayout.diff, permissions: 0o755)
                 if let parent {
-                    try folder.makeDirectory(OverlayLayout.work, permissions: 0o700)
+                    try directory.makeDirectory(OverlayLayout.work, permissions: 0o700)
                     // The root of the merged tree has the attributes of the topmost directory.
                     try diff.descriptor.takeMetadata(
                         from: parent.descriptor, try parent.status(),
@@ -119,7 +119,7 @@ package final class OverlayDriver: DirectoryDriver {
                     try diff.descriptor.setPermissions(0o755)
                 }
             } catch {
-                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+                throw spaceError("make layer \(layer)", error, on: directory.descriptor)
             }
         }
     }
@@ -127,13 +127,13 @@ package final class OverlayDriver: DirectoryDriver {
     package func seal(
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
-        let folder = try directories.open(layer)
+        let directory = try directories.open(layer)
         if durability == .durable { try directories.sync(layer) }
         try directories.settle(layer)
         // Last, so that a layer whose bytes did not reach the disk is as it was.
         _ = try attempting(
             "remove the work directory of layer \(layer)",
-            try folder.removeTree(OverlayLayout.work))
+            try directory.removeTree(OverlayLayout.work))
     }
 
     package func restore(

@@ -25,17 +25,17 @@ struct OverlayLayout: Hashable, Sendable {
 
     /// A layer's changes: the upper directory while it is writable, a lower one for its children.
     func diff(_ layer: LayerNumber) -> FilePath {
-        folder.appending(layer.description).appending("diff")
+        directory.appending(layer.description).appending("diff")
     }
 
     /// A layer's work directory.
     func work(_ layer: LayerNumber) -> FilePath {
-        folder.appending(layer.description).appending("work")
+        directory.appending(layer.description).appending("work")
     }
 
     /// The lower directory of a layer without parents.
-    var empty: FilePath { folder.appending("empty") }
+    var empty: FilePath { directory.appending("empty") }
 
     /// The driver's directory.
-    var folder: FilePath { root.appending(Self.driver) }
+    var directory: FilePath { root.appending(Self.driver) }
 }

@@ -3,17 +3,8 @@
 
 public import GraphArchive
 public import GraphCore
-public import SystemPackage
 
 extension LayerStore {
-    /// Whether there is a store at a root; its loop image stays attached where there is one.
-    ///
-    /// - Throws: ``GraphCore/DriverError/Code/untrusted`` when another user could change what is at
-    ///   the root.
-    public static func exists(at root: FilePath) throws(DriverError) -> Bool {
-        try StorePresence.isStore(at: root)
-    }
-
     /// Compares records, disk and kernel, and changes nothing.
     ///
     /// A deep check also reads every committed layer and compares its content with the digest that

@@ -17,6 +17,16 @@ public import SystemPackage
 public final class LayerStore: Sendable {
     /// Where a store is and how to use it.
     public struct Configuration: Sendable {
+        /// What is to be at the root; anything else is refused, and nothing is made.
+        public enum Expectation: Sendable {
+            /// A store, or a root where one can be made.
+            case anything
+            /// A store.
+            case existing
+            /// No store: one is made.
+            case nothing
+        }
+
         /// The store's directory.
         public var root: FilePath
         /// The directory for what a reboot ends: the records of mounts.
@@ -28,15 +38,16 @@ public final class LayerStore: Sendable {
         /// A key may begin with the driver's name and a dot; keys that begin with the name of
         /// another driver are left out.
         public var options: [String: String]
-        /// Whether to refuse where there is no store, instead of making one.
-        public var mustExist = false
+        /// Whether there has to be a store, or must be none.
+        public var expects = Expectation.anything
         /// Whether to leave every file of the store alone.
         public var readOnly: Bool
         /// What committed layers are promised.
         public var durability: Durability
         /// The filesystem that the store brings along, for a store that is to be made; see docs/loop-image.md.
         ///
-        /// An existing store is then refused. Whether it has a loop image is found out by looking.
+        /// An existing store is then refused, as with ``Expectation/nothing``. Whether it has a loop image is
+        /// found out by looking.
         public var loopImage: NewLoopImage?
         /// Hears what was cleared on opening, and what could not be.
         public var logger: Logger
@@ -105,7 +116,7 @@ public final class LayerStore: Sendable {
         let recipes = RecipeDirectory(path: paths.recipes)
         let content = LayerContent(catalog: catalog, driver: driver, recipes: recipes)
         let blobs = KeptBlobs(
-            folder: BlobDirectory(path: paths.blobs), catalog: catalog, owner: owner,
+            directory: BlobDirectory(path: paths.blobs), catalog: catalog, owner: owner,
             access: access, space: space)
         let registry = MountRegistry(paths, storeID, driver, locks)
         let use = LayerUseGuard(registry: registry, catalog: catalog, driver: driver)

@@ -37,9 +37,9 @@ struct StoreOpening {
         do throws(DriverError) {
             try findPlaces()
             try makeLoopImage()
-            if let folder = try openRoot() {
-                try decideAccess(folder)
-                if try open(folder) { return }
+            if let directory = try openRoot() {
+                try decideAccess(directory)
+                if try open(directory) { return }
             }
             try make(chooseDriver)
         } catch {
@@ -100,25 +100,25 @@ struct StoreOpening {
 
     /// The store's directory, with names in it that can be trusted; nil when it does not exist.
     private func openRoot() throws(DriverError) -> Directory? {
-        let folder: Directory
+        let directory: Directory
         if loopImage == nil {
             guard let opened = root?.opened else { return nil }
-            folder = opened
+            directory = opened
         } else {
-            folder = try attempting(
+            directory = try attempting(
                 "open the store at \(paths.root)", try Directory(opening: paths.root))
-            let status = try attempting("look at \(paths.root)", try folder.status())
+            let status = try attempting("look at \(paths.root)", try directory.status())
             try Trust.require(status, .directory, at: paths.root)
         }
         let names = drivers.map { (RawPath($0.name), GraphSystem.FileType?.some(.directory)) }
-        try Trust.require(StorePaths.rootNames + names, in: folder, paths.root)
-        return folder
+        try Trust.require(StorePaths.rootNames + names, in: directory, paths.root)
+        return directory
     }
 
     private func status(
-        of name: RawPath, in folder: Directory
+        of name: RawPath, in directory: Directory
     ) throws(DriverError) -> FileStatus? {
-        try attempting("look at \(paths.root)", try folder.statusIfPresent(of: name))
+        try attempting("look at \(paths.root)", try directory.statusIfPresent(of: name))
     }
 
     /// Reads only when that was asked for, or when the files cannot be written.
@@ -126,19 +126,19 @@ struct StoreOpening {
     /// Tried on the lock file and never on the database: closing a descriptor of the database would
     /// release the locks that this process's other connections to it hold. Its marks are read before
     /// the records, since both only grow.
-    private mutating func decideAccess(_ folder: Directory) throws(DriverError) {
+    private mutating func decideAccess(_ directory: Directory) throws(DriverError) {
         do throws(SyscallError) {
             marks = try RecordMark.all(
-                in: try folder.open("owners.lock", isReadOnly ? .readOnly : .readWrite))
+                in: try directory.open("owners.lock", isReadOnly ? .readOnly : .readWrite))
         } catch  where error.errno == .noSuchFileOrDirectory {
             // Deleted, or not yet made: whoever locks it first makes it.
             isRefused = try attempting(
-                "look at \(paths.root)", try folder.descriptor.filesystem().isReadOnly)
+                "look at \(paths.root)", try directory.descriptor.filesystem().isReadOnly)
         } catch
             where [.readOnlyFileSystem, .permissionDenied, .notPermitted].contains(error.errno)
         {
             isRefused = true
-            let file = try? folder.open("owners.lock", .readOnly)
+            let file = try? directory.open("owners.lock", .readOnly)
             if let file { marks = (try? RecordMark.all(in: file)) ?? [] }
         } catch {
             throw DriverError("open the store at \(paths.root)", error)
@@ -150,12 +150,12 @@ struct StoreOpening {
     ///
     /// False when there is no store yet, or one that is being made, or whose maker died before it
     /// wrote the first record.
-    private mutating func open(_ folder: Directory) throws(DriverError) -> Bool {
-        guard let file = try status(of: "graph.db", in: folder), file.size > 0 else {
+    private mutating func open(_ directory: Directory) throws(DriverError) -> Bool {
+        guard let file = try status(of: "graph.db", in: directory), file.size > 0 else {
             try refuseTraces()
             return false
         }
-        let access = isReadOnly ? try readingAccess(folder) : .readWrite
+        let access = isReadOnly ? try readingAccess(directory) : .readWrite
         let facts: Facts
         if isReadOnly {
             (database, facts) = try connect(access)
@@ -171,17 +171,17 @@ struct StoreOpening {
             return false
         }
         try check(facts)
-        if configuration.loopImage != nil {
+        if configuration.expects == .nothing || configuration.loopImage != nil {
+            let hint =
+                configuration.loopImage == nil ? "" : "; a loop image is made for a new one"
             throw DriverError(
-                .invalidArgument,
-                "there is a store at \(configuration.root) already; a loop image is made for a new one"
-            )
+                .invalidArgument, "there is a store at \(configuration.root) already\(hint)")
         }
         storeID = facts.storeID ?? ""
         evidence = RecordEvidence(
             changes: facts.changes, mark: RecordMark.last(of: storeID, in: marks),
             file: RecordMark.identity(of: file))
-        database?.keep(RecordMark(in: folder, storeID: storeID))
+        database?.keep(RecordMark(in: directory, storeID: storeID))
         // One that is only read is read as it is: an older one has no images.
         if !isReadOnly && facts.version < Schema.migrations.count && evidence.lostCount == 0 {
             try StoreDatabase.migrate(paths.database) { _ in }
@@ -201,14 +201,14 @@ struct StoreOpening {
     }
 
     /// How to read what may not be written.
-    private func readingAccess(_ folder: Directory) throws(DriverError) -> StoreDatabase.Access {
-        let log = try status(of: "graph.db-wal", in: folder)
+    private func readingAccess(_ directory: Directory) throws(DriverError) -> StoreDatabase.Access {
+        let log = try status(of: "graph.db-wal", in: directory)
         let hasLog = log.map { $0.size > 0 } ?? false
         let filesystem = try attempting(
-            "look at \(paths.root)", try folder.descriptor.filesystem())
+            "look at \(paths.root)", try directory.descriptor.filesystem())
         if filesystem.isReadOnly && !hasLog { return .immutable }
         // Whoever works on a store has this file, and who may write makes it.
-        let hasIndex = try status(of: "graph.db-shm", in: folder) != nil
+        let hasIndex = try status(of: "graph.db-shm", in: directory) != nil
         if hasIndex || !(isRefused || filesystem.isReadOnly) { return .readOnly }
         return hasLog ? .copy : .immutable
     }
@@ -258,7 +258,7 @@ struct StoreOpening {
     private mutating func make(
         _ chooseDriver: (FilePath) throws(DriverError) -> any Driver.Type
     ) throws(DriverError) {
-        if configuration.mustExist {
+        if configuration.expects == .existing {
             throw DriverError(
                 .invalidArgument,
                 "there is no store at \(configuration.root); init, create, apply and import make one"
@@ -272,11 +272,11 @@ struct StoreOpening {
         let lock = try attempting(
             "lock \(paths.owners)", try RangeLock(waitingFor: Owner.creation, in: paths.owners))
         defer { withExtendedLifetime(lock) {} }
-        guard let folder = try openRoot() else {
+        guard let directory = try openRoot() else {
             throw DriverError(.system, "\(paths.root) went away while a store was made in it")
         }
         // Somebody else may have been quicker.
-        if try open(folder) { return }
+        if try open(directory) { return }
         let type =
             if let name = configuration.driver {
                 try type(named: name)
@@ -289,9 +289,9 @@ struct StoreOpening {
         Reserve(paths.reserve).fill()
         let storeID = LayerID.random(digits: 32)
         try makeTables(driver: type.name, storeID: storeID)
-        try attempting("sync \(paths.root)", try folder.sync())
+        try attempting("sync \(paths.root)", try directory.sync())
         let database = try StoreDatabase(paths.database, .readWrite)
-        database.keep(RecordMark(in: folder, storeID: storeID))
+        database.keep(RecordMark(in: directory, storeID: storeID))
         (self.driver, self.storeID, self.database) = (driver, storeID, database)
     }
 

@@ -11,15 +11,15 @@ import Synchronization
 ///
 /// A layer is as good without it, so a failure ends the record and nothing else.
 final class CopyRecord: CopyNotes {
-    private let folder: Directory
+    private let directory: Directory
     private let name: RawPath
     private let writer: Mutex<CopiedFilesWriter?>
 
     /// Begins a record in a layer's directory.
-    init(in folder: Directory, _ name: RawPath) {
-        (self.folder, self.name) = (folder, name)
+    init(in directory: Directory, _ name: RawPath) {
+        (self.directory, self.name) = (directory, name)
         do throws(SyscallError) {
-            let file = try folder.open(
+            let file = try directory.open(
                 name, [.writeOnly, .create, .exclusive], permissions: 0o600)
             writer = Mutex(try CopiedFilesWriter(file))
         } catch {
@@ -43,6 +43,6 @@ final class CopyRecord: CopyNotes {
             guard let last = writer.take() else { return false }
             return (try? last.finish()) != nil
         }
-        if !isComplete { try? folder.removeFile(name) }
+        if !isComplete { try? directory.removeFile(name) }
     }
 }

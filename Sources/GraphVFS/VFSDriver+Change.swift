@@ -30,8 +30,8 @@ extension VFSDriver {
     /// What was recorded when the layer was copied from its parent, as far as it holds.
     func copies(in layer: LayerNumber) -> CopiedFiles? {
         // A comparison without it takes longer, and comes to the same.
-        guard let folder = try? directories.open(layer),
-            let file = try? folder.open(Self.copied, .readOnly)
+        guard let directory = try? directories.open(layer),
+            let file = try? directory.open(Self.copied, .readOnly)
         else { return nil }
         return try? CopiedFiles(file)
     }

@@ -52,9 +52,9 @@ package final class VFSDriver: DirectoryDriver {
             throw DriverError(.unsupported, "driver vfs cannot limit the size of a layer")
         }
         try trees.create(layer, parents: parents, observer: observer) {
-            parent, folder throws(DriverError) in
-            try requireSpace(for: parent, in: folder, layer)
-            return CopyRecord(in: folder, Self.copied)
+            parent, directory throws(DriverError) in
+            try requireSpace(for: parent, in: directory, layer)
+            return CopyRecord(in: directory, Self.copied)
         }
     }
 
@@ -63,10 +63,10 @@ package final class VFSDriver: DirectoryDriver {
     /// A parent is measured only where it could be too large: it takes no more than all that is in
     /// use on the filesystem.
     private func requireSpace(
-        for parent: Directory, in folder: Directory, _ layer: LayerNumber
+        for parent: Directory, in directory: Directory, _ layer: LayerNumber
     ) throws(DriverError) {
         let disk = try attempting(
-            "look at the filesystem", try folder.descriptor.filesystem())
+            "look at the filesystem", try directory.descriptor.filesystem())
         let bytesUsedMax = disk.totalBytes - min(disk.availableBytes, disk.totalBytes)
         let inodesUsed = disk.totalInodes - min(disk.freeInodes, disk.totalInodes)
         // Filesystems that make inodes as they are needed tell of none.

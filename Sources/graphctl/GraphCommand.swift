@@ -65,22 +65,14 @@ final class Session {
         return WorkObserver(isCancelled: { CurrentProcess.isInterrupted })
     }
 
-    /// What a command wants of the store.
-    enum Need {
-        /// A store that is there; it may be one that can only be read.
-        case existing
-        /// A store, made when there is none.
-        case any
-    }
-
-    /// Opens the store.
+    /// Opens the store, which may be one that can only be read.
     func store(
-        _ need: Need = .existing, loopImage: NewLoopImage? = nil
+        _ expected: LayerStore.Configuration.Expectation = .existing, loopImage: NewLoopImage? = nil
     ) throws(DriverError) -> LayerStore {
         var configuration = LayerStore.Configuration(
             root: try global.rootPath(), runRoot: global.runRootPath(),
             driver: try global.driverName())
-        configuration.mustExist = need == .existing
+        configuration.expects = expected
         configuration.durability = try global.durabilityOrDefault()
         configuration.options = global.storageOptions.dictionary
         configuration.loopImage = loopImage

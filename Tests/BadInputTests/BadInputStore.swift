@@ -18,19 +18,19 @@ struct BadInputStore {
         _ subject: DriverUnderTest, below base: FilePath? = nil,
         _ body: (BadInputStore) throws -> Void
     ) throws {
-        func lend(_ folder: FilePath) throws {
-            try body(try BadInputStore(GraphctlCommand(driver: subject.name, folder: folder)))
+        func lend(_ directory: FilePath) throws {
+            try body(try BadInputStore(GraphctlCommand(driver: subject.name, directory: directory)))
         }
         if let base {
             try withScratchRoot(below: base, lend)
         } else {
-            try subject.withFolder(lend)
+            try subject.withDirectory(lend)
         }
     }
 
     private init(_ command: GraphctlCommand) throws {
         self.command = command
-        let tar = command.folder.appending("good.tar")
+        let tar = command.directory.appending("good.tar")
         try RawTar.write(tar) { try $0.add("good", content: Array("good".utf8)) }
         try command.succeed("apply", "--id", "good", tar.string)
         // What the first failure makes, such as the directory for trash, stays, and what the first mount does.
@@ -41,7 +41,7 @@ struct BadInputStore {
     }
 
     /// A path for an archive.
-    func file(_ name: String) -> FilePath { command.folder.appending(name) }
+    func file(_ name: String) -> FilePath { command.directory.appending(name) }
 
     /// Fails the test unless applying a file is refused in one clear line and leaves nothing.
     ///

@@ -86,8 +86,8 @@ extension BadInputStore {
     static func check(_ cases: [BreakoutCase], _ subject: DriverUnderTest) throws {
         try with(subject) { store in
             let canary = store.file("outside")
-            for folder in ["outside", "outside/etc", "etc", "victim"] {
-                let place = store.command.folder.pushing(FilePath(folder))
+            for directory in ["outside", "outside/etc", "etc", "victim"] {
+                let place = store.command.directory.pushing(FilePath(directory))
                 try place.makeDirectory()
                 for name in ["passwd", "hello", "perm400", "old"] {
                     try place.appending(name).write("outside", permissions: 0o400)

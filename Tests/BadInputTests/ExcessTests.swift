@@ -126,8 +126,10 @@ import Testing
         // The store's filesystem is a hundredth of what the archive promises.
         try withLoopFilesystem(type: .tmpfs, size: 64 << 20) { root in
             try BadInputStore.with(subject, below: root) { store in
-                try withScratchRoot { folder in
-                    let (head, tar) = (folder.appending("head"), folder.appending("zeros.tar.gz"))
+                try withScratchRoot { directory in
+                    let (head, tar) = (
+                        directory.appending("head"), directory.appending("zeros.tar.gz")
+                    )
                     let file = try RawTar(head)
                     try file.add("zeros", size: 5 << 30)
                     // Not its content, only the header.

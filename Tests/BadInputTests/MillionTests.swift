@@ -23,8 +23,8 @@ import Testing
     private func withStore(
         _ subject: DriverUnderTest, _ body: (BadInputStore, FilePath) throws -> Void
     ) throws {
-        try withScratchRoot { folder in
-            let tar = folder.appending("million.tar")
+        try withScratchRoot { directory in
+            let tar = directory.appending("million.tar")
             guard subject.base == testBase else {
                 return try BadInputStore.with(subject) { try body($0, tar) }
             }

@@ -10,25 +10,25 @@ import Testing
 @Suite(.serialized) struct OutsideLinkTests {
     /// A directory outside the store that no archive may reach, and what it holds.
     private struct Canary {
-        let folder: FilePath
+        let directory: FilePath
         private let before: TreeSnapshot
 
         init(in store: BadInputStore) throws {
-            folder = store.file("canary")
-            try folder.makeDirectory(permissions: 0o711)
-            try folder.appending("secret").write("secret", permissions: 0o600)
-            try folder.appending("inner").makeDirectory()
-            try folder.pushing("inner/deep").write("deep")
-            before = try TreeSnapshot(of: folder)
+            directory = store.file("canary")
+            try directory.makeDirectory(permissions: 0o711)
+            try directory.appending("secret").write("secret", permissions: 0o600)
+            try directory.appending("inner").makeDirectory()
+            try directory.pushing("inner/deep").write("deep")
+            before = try TreeSnapshot(of: directory)
         }
 
         /// What an archive did to it; empty when nothing.
-        func harm() throws -> [String] { try TreeSnapshot(of: folder).differences(from: before) }
+        func harm() throws -> [String] { try TreeSnapshot(of: directory).differences(from: before) }
     }
 
     /// Ways to the canary from `/link` in a layer: absolute, and by climbing up.
     private func targets(_ canary: Canary) -> [String] {
-        let path = canary.folder.string
+        let path = canary.directory.string
         return [
             path, String(repeating: "../", count: 20) + path.dropFirst(), "/proc/1/root" + path,
         ]
@@ -89,9 +89,13 @@ import Testing
         try BadInputStore.with(subject) { store in
             let canary = try Canary(in: store)
             let tar = store.file("replace.tar")
-            let (secret, folder) = (canary.folder.appending("secret").string, canary.folder.string)
+            let (secret, directory) = (
+                canary.directory.appending("secret").string, canary.directory.string
+            )
             try RawTar.write(tar) { tar in
-                for (name, target) in [("a", secret), ("b", folder), ("c", secret), ("d", folder)] {
+                for (name, target) in [
+                    ("a", secret), ("b", directory), ("c", secret), ("d", directory),
+                ] {
                     try tar.addRecords([("linkpath", Array(target.utf8))])
                     try tar.add(name, type: "2", link: "x")
                 }
@@ -120,7 +124,7 @@ import Testing
     func `a hard link to something outside is refused`(_ subject: DriverUnderTest) throws {
         try BadInputStore.with(subject) { store in
             let canary = try Canary(in: store)
-            let path = canary.folder.string
+            let path = canary.directory.string
             for target in [path + "/secret", "link/secret", "link/inner/deep"] {
                 let tar = store.file("hard.tar")
                 try RawTar.write(tar) { tar in

@@ -10,8 +10,8 @@ import Testing
 /// Layers as block devices, for those who mount them themselves.
 @Suite(.serialized, .usable("devicemapper")) struct GivenDeviceTests {
     private func with(_ body: (GraphctlCommand) throws -> Void) throws {
-        try SmallPool.subject.withFolder {
-            try body(GraphctlCommand(driver: SmallPool.subject.name, folder: $0))
+        try SmallPool.subject.withDirectory {
+            try body(GraphctlCommand(driver: SmallPool.subject.name, directory: $0))
         }
     }
 

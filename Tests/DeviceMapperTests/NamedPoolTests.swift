@@ -12,9 +12,9 @@ import Testing
 /// Pools that somebody else made.
 @Suite(.serialized, .usable("devicemapper")) struct NamedPoolTests {
     /// Makes a loop device over a new sparse file of so many MiB; it goes away with its last user.
-    private func device(_ name: String, _ size: Int, in folder: FilePath) throws -> BlockDevice {
+    private func device(_ name: String, _ size: Int, in directory: FilePath) throws -> BlockDevice {
         let file = try OwnedDescriptor.open(
-            folder.appending(name), [.readWrite, .create], permissions: 0o600)
+            directory.appending(name), [.readWrite, .create], permissions: 0o600)
         try file.truncate(to: UInt64(size) << 20)
         return try LoopDevice.attach(file)
     }
@@ -22,9 +22,9 @@ import Testing
     @Test func `a pool that dmsetup made is taken by its name, and is let be when the store goes`()
         throws
     {
-        try withScratchRoot { folder in
-            let data = try device("data", 512, in: folder)
-            let metadata = try device("metadata", 8, in: folder)
+        try withScratchRoot { directory in
+            let data = try device("data", 512, in: directory)
+            let metadata = try device("metadata", 8, in: directory)
             let pool = "test-pool-\(UInt32.random(in: .min ... .max))"
             let table = "0 1048576 thin-pool \(metadata.number) \(data.number) 256 0"
             try runCommand("dmsetup", ["create", pool, "--table", table])
@@ -68,10 +68,10 @@ import Testing
     }
 
     @Test func `a pool of LVM is refused, whatever it holds`() throws {
-        try withScratchRoot { folder in
-            let disk = try device("disk", 256, in: folder)
+        try withScratchRoot { directory in
+            let disk = try device("disk", 256, in: directory)
             let group = "test\(UInt32.random(in: .min ... .max))"
-            let words = [folder.string, disk.path.string, group]
+            let words = [directory.string, disk.path.string, group]
             try runCommand("bash", ["-euc", Self.makeGroup] + words)
             defer { _ = try? runCommand("bash", ["-uc", Self.removeGroup] + words) }
             for name in ["pool", "used-tpool", "used", "volume"].map({ "\(group)-\($0)" }) {

@@ -10,8 +10,8 @@ import Testing
 @Suite(.serialized, .usable("devicemapper")) struct PoolMismatchTests {
     @Test func `nothing is changed, check ends with 2, and each command says what to do`() throws {
         let subject = try #require(DriverUnderTest.all.first { $0.name == "devicemapper" })
-        try subject.withFolder { folder in
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
             try command.succeed("create", "--id", "kept")
             let listed = try command.succeed("ls", "--json").text
             let file = command.root.appending("devicemapper/pool/transaction")

@@ -14,10 +14,10 @@ import Testing
         try SmallPool.with { store in
             try store.build(1) { try $0.appending("file").write("x") }
             try SmallPool.control(store).stop()
-            let folder = try Directory(opening: store.root.appending("devicemapper/pool"))
+            let directory = try Directory(opening: store.root.appending("devicemapper/pool"))
             let devices = try DeviceMapper().devices()
             for name in [".", "settings", "transaction", "data", "metadata", "lock"] as [RawPath] {
-                let status = try folder.status(of: name)
+                let status = try directory.status(of: name)
                 func refuse() throws {
                     let opening = #expect(throws: DriverError.self) {
                         try SmallPool.reopen(store).create(2)
@@ -28,12 +28,12 @@ import Testing
                     #expect(opening?.code == .untrusted && looking?.code == .untrusted, "\(name)")
                     #expect(try DeviceMapper().devices() == devices)
                 }
-                try folder.setOwner(of: name, uid: 1000, gid: 1000)
+                try directory.setOwner(of: name, uid: 1000, gid: 1000)
                 try refuse()
-                try folder.setOwner(of: name, uid: status.uid, gid: status.gid)
-                try folder.setPermissions(of: name, status.permissions | 0o022)
+                try directory.setOwner(of: name, uid: status.uid, gid: status.gid)
+                try directory.setPermissions(of: name, status.permissions | 0o022)
                 try refuse()
-                try folder.setPermissions(of: name, status.permissions)
+                try directory.setPermissions(of: name, status.permissions)
             }
             #expect(try SmallPool.reopen(store).snapshot(of: 1).paths == ["file"])
         }

@@ -74,7 +74,7 @@ import Testing
         String(repeating: "0", count: 20 - String(number).count) + "\(number)\n"
     }
 
-    @Test func `a volume without a folder is in the inventory, and can be removed`() throws {
+    @Test func `a volume without a directory is in the inventory, and can be removed`() throws {
         try SmallPool.with { store in
             try store.build(1) { _ in }
             try store.build(2) { _ in }

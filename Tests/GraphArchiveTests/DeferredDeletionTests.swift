@@ -21,13 +21,13 @@ import Testing
     @Test(arguments: [false, true])
     func `more deletions than are held in memory, in any order`(_ isReversed: Bool) throws {
         try withScratchRoot { path in
-            let folder = try Directory(opening: path)
+            let directory = try Directory(opening: path)
             func unpack(
                 _ members: [LayerMember], _ name: RawPath, above lower: [Directory]
             ) throws -> Directory {
-                try folder.makeDirectory(name, permissions: 0o755)
+                try directory.makeDirectory(name, permissions: 0o755)
                 let target = ApplyTarget(
-                    directory: try folder.openDirectory(name), namespace: .trusted,
+                    directory: try directory.openDirectory(name), namespace: .trusted,
                     lower: LayeredTree(layers: lower, whiteouts: .overlay(.trusted)))
                 _ = try unpackLayer(
                     from: MemorySource(try LayerTar.bytes(of: members)), into: target)

@@ -11,7 +11,7 @@ import Testing
 /// Unpacking, merging and comparing agree with the reference model, without any mount.
 @Suite struct LayerModelTests {
     /// A directory for one set of layers, removed at the end.
-    private func withFolder(
+    private func withDirectory(
         below base: FilePath, _ body: (FilePath, Directory) throws -> Void
     ) throws {
         let path = base.appending("model-\(UUID().uuidString)")
@@ -21,9 +21,9 @@ import Testing
         try body(path, try Directory(opening: path))
     }
 
-    private func makeDirectory(_ name: String, in folder: Directory) throws -> Directory {
-        try folder.makeDirectory(RawPath(name), permissions: 0o755)
-        return try folder.openDirectory(RawPath(name))
+    private func makeDirectory(_ name: String, in directory: Directory) throws -> Directory {
+        try directory.makeDirectory(RawPath(name), permissions: 0o755)
+        return try directory.openDirectory(RawPath(name))
     }
 
     private func unpack(_ members: [LayerMember], into target: ApplyTarget) throws {
@@ -49,13 +49,13 @@ import Testing
     }
 
     private func mergeStack(seed: UInt64, _ base: FilePath) throws {
-        try withFolder(below: base) { path, folder in
+        try withDirectory(below: base) { path, directory in
             var layers = RandomLayers(seed: seed)
             var stack: [Directory] = []
-            let plain = try makeDirectory("plain", in: folder)
+            let plain = try makeDirectory("plain", in: directory)
             for level in 0..<(1 + Int(seed % 8)) {
                 let members = layers.next()
-                let upper = try makeDirectory("\(level)", in: folder)
+                let upper = try makeDirectory("\(level)", in: directory)
                 try unpack(
                     members,
                     into: ApplyTarget(
@@ -68,9 +68,9 @@ import Testing
                     try LayerTar.listing(of: overlaid), layers.model.listing(),
                     "seed \(seed), layer \(level)", members)
                 // The same layer, executed on a whole tree.
-                let stage = try makeDirectory("stage-\(level)", in: folder)
+                let stage = try makeDirectory("stage-\(level)", in: directory)
                 let tree = LayeredTree(layers: [plain], whiteouts: .plain)
-                let before = try makeCopy(of: tree, "before-\(level)", in: folder)
+                let before = try makeCopy(of: tree, "before-\(level)", in: directory)
                 try unpack(
                     members,
                     into: ApplyTarget(stage: stage, namespace: .trusted, lower: tree))
@@ -108,9 +108,9 @@ import Testing
 
     /// A whole tree with the content of another.
     private func makeCopy(
-        of tree: LayeredTree, _ name: String, in folder: Directory
+        of tree: LayeredTree, _ name: String, in directory: Directory
     ) throws -> LayeredTree {
-        let copy = try makeDirectory(name, in: folder)
+        let copy = try makeDirectory(name, in: directory)
         let sink = MemorySink()
         try writeTreeDiff(DiffSource(old: .empty, new: tree), to: sink)
         _ = try unpackLayer(
@@ -134,8 +134,8 @@ import Testing
             "\(what), diff")
         try #require(try treeChanges(layered) == treeChanges(whole), "\(what), changes")
         guard let before = whole.old.layers.first else { return }
-        try withFolder(below: base) { _, folder in
-            let stage = try makeDirectory("again", in: folder)
+        try withDirectory(below: base) { _, directory in
+            let stage = try makeDirectory("again", in: directory)
             _ = try unpackLayer(
                 from: MemorySource(first.bytes),
                 into: ApplyTarget(stage: stage, namespace: .trusted, lower: whole.old))

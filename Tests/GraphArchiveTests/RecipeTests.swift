@@ -124,13 +124,13 @@ struct RecipeTests {
         for index in 0..<300 {
             let seed = SeededGenerator.runSeed &* 7_919 &+ UInt64(index)
             try withScratchRoot { root in
-                let folder = try Directory(opening: root)
+                let directory = try Directory(opening: root)
                 var layers = RandomLayers(seed: seed)
                 var stack: [Directory] = []
                 for level in 0..<(1 + index % 3) {
                     var twin = layers
                     let members = twin.next() + layers.next() + layers.next()
-                    let upper = try folder.makeOrOpenDirectory(
+                    let upper = try directory.makeOrOpenDirectory(
                         RawPath("\(level)"), permissions: 0o755)
                     let target = ApplyTarget(
                         directory: upper, namespace: .trusted,
@@ -152,10 +152,10 @@ struct RecipeTests {
 
     @Test func `each content is vouched for, also those that no member has`() throws {
         try withScratchRoot { root in
-            let folder = try Directory(opening: root)
+            let directory = try Directory(opening: root)
             let (lower, upper) = (
-                try folder.makeOrOpenDirectory("lower", permissions: 0o755),
-                try folder.makeOrOpenDirectory("upper", permissions: 0o755)
+                try directory.makeOrOpenDirectory("lower", permissions: 0o755),
+                try directory.makeOrOpenDirectory("upper", permissions: 0o755)
             )
             for name in ["p", "q"] { try root.appending("lower").appending(name).write("parent") }
             let tar = try LayerTar.bytes(of: [

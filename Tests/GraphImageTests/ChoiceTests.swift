@@ -89,7 +89,7 @@ import Testing
         try ImportFixture.with { fixture in
             let path = try fixture.written(try Self.nested())
             try fixture.expectFailure(.unsupported, saying: "linux/z80") {
-                let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
+                let source = try ImageSource(opening: path, spoolingTo: fixture.directory)
                 return try #require(
                     try importImage(
                         source, for: Platform(architecture: "pdp11"), into: fixture.store
@@ -107,7 +107,7 @@ import Testing
         let entries = image
         try ImportFixture.with { fixture in
             let source = try ImageSource(
-                opening: try fixture.written(entries), spoolingTo: fixture.folder)
+                opening: try fixture.written(entries), spoolingTo: fixture.directory)
             let newest = try source.image(for: Platform(architecture: "arm", variant: "v7"))
             #expect(newest.layers[0].diffID == Digest.of(try Self.layer("v6")))
             let error = #expect(throws: DriverError.self) {

@@ -22,13 +22,13 @@ import Testing
         _ subject: DriverUnderTest,
         _ body: (GraphctlCommand, TestImage, _ id: String) throws -> Void
     ) throws {
-        try subject.withFolder { folder in
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
             let image = RecordTests.image(
                 try RecordTests.layers(), called: ["app:1"], saying: "app")
-            try folder.appending("layout").makeDirectory()
-            try image.write(to: folder.appending("layout"))
-            let id = try command.succeed("import", folder.appending("layout").string).text
+            try directory.appending("layout").makeDirectory()
+            try image.write(to: directory.appending("layout"))
+            let id = try command.succeed("import", directory.appending("layout").string).text
             try body(command, image, id)
         }
     }
@@ -36,7 +36,7 @@ import Testing
     /// A destination in a store's directory.
     private static func place(_ text: String, _ command: GraphctlCommand) -> String {
         let parts = text.split(separator: ":", maxSplits: 1)
-        return "\(parts[0]):\(command.folder.string)/\(parts[1])"
+        return "\(parts[0]):\(command.directory.string)/\(parts[1])"
     }
 
     private static func digest(_ path: FilePath) throws -> String {
@@ -44,9 +44,9 @@ import Testing
     }
 
     /// All names in a directory, and the digests of its files.
-    private static func contents(of folder: FilePath) throws -> String {
+    private static func contents(of directory: FilePath) throws -> String {
         let script = #"cd "$0" && find . | sort && find . -type f -exec sha256sum {} + | sort"#
-        return try runCommand("bash", ["-ec", script, folder.string])
+        return try runCommand("bash", ["-ec", script, directory.string])
     }
 
     @Test(arguments: DriverUnderTest.usable)
@@ -62,20 +62,20 @@ import Testing
                 #expect(printed.text == (isDocker ? "sha256:" + id : String(manifest)))
             }
             for (name, bytes) in image.files {
-                let file = command.folder.appending("out").string + "/" + name
+                let file = command.directory.appending("out").string + "/" + name
                 #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: file))) == bytes)
             }
             // Into another store, of whatever was written.
             for format in Self.formats {
                 let other = GraphctlCommand(
-                    driver: subject.name, folder: command.folder.appending("other"))
-                try other.folder.makeDirectory()
+                    driver: subject.name, directory: command.directory.appending("other"))
+                try other.directory.makeDirectory()
                 let again = try other.succeed("import", Self.place(format, command)).text
                 #expect(again == id)
                 #expect(try other.succeed("check", "--deep").text == "")
                 try other.succeed("rmi", again)
                 #expect(try other.succeed("ls", "-q").text == "")
-                try other.folder.remove()
+                try other.directory.remove()
             }
         }
     }
@@ -93,14 +93,14 @@ import Testing
                 try command.succeed("export", "app:1", place)
                 // A docker-archive has names as registries write them.
                 let source = format.hasPrefix("docker") ? String(place.dropLast(4)) : place
-                let copy = command.folder.appending("dir\(index)")
+                let copy = command.directory.appending("dir\(index)")
                 _ = try runCommand("skopeo", ["copy", "-q", source, "dir:" + copy.string])
                 #expect(try Self.digest(copy.appending(id)) == id)
                 for diffID in diffIDs { #expect(try copy.appending(diffID).exists) }
                 // And back; of a docker-archive's image skopeo writes another configuration into a layout.
                 var back = "dir:" + copy.string
                 if !format.hasPrefix("docker") {
-                    back = "oci:\(command.folder.string)/back\(index):app"
+                    back = "oci:\(command.directory.string)/back\(index):app"
                     _ = try runCommand("skopeo", ["copy", "-q", "dir:" + copy.string, back])
                 }
                 #expect(try command.succeed("import", back).text == id)
@@ -116,12 +116,12 @@ import Testing
     func `layers that another program compressed get a new manifest, and stay what they are`()
         throws
     {
-        let source = try #require(RealImages.folder).appending("busybox")
-        try DriverUnderTest.usableBelowTestBase[0].withFolder { folder in
+        let source = try #require(RealImages.directory).appending("busybox")
+        try DriverUnderTest.usableBelowTestBase[0].withDirectory { directory in
             let command = GraphctlCommand(
-                driver: DriverUnderTest.usableBelowTestBase[0].name, folder: folder)
+                driver: DriverUnderTest.usableBelowTestBase[0].name, directory: directory)
             let id = try command.succeed("import", source.string).text
-            let out = "oci-archive:\(folder.string)/out.tar:busybox"
+            let out = "oci-archive:\(directory.string)/out.tar:busybox"
             let first = try command.run(["export", "busybox", out, "--json"])
             #expect(first.status == 0)
             #expect(first.errors.contains("were compressed by another program"))
@@ -132,18 +132,18 @@ import Testing
             #expect(written["replaced_manifest"] as? String != manifest)
             // What was written by this program comes back as it is.
             #expect(try command.succeed("import", out).text == id)
-            try command.succeed("export", manifest, "oci:\(folder.string)/again:busybox")
-            let blob = folder.appending("again").appending("blobs").appending("sha256")
+            try command.succeed("export", manifest, "oci:\(directory.string)/again:busybox")
+            let blob = directory.appending("again").appending("blobs").appending("sha256")
                 .appending(String(manifest.dropFirst(7)))
             #expect("sha256:" + (try Self.digest(blob)) == manifest)
             if Self.has("umoci") {
                 _ = try runCommand(
                     "umoci",
                     [
-                        "unpack", "--rootless", "--image", "\(folder.string)/again:busybox",
-                        "\(folder.string)/bundle",
+                        "unpack", "--rootless", "--image", "\(directory.string)/again:busybox",
+                        "\(directory.string)/bundle",
                     ])
-                let text = try folder.appending("bundle/rootfs/etc/hostname").readText()
+                let text = try directory.appending("bundle/rootfs/etc/hostname").readText()
                 #expect(text == "small\n")
             }
         }
@@ -153,8 +153,8 @@ import Testing
     func `docker's manifest becomes OCI's in a layout, where others look for no other`(
         _ subject: DriverUnderTest
     ) throws {
-        try subject.withFolder { folder in
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
             let layer = try TestImage.layer("one", "first")
             var image = TestImage()
             let configuration = image.add(
@@ -169,11 +169,11 @@ import Testing
             let document =
                 #"{"schemaVersion":2,"mediaType":"\#(type)","config":\#(configuration),"layers":[\#(blob)]}"#
             image.entries = [image.add(Array(document.utf8), type, more: TestImage.named("app:1"))]
-            try folder.appending("layout").makeDirectory()
-            try image.write(to: folder.appending("layout"))
-            let source = folder.appending("layout").string
+            try directory.appending("layout").makeDirectory()
+            try image.write(to: directory.appending("layout"))
+            let source = directory.appending("layout").string
             let id = try command.succeed("import", "--keep-blobs", source)
-            let out = folder.appending("out")
+            let out = directory.appending("out")
             let result = try command.run(["export", "app:1", "oci:\(out.string):app", "--json"])
             #expect(result.errors.contains("docker's"), "\(result.errors)")
             let report = try JSONSerialization.jsonObject(with: Data(result.output))
@@ -199,17 +199,17 @@ import Testing
 
     @Test(.enabled(if: RealImages.areReadable, "the images cannot be read"))
     func `blobs that were kept come out as they came, and go with their image`() throws {
-        let source = try #require(RealImages.folder).appending("busybox")
+        let source = try #require(RealImages.directory).appending("busybox")
         for subject in DriverUnderTest.usableBelowTestBase {
-            try subject.withFolder { folder in
-                let command = GraphctlCommand(driver: subject.name, folder: folder)
+            try subject.withDirectory { directory in
+                let command = GraphctlCommand(driver: subject.name, directory: directory)
                 let blobs = command.root.appending("blobs")
                 // Also of an image that is there already.
                 try command.succeed("import", source.string)
                 #expect(try !blobs.exists)
                 try command.succeed("import", "--keep-blobs", source.string)
                 #expect(try blobs.names.count == 2)
-                let out = folder.appending("out")
+                let out = directory.appending("out")
                 let manifest = try command.succeed("export", "busybox", "oci:" + out.string).text
                 #expect(
                     try source.appending("index.json").readText().contains(manifest))
@@ -223,9 +223,9 @@ import Testing
                 let kept = blobs.appending(try #require(try blobs.names.first))
                 try kept.write("something else")
                 let bad = try command.run(
-                    ["export", "busybox", "oci-archive:\(folder.string)/bad.tar", "--json"])
+                    ["export", "busybox", "oci-archive:\(directory.string)/bad.tar", "--json"])
                 #expect(bad.text.contains("digestMismatch"))
-                #expect(try !folder.appending("bad.tar").exists)
+                #expect(try !directory.appending("bad.tar").exists)
                 let found = try command.run(["check", "--deep"])
                 #expect(found.status == 2)
                 #expect(found.text.contains("content_changed"))
@@ -240,8 +240,8 @@ import Testing
     func `an export that fails leaves what was there`(_ subject: DriverUnderTest) throws {
         try withImage(subject) { command, _, _ in
             try command.succeed("export", "app:1", Self.place("oci:out:app", command))
-            let before = try Self.contents(of: command.folder.appending("out"))
-            let names = try command.folder.names
+            let before = try Self.contents(of: command.directory.appending("out"))
+            let names = try command.directory.names
             // A layer whose recipe is gone gives no bytes that are known.
             for name in try command.root.appending("recipes").names {
                 try command.root.appending("recipes").appending(name).remove()
@@ -250,12 +250,12 @@ import Testing
                 let result = try command.run(["export", "app:1", Self.place(format, command)])
                 #expect(result.status == 1, "\(format)")
             }
-            #expect(try command.folder.names == names)
-            #expect(try Self.contents(of: command.folder.appending("out")) == before)
+            #expect(try command.directory.names == names)
+            #expect(try Self.contents(of: command.directory.appending("out")) == before)
             // Neither is a directory with other things taken for a layout.
-            let other = try command.run(["export", "app:1", "oci:" + command.folder.string])
+            let other = try command.run(["export", "app:1", "oci:" + command.directory.string])
             #expect(other.status == 1)
-            #expect(try command.folder.names == names)
+            #expect(try command.directory.names == names)
         }
     }
 
@@ -265,7 +265,7 @@ import Testing
         var manifests: Set<String> = []
         for subject in DriverUnderTest.usable {
             try withImage(subject) { command, _, id in
-                let change = command.folder.appending("change.tar")
+                let change = command.directory.appending("change.tar")
                 try Data(TestImage.layer("hello", "hi")).write(
                     to: URL(fileURLWithPath: change.string))
                 try command.succeed("apply", "--id", "web", "--parent", "app:1", change.string)
@@ -290,15 +290,15 @@ import Testing
 
     @Test func `several images go into one archive, and layouts grow`() throws {
         try withImage(DriverUnderTest.usableBelowTestBase[0]) { command, _, id in
-            let folder = command.folder
+            let directory = command.directory
             let other = RecordTests.image(
                 try RecordTests.layers(), called: ["other:1"], saying: "other")
-            try folder.appending("second").makeDirectory()
-            try other.write(to: folder.appending("second"))
-            let otherID = try command.succeed("import", folder.appending("second").string).text
-            let tar = folder.appending("both.tar").string
+            try directory.appending("second").makeDirectory()
+            try other.write(to: directory.appending("second"))
+            let otherID = try command.succeed("import", directory.appending("second").string).text
+            let tar = directory.appending("both.tar").string
             try command.succeed("export", "app:1", "other:1", "docker-archive:" + tar)
-            let layout = folder.appending("out").string
+            let layout = directory.appending("out").string
             try command.succeed("export", "app:1", "oci:" + layout)
             try command.succeed("export", "other:1", "oci:" + layout)
             // The name goes to the image that was written last.

@@ -131,17 +131,17 @@ import Testing
             let configuration = Array(
                 #"{"rootfs":{"type":"layers","diff_ids":["\#(Digest.of(layer))"]}}"#.utf8)
             let name = Digest.of(configuration).hex + ".json"
-            let folder = fixture.folder.appending("unpacked")
+            let directory = fixture.directory.appending("unpacked")
             var files = TestImage()
             files.files = [
                 name: configuration, "a/layer.tar": layer,
                 "manifest.json": Array(
                     #"[{"Config":"\#(name)","RepoTags":["app:1"],"Layers":["a/layer.tar"]}]"#.utf8),
             ]
-            try files.writeFiles(to: folder)
-            let source = try ImageSource(opening: folder, spoolingTo: fixture.folder)
+            try files.writeFiles(to: directory)
+            let source = try ImageSource(opening: directory, spoolingTo: fixture.directory)
             #expect(source.format == .dockerArchive)
-            #expect(try fixture.names(over: fixture.importFile(folder)) == ["app:1"])
+            #expect(try fixture.names(over: fixture.importFile(directory)) == ["app:1"])
         }
     }
 
@@ -155,18 +155,18 @@ import Testing
                 let digits = String(name.dropFirst("blobs/sha256/".count))
                 files.files[digits == manifest ? "manifest.json" : digits] = bytes
             }
-            let folder = fixture.folder.appending("dir")
-            try files.writeFiles(to: folder)
-            let source = try ImageSource(opening: folder, spoolingTo: fixture.folder)
+            let directory = fixture.directory.appending("dir")
+            try files.writeFiles(to: directory)
+            let source = try ImageSource(opening: directory, spoolingTo: fixture.directory)
             #expect(source.format == .directory)
             #expect(try source.names().isEmpty)
-            let top = try fixture.importFile(folder, name: "app:1")
+            let top = try fixture.importFile(directory, name: "app:1")
             #expect(try fixture.names(over: top) == ["app:1"])
             #expect(try fixture.files(of: top) == ["one": "first"])
             try fixture.store.images.remove("app:1")
             let layer = Digest.of(try Self.layer()).hex
             files.files[layer]?[600] ^= 1
-            let other = fixture.folder.appending("damaged")
+            let other = fixture.directory.appending("damaged")
             try files.writeFiles(to: other)
             try fixture.expectFailure(.digestMismatch) { try fixture.importFile(other) }
         }
@@ -174,12 +174,12 @@ import Testing
 
     @Test func `a format that was named is the only one that is taken`() throws {
         try ImportFixture.with { fixture in
-            let path = fixture.folder.appending("layout")
+            let path = fixture.directory.appending("layout")
             try path.makeDirectory()
             try Self.image(configuredAs: "").write(to: path)
-            _ = try ImageSource(opening: path, as: .ociLayout, spoolingTo: fixture.folder)
+            _ = try ImageSource(opening: path, as: .ociLayout, spoolingTo: fixture.directory)
             let error = #expect(throws: DriverError.self) {
-                _ = try ImageSource(opening: path, as: .directory, spoolingTo: fixture.folder)
+                _ = try ImageSource(opening: path, as: .directory, spoolingTo: fixture.directory)
             }
             #expect(error?.code == .invalidArchive)
             #expect(error?.message == "the image is not dir, but oci-layout")
@@ -222,10 +222,10 @@ import Testing
                 return image.addImage(
                     [layer], more: TestImage.platform("arm", variant: variant))
             }
-            let path = fixture.folder.appending("layout")
+            let path = fixture.directory.appending("layout")
             try path.makeDirectory()
             try image.write(to: path)
-            let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
+            let source = try ImageSource(opening: path, spoolingTo: fixture.directory)
             let platform = try #require(Platform(parsing: wanted))
             let found = try source.image(for: platform).layers[0].diffID
             #expect(found == Digest.of(try TestImage.layer("file", best)))

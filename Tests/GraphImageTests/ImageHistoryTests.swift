@@ -51,9 +51,9 @@ import Testing
     func `any history of images, names and containers leaves what a model says`(
         _ subject: DriverUnderTest
     ) throws {
-        try subject.withFolder { folder in
+        try subject.withDirectory { directory in
             var configuration = LayerStore.Configuration(
-                root: folder.appending("root"), runRoot: folder.appending("run"),
+                root: directory.appending("root"), runRoot: directory.appending("run"),
                 driver: subject.name, options: subject.storageOptions, durability: .unsynced,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             configuration.driver = subject.name
@@ -63,7 +63,7 @@ import Testing
             var generator = SeededGenerator(seed: SeededGenerator.runSeed)
             var model = Model()
             for step in 0..<30 {
-                try Self.step(step, store, folder, &model, &generator)
+                try Self.step(step, store, directory, &model, &generator)
                 try Self.compare(store, model, "step \(step), \(subject.name)")
             }
             for id in model.boxes.keys { try store.remove(id) }
@@ -77,7 +77,7 @@ import Testing
     }
 
     private static func step(
-        _ step: Int, _ store: LayerStore, _ folder: FilePath, _ model: inout Model,
+        _ step: Int, _ store: LayerStore, _ directory: FilePath, _ model: inout Model,
         _ generator: inout SeededGenerator
     ) throws {
         let name = names.randomElement(using: &generator) ?? ""
@@ -91,10 +91,10 @@ import Testing
             let layers = try chain.enumerated().map {
                 try TestImage.layer("\($0.offset)\($0.element)", String($0.element))
             }
-            let path = folder.appending("layout-\(step)")
+            let path = directory.appending("layout-\(step)")
             try path.makeDirectory()
             try RecordTests.image(layers, called: [name], saying: author).write(to: path)
-            let source = try ImageSource(opening: path, spoolingTo: folder)
+            let source = try ImageSource(opening: path, spoolingTo: directory)
             let before = model
             let imported = try importImage(source, into: store)
             model.add(imported.image.id.hex, chain, name)

@@ -19,10 +19,10 @@ import Testing
     func `an import succeeds whoever removes the image meanwhile, and every image is whole`(
         _ subject: DriverUnderTest
     ) throws {
-        try subject.withFolder { folder in
+        try subject.withDirectory { directory in
             @Sendable func open() throws(DriverError) -> LayerStore {
                 var configuration = LayerStore.Configuration(
-                    root: folder.appending("root"), runRoot: folder.appending("run"),
+                    root: directory.appending("root"), runRoot: directory.appending("run"),
                     driver: subject.name, options: subject.storageOptions,
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
                 configuration.durability = .unsynced
@@ -32,7 +32,7 @@ import Testing
             }
             let layers = try RecordTests.layers()
             let places = try ["a", "b"].map { name in
-                let place = folder.appending(name)
+                let place = directory.appending(name)
                 try place.makeDirectory()
                 // Both over one base.
                 let chain = name == "a" ? layers : [layers[0]]
@@ -48,7 +48,7 @@ import Testing
                         let which = (thread + round) % 2
                         if thread < 2 {
                             let source = try ImageSource(
-                                opening: places[which], spoolingTo: folder)
+                                opening: places[which], spoolingTo: directory)
                             let imported = try importImage(source, into: store)
                             if imported.image.layerCount != 2 - which {
                                 throw DriverError(.system, "not whole: \(imported)")

@@ -15,26 +15,26 @@ import Testing
 
 /// A store, and a place for images beside it.
 struct ImportFixture {
-    let folder: FilePath
+    let directory: FilePath
     let store: LayerStore
 
     /// Lends an empty store, and removes it with everything around it.
     static func with(_ body: (ImportFixture) throws -> Void) throws {
-        try withScratchRoot { folder in
+        try withScratchRoot { directory in
             let configuration = LayerStore.Configuration(
-                root: folder.appending("root"), runRoot: folder.appending("run"),
+                root: directory.appending("root"), runRoot: directory.appending("run"),
                 durability: .unsynced,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             let store = try LayerStore(
                 configuration, drivers: BuiltinDrivers.all,
                 chooseDriver: BuiltinDrivers.automatic)
-            try body(ImportFixture(folder: folder, store: store))
+            try body(ImportFixture(directory: directory, store: store))
         }
     }
 
     /// Imports from a directory.
     func importLayout(_ image: TestImage, name: String? = nil) throws -> Layer {
-        let path = folder.appending("layout-\(UUID().uuidString)")
+        let path = directory.appending("layout-\(UUID().uuidString)")
         try path.makeDirectory()
         try image.write(to: path)
         return try importFile(path, name: name)
@@ -42,7 +42,7 @@ struct ImportFixture {
 
     /// Imports from an archive.
     func importArchive(_ bytes: [UInt8], name: String? = nil) throws -> Layer {
-        let path = folder.appending("archive-\(UUID().uuidString)")
+        let path = directory.appending("archive-\(UUID().uuidString)")
         try Data(bytes).write(to: URL(fileURLWithPath: path.string))
         return try importFile(path, name: name)
     }
@@ -51,7 +51,7 @@ struct ImportFixture {
     func importFile(
         _ path: FilePath, name: String? = nil, observer: WorkObserver = .none
     ) throws -> Layer {
-        let source = try ImageSource(opening: path, spoolingTo: folder)
+        let source = try ImageSource(opening: path, spoolingTo: directory)
         let imported = try importImage(source, name: name, into: store, observer: observer)
         return try #require(imported.top)
     }

@@ -21,7 +21,7 @@ import Testing
         return image
     }
 
-    @Test func `a folder becomes a chain with the digests of the image`() throws {
+    @Test func `a directory becomes a chain with the digests of the image`() throws {
         try ImportFixture.with { fixture in
             let layers = try Self.twoLayers()
             let top = try fixture.importLayout(Self.image(layers))
@@ -34,13 +34,13 @@ import Testing
         }
     }
 
-    @Test func `blobs may be links that lead out of the folder, and are what their digests say`()
+    @Test func `blobs may be links that lead out of the directory, and are what their digests say`()
         throws
     {
         try ImportFixture.with { fixture in
             let layout = try fixture.written(Self.image(try Self.twoLayers()))
             let blobs = layout.appending("blobs/sha256")
-            let outside = fixture.folder.appending("outside")
+            let outside = fixture.directory.appending("outside")
             try outside.makeDirectory()
             for name in try blobs.names {
                 try runCommand(
@@ -71,7 +71,7 @@ import Testing
             let image = Self.image(try Self.twoLayers())
             let top = try fixture.importLayout(image)
             let source = try ImageSource(
-                opening: try fixture.written(image), spoolingTo: fixture.folder)
+                opening: try fixture.written(image), spoolingTo: fixture.directory)
             let read = try source.image()
             #expect(source.format == .ociLayout)
             let stored = try #require(try fixture.store.images.over(top).first)
@@ -98,10 +98,10 @@ import Testing
     func `an archive is read whatever it is compressed with`(_ compression: Compression) throws {
         try ImportFixture.with { fixture in
             let image = Self.image(try Self.twoLayers())
-            let folder = try fixture.importLayout(image)
+            let directory = try fixture.importLayout(image)
             let archive = try TestImage.compress(try image.archive(), compression)
             let again = try fixture.importArchive(archive)
-            #expect(again.id == folder.id)
+            #expect(again.id == directory.id)
         }
     }
 
@@ -270,7 +270,7 @@ import Testing
             let image = Self.image(try Self.twoLayers())
             let path = try fixture.written(image)
             try fixture.expectFailure(.cancelled) {
-                let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
+                let source = try ImageSource(opening: path, spoolingTo: fixture.directory)
                 return try #require(
                     try importImage(
                         source, into: fixture.store,

@@ -13,7 +13,7 @@ import Testing
 /// Where images made by umoci and skopeo are.
 enum RealImages {
     /// The directory with the images: beside GRAPH_TEST_IMAGE, or the newest in the cache.
-    static let folder: FilePath? = {
+    static let directory: FilePath? = {
         let environment = ProcessInfo.processInfo.environment
         if let image = environment["GRAPH_TEST_IMAGE"], !image.isEmpty {
             return FilePath(image).removingLastComponent()
@@ -29,8 +29,8 @@ enum RealImages {
 
     /// Whether the images are there and may be read: umoci's files belong to root alone.
     static var areReadable: Bool {
-        guard let folder else { return false }
-        return (try? folder.appending("busybox/index.json").readText()) != nil
+        guard let directory else { return false }
+        return (try? directory.appending("busybox/index.json").readText()) != nil
     }
 }
 
@@ -38,26 +38,26 @@ enum RealImages {
 @Suite struct RealImageTests {
     @Test(.enabled(if: RealImages.areReadable, "the images cannot be read"))
     func `a layout made by umoci has the layers that its manifest says`() throws {
-        let path = try #require(RealImages.folder).appending("busybox")
+        let path = try #require(RealImages.directory).appending("busybox")
         try ImportFixture.with { fixture in
             let top = try fixture.importFile(path)
             #expect(top.depth == 2)
             #expect(try fixture.names(over: top) == ["busybox"])
             #expect(try fixture.files(of: top)["etc/hostname"] == "small\n")
-            let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
+            let source = try ImageSource(opening: path, spoolingTo: fixture.directory)
             #expect(try source.names() == ["busybox"])
         }
     }
 
     @Test(.enabled(if: RealImages.areReadable, "the images cannot be read"))
     func `one image has one identity in all three formats`() throws {
-        let folder = try #require(RealImages.folder)
+        let directory = try #require(RealImages.directory)
         try withScratchRoot { scratch in
             var chains: [[Digest]] = []
             var formats: [ImageSource.Format] = []
             for name in ["oci", "image.oci.tar", "image.docker.tar"] {
                 let source = try ImageSource(
-                    opening: folder.appending(name), spoolingTo: scratch)
+                    opening: directory.appending(name), spoolingTo: scratch)
                 let image = try source.image()
                 formats.append(source.format)
                 chains.append(image.layers.map(\.diffID))

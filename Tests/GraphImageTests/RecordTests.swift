@@ -65,7 +65,7 @@ import Testing
             let image = Self.image(try Self.layers(), called: ["app:1"], saying: "app")
             let path = try fixture.written(image)
             func load(_ name: String?) throws -> ImportedImage {
-                let source = try ImageSource(opening: path, spoolingTo: fixture.folder)
+                let source = try ImageSource(opening: path, spoolingTo: fixture.directory)
                 return try importImage(source, name: name, into: fixture.store)
             }
             #expect(try !load(nil).wasPresent)
@@ -106,7 +106,7 @@ import Testing
         try ImportFixture.with { fixture in
             let image = Self.image([], called: ["empty"], saying: "none")
             let source = try ImageSource(
-                opening: try fixture.written(image), spoolingTo: fixture.folder)
+                opening: try fixture.written(image), spoolingTo: fixture.directory)
             let imported = try importImage(source, into: fixture.store)
             #expect(imported.top == nil)
             #expect(try fixture.store.images.find("empty") == imported.image)

@@ -19,7 +19,7 @@ final class Reports: Sendable {
 extension ImportFixture {
     /// Writes a layout into a new directory.
     func written(_ image: TestImage) throws -> FilePath {
-        let path = folder.appending("layout-\(UUID().uuidString)")
+        let path = directory.appending("layout-\(UUID().uuidString)")
         try path.makeDirectory()
         try image.write(to: path)
         return path

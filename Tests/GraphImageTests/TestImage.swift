@@ -87,14 +87,14 @@ struct TestImage {
     }
 
     /// Writes the layout as a directory.
-    func write(to folder: FilePath) throws { try Self.write(allFiles, to: folder) }
+    func write(to directory: FilePath) throws { try Self.write(allFiles, to: directory) }
 
     /// Writes the files alone, without an index, as a directory.
-    func writeFiles(to folder: FilePath) throws { try Self.write(files, to: folder) }
+    func writeFiles(to directory: FilePath) throws { try Self.write(files, to: directory) }
 
-    private static func write(_ files: [String: [UInt8]], to folder: FilePath) throws {
+    private static func write(_ files: [String: [UInt8]], to directory: FilePath) throws {
         for (name, bytes) in files {
-            let path = folder.string + "/" + name
+            let path = directory.string + "/" + name
             try FileManager.default.createDirectory(
                 atPath: (path as NSString).deletingLastPathComponent,
                 withIntermediateDirectories: true)

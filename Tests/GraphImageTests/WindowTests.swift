@@ -18,10 +18,10 @@ import Testing
     func `an image of layers with large windows is imported within 64 MiB`(
         _ subject: DriverUnderTest, windowLog: Int
     ) throws {
-        try withScratchRoot { folder in
-            let layout = folder.appending("image.oci")
-            try Self.writeImage(to: layout, windowLog: windowLog, work: folder.appending("tar"))
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
+        try withScratchRoot { directory in
+            let layout = directory.appending("image.oci")
+            try Self.writeImage(to: layout, windowLog: windowLog, work: directory.appending("tar"))
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
             let result = try command.run(["import", layout.string])
             try #require(result.status == 0, "\(result.errors)")
             #expect(result.peakBytes < Self.memoryMax, "\(result.peakBytes) bytes")

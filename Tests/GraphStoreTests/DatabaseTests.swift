@@ -11,8 +11,8 @@ import Testing
 /// What the store relies on in its connections to SQLite.
 @Suite struct DatabaseTests {
     private func withDatabase(_ body: (DatabaseQueue) throws -> Void) throws {
-        try withScratchRoot { folder in
-            let queue = try DatabaseQueue(path: folder.appending("database").string)
+        try withScratchRoot { directory in
+            let queue = try DatabaseQueue(path: directory.appending("database").string)
             try queue.inDatabase {
                 try $0.execute(
                     sql:
@@ -90,8 +90,8 @@ import Testing
     }
 
     @Test func `a file that is no database is refused when it is opened`() throws {
-        try withScratchRoot { folder in
-            let path = folder.appending("database").string
+        try withScratchRoot { directory in
+            let path = directory.appending("database").string
             try runCommand("bash", ["-c", "yes text | head -c 8192 > \"$1\"", "", path])
             let error = #expect(throws: DatabaseError.self) { try DatabaseQueue(path: path) }
             #expect(error?.resultCode == .notDatabase)

@@ -33,7 +33,7 @@ struct FolderDriver: Driver {
 
     private var layers: FilePath { root.appending(Self.name) }
 
-    private func folder(_ layer: LayerNumber) throws(DriverError) -> Directory {
+    private func directory(_ layer: LayerNumber) throws(DriverError) -> Directory {
         do throws(SyscallError) {
             return try Directory(opening: layers.appending("\(layer)"))
         } catch {
@@ -45,7 +45,7 @@ struct FolderDriver: Driver {
         _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
-        if let parent = parents.first { _ = try folder(parent) }
+        if let parent = parents.first { _ = try directory(parent) }
         if try status(RawPath("\(layer)")) != nil {
             if try !isUnfinished(layer) {
                 throw DriverError(.layerExists, "layer number \(layer) has bytes already")
@@ -93,9 +93,9 @@ struct FolderDriver: Driver {
     func seal(
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
-        let folder = try folder(layer)
+        let directory = try directory(layer)
         if durability == .durable {
-            try attempting("sync layer number \(layer)", try folder.descriptor.syncFilesystem())
+            try attempting("sync layer number \(layer)", try directory.descriptor.syncFilesystem())
         }
         try settle(layer)
     }
@@ -140,9 +140,9 @@ struct FolderDriver: Driver {
             try parent.removeFile(name)
             return status.allocatedBytes
         }
-        let folder = try parent.openDirectory(name)
+        let directory = try parent.openDirectory(name)
         var bytes = status.allocatedBytes
-        for entry in try folder.listing() { bytes += try delete(entry.name, in: folder) }
+        for entry in try directory.listing() { bytes += try delete(entry.name, in: directory) }
         try parent.removeDirectory(name)
         return bytes
     }
@@ -167,7 +167,7 @@ struct FolderDriver: Driver {
     func mounts(
         for layer: LayerNumber, parents: [LayerNumber], writable: Bool
     ) throws(DriverError) -> [Mount] {
-        _ = try folder(layer)
+        _ = try directory(layer)
         return [
             Mount(.bind(layers.appending("\(layer)")), attributes: writable ? [] : .readOnly)
         ]
@@ -176,16 +176,16 @@ struct FolderDriver: Driver {
     func usage(
         of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
-        let folder = try folder(layer)
-        return try attempting("measure layer number \(layer)", try Self.usage(of: folder))
+        let directory = try directory(layer)
+        return try attempting("measure layer number \(layer)", try Self.usage(of: directory))
     }
 
-    private static func usage(of folder: Directory) throws(SyscallError) -> LayerUsage {
-        var usage = LayerUsage(bytes: try folder.status().allocatedBytes, inodes: 1)
-        for entry in try folder.listing() {
-            let status = try folder.status(of: entry.name)
+    private static func usage(of directory: Directory) throws(SyscallError) -> LayerUsage {
+        var usage = LayerUsage(bytes: try directory.status().allocatedBytes, inodes: 1)
+        for entry in try directory.listing() {
+            let status = try directory.status(of: entry.name)
             if status.type == .directory {
-                let below = try Self.usage(of: folder.openDirectory(entry.name))
+                let below = try Self.usage(of: directory.openDirectory(entry.name))
                 usage.bytes += below.bytes
                 usage.inodes += below.inodes
             } else {
@@ -199,7 +199,7 @@ struct FolderDriver: Driver {
     func applyTarget(
         for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
-        ApplyTarget(directory: try folder(layer), namespace: .trusted, lower: try tree(parents))
+        ApplyTarget(directory: try directory(layer), namespace: .trusted, lower: try tree(parents))
     }
 
     func finishApply(
@@ -217,8 +217,8 @@ struct FolderDriver: Driver {
 
     private func tree(_ numbers: [LayerNumber]) throws(DriverError) -> LayeredTree {
         if numbers.isEmpty { return .empty }
-        var folders: [Directory] = []
-        for number in numbers { folders.append(try folder(number)) }
-        return LayeredTree(layers: folders, whiteouts: .overlay(.trusted))
+        var directories: [Directory] = []
+        for number in numbers { directories.append(try directory(number)) }
+        return LayeredTree(layers: directories, whiteouts: .overlay(.trusted))
     }
 }

@@ -14,8 +14,8 @@ import Testing
 @Suite(.serialized, .enabled(if: geteuid() == 0, "mounting needs root")) struct FullDiskTests {
     @Test func `layers are removed from a full tmpfs`() throws {
         let fixture = try StoreFixture()
-        try mountTmpfs(at: fixture.folder, [MountOption("size", "24m")])
-        try fillAndRemove(fixture, fixture.folder)
+        try mountTmpfs(at: fixture.directory, [MountOption("size", "24m")])
+        try fillAndRemove(fixture, fixture.directory)
     }
 
     @Test(
@@ -24,7 +24,7 @@ import Testing
             "makes a filesystem"))
     func `layers are removed from a full ext4`() throws {
         let fixture = try StoreFixture()
-        let image = fixture.folder.appending("image")
+        let image = fixture.directory.appending("image")
         try run("/usr/bin/truncate", ["-s", "32M", image.string])
         try run("/usr/sbin/mkfs.ext4", ["-q", "-m", "0", image.string])
         let target = try fixture.makeTarget("disk")
@@ -35,10 +35,10 @@ import Testing
 
     @Test func `layers are removed while somebody else takes every byte that gets free`() throws {
         let fixture = try StoreFixture()
-        try mountTmpfs(at: fixture.folder, [MountOption("size", "24m")])
+        try mountTmpfs(at: fixture.directory, [MountOption("size", "24m")])
         for index in 0..<40 { _ = try fixture.open().create(id: "layer-\(index)") }
         for index in 0..<40 {
-            try fill(fixture.folder.appending("filler-\(index)"))
+            try fill(fixture.directory.appending("filler-\(index)"))
             try fixture.open().remove("layer-\(index)")
         }
         #expect(try fixture.open().layers().isEmpty)
@@ -47,7 +47,7 @@ import Testing
     @Test func `a lack of inodes is told from a lack of bytes`() throws {
         let fixture = try StoreFixture()
         try mountTmpfs(
-            at: fixture.folder, [MountOption("size", "24m"), MountOption("nr_inodes", "40")])
+            at: fixture.directory, [MountOption("size", "24m"), MountOption("nr_inodes", "40")])
         let store = try fixture.open()
         _ = try store.create(id: "first")
         var count = 0
@@ -95,9 +95,9 @@ import Testing
         _ = try store.create(id: "one")
     }
 
-    private func size(ofFilesIn folder: FilePath) throws -> UInt64 {
-        try folder.names.reduce(0) { size, name in
-            try size + OwnedDescriptor.open(folder.appending(name), .readOnly).status().size
+    private func size(ofFilesIn directory: FilePath) throws -> UInt64 {
+        try directory.names.reduce(0) { size, name in
+            try size + OwnedDescriptor.open(directory.appending(name), .readOnly).status().size
         }
     }
 

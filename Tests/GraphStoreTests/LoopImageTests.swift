@@ -153,7 +153,7 @@ import Testing
         let fixture = try StoreFixture()
         let store = try fixture.open(loopImage: Self.loopImage)
         let layer = try store.apply(MemorySource(try StoreFixture.tar("a", "kept"))).layer
-        let copy = try StoreFixture(at: fixture.folder.appending("copy"))
+        let copy = try StoreFixture(at: fixture.directory.appending("copy"))
         try copy.root.makeDirectory()
         try copy.root.appending("bed").makeDirectory()
         // The image as it is at this moment, with the filesystem in it in use.
@@ -169,7 +169,8 @@ import Testing
         #expect(try tree.appending("a").readText() == "kept")
         let bare = try StoreFixture(at: copy.root.appending("bed"))
         let found = try LayerStore(
-            LayerStore.Configuration(root: bare.folder, runRoot: bare.folder.appending("run")),
+            LayerStore.Configuration(
+                root: bare.directory, runRoot: bare.directory.appending("run")),
             drivers: [FolderDriver.self],
             chooseDriver: { (_) throws(DriverError) in FolderDriver.self
             }
@@ -187,8 +188,8 @@ import Testing
         return try store.apply(MemorySource(try StoreFixture.tar("a", "content"))).layer
     }
 
-    private func names(_ folder: FilePath) throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
+    private func names(_ directory: FilePath) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: directory.string).sorted()
     }
 }
 

@@ -69,7 +69,7 @@ import Testing
         _ = try store.create(id: "two")
         let target = try fixture.makeTarget("target")
         _ = try store.mount("one", at: target)
-        let link = fixture.folder.appending("link")
+        let link = fixture.directory.appending("link")
         try FileManager.default.createSymbolicLink(
             atPath: link.string, withDestinationPath: target.string)
         expect(.layerInUse) { () throws(DriverError) in try store.mount("two", at: link) }

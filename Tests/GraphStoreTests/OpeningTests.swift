@@ -99,12 +99,12 @@ import Testing
         let fixture = try StoreFixture()
         let layer = try makeStore(fixture)
         if !hasLog { try fixture.tamper("SELECT 1") }
-        let before = try files(in: fixture.folder)
+        let before = try files(in: fixture.directory)
         #expect(before.keys.contains("root/graph.db-wal") == hasLog)
         // Without a log SQLite makes an empty one where it can: see the next test for where not.
         if !hasLog { return }
         try look(at: try fixture.open(readOnly: true), layer)
-        let after = try files(in: fixture.folder)
+        let after = try files(in: fixture.directory)
         #expect(after == before, "\(after.filter { before[$0.key] != $0.value })")
     }
 
@@ -113,7 +113,7 @@ import Testing
         let fixture = try StoreFixture()
         let layer = try makeStore(fixture)
         if !hasLog { try fixture.tamper("SELECT 1") }
-        let before = try files(in: fixture.folder)
+        let before = try files(in: fixture.directory)
         #expect(before.keys.contains("root/graph.db-wal") == hasLog)
         try Mount(.bind(fixture.root), attributes: .readOnly).attach(at: fixture.root)
         try lookAndMountView(fixture, layer)
@@ -175,11 +175,11 @@ import Testing
     }
 
     /// Every file below a directory with what any write would change.
-    private func files(in folder: FilePath) throws -> [String: String] {
+    private func files(in directory: FilePath) throws -> [String: String] {
         var files: [String: String] = [:]
-        let names = FileManager.default.enumerator(atPath: folder.string)
+        let names = FileManager.default.enumerator(atPath: directory.string)
         while let name = names?.nextObject() as? String {
-            let path = folder.appending(name)
+            let path = directory.appending(name)
             let parent = try Directory(opening: path.removingLastComponent())
             let status = try parent.status(of: RawPath(path.lastComponent?.string ?? ""))
             // Not the time of change: SQLite sets the owner of its log to what it is already.

@@ -17,23 +17,23 @@ import Testing
 struct PowerCutWorkerTests {
     @Test func `works on a store until the power is cut`() throws {
         let environment = ProcessInfo.processInfo.environment
-        let folder = FilePath(try #require(environment["GRAPH_CUT_FOLDER"]))
+        let directory = FilePath(try #require(environment["GRAPH_CUT_FOLDER"]))
         let subject = try #require(
             DriverUnderTest.all.first { $0.name == environment["GRAPH_CUT_DRIVER"] })
         let store = try LayerStore(
             LayerStore.Configuration(
-                root: folder.appending("mounted/root"), runRoot: folder.appending("run"),
+                root: directory.appending("mounted/root"), runRoot: directory.appending("run"),
                 driver: subject.name),
             drivers: [subject.type], chooseDriver: { (_) throws(DriverError) in subject.type })
         // Whole lines at the end, whatever the other workers write meanwhile.
-        let journal = open(folder.appending("journal").string, O_WRONLY | O_APPEND | O_CLOEXEC)
+        let journal = open(directory.appending("journal").string, O_WRONLY | O_APPEND | O_CLOEXEC)
         try #require(journal >= 0)
         defer { close(journal) }
         var random = SeededGenerator(seed: SeededGenerator.runSeed)
         let name = "p\(ProcessInfo.processInfo.processIdentifier)"
         for round in 0... {
-            if try folder.appending("stop").exists { return }
-            while try folder.appending("pause").exists { Thread.sleep(forTimeInterval: 0.02) }
+            if try directory.appending("stop").exists { return }
+            while try directory.appending("pause").exists { Thread.sleep(forTimeInterval: 0.02) }
             do throws(DriverError) {
                 try Self.step(store, "\(name)-\(round)", &random) { line in
                     let bytes = Array((line + "\n").utf8)

@@ -100,7 +100,7 @@ import Testing
         let fixture = try StoreFixture()
         let first = try fixture.open()
         _ = try first.create(id: "kept")
-        try makeFolder(fixture, "7", permissions: 0o1755)
+        try makeLayerDirectory(fixture, "7", permissions: 0o1755)
         let store = try fixture.open()
         let findings = try store.check()
         #expect(findings.map(\.kind) == [.unownedLayer] && findings[0].subject == "folder/7")
@@ -117,7 +117,7 @@ import Testing
         let first = try fixture.open()
         for id in ["old", "kept"] { _ = try first.create(id: id) }
         try first.remove("old")
-        try makeFolder(fixture, "1")
+        try makeLayerDirectory(fixture, "1")
         try restart(fixture)
         #expect(try fixture.open().check().isEmpty)
         #expect(try fixture.layersOnDisk() == ["2"])
@@ -126,7 +126,7 @@ import Testing
     @Test func `a layer without a record stops changes after a start, and is kept`() throws {
         let fixture = try StoreFixture()
         _ = try fixture.open().create(id: "kept")
-        try makeFolder(fixture, "7")
+        try makeLayerDirectory(fixture, "7")
         // Before a start nobody looks, and a collection keeps it.
         #expect(try fixture.open().collectGarbage().map(\.kind) == [.unownedLayer])
         try restart(fixture)
@@ -152,7 +152,7 @@ import Testing
     @Test func `a number under which somebody's bytes lie is not given to a new layer`() throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()
-        try makeFolder(fixture, "1")
+        try makeLayerDirectory(fixture, "1")
         expect(.storeDamaged) { () throws(DriverError) in try store.create(id: "new") }
         #expect(try fixture.layersOnDisk() == ["1"])
         #expect(try store.layers().isEmpty)
@@ -172,9 +172,9 @@ import Testing
         let fixture = try StoreFixture()
         let store = try fixture.open()
         _ = try store.create(id: "kept")
-        try makeFolder(fixture, "7", permissions: 0o1755)
-        try makeFolder(fixture, "8")
-        try makeFolder(fixture, "not-ours")
+        try makeLayerDirectory(fixture, "7", permissions: 0o1755)
+        try makeLayerDirectory(fixture, "8")
+        try makeLayerDirectory(fixture, "not-ours")
         try store.remove(try store.create().id)
         let found = try store.collectGarbage()
         #expect(Set(found.map(\.kind)) == [.unownedLayer, .trash])
@@ -226,7 +226,7 @@ import Testing
             "UPDATE layers SET state = ?, owner = ? WHERE number = 1", [state, Self.dead])
     }
 
-    private func makeFolder(
+    private func makeLayerDirectory(
         _ fixture: StoreFixture, _ name: String, permissions: UInt16 = 0o755
     ) throws {
         let layers = try Directory(opening: fixture.layers)

@@ -14,33 +14,33 @@ import Testing
 
 /// Directories for one store, gone at the end of the test with all that is mounted below them.
 final class StoreFixture: Sendable {
-    let folder: FilePath
+    let directory: FilePath
 
     init() throws {
         let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
-        folder = FilePath(base).appending("graph-store-\(UUID().uuidString)")
+        directory = FilePath(base).appending("graph-store-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
-            atPath: folder.string, withIntermediateDirectories: true)
+            atPath: directory.string, withIntermediateDirectories: true)
     }
 
     /// Takes a directory that is made by this, inside another fixture.
-    init(at folder: FilePath) throws {
-        self.folder = folder
+    init(at directory: FilePath) throws {
+        self.directory = directory
         try FileManager.default.createDirectory(
-            atPath: folder.string, withIntermediateDirectories: true)
+            atPath: directory.string, withIntermediateDirectories: true)
     }
 
     deinit {
         let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
         for line in mounts.split(separator: "\n").reversed() {
             let target = FilePath(String(line.split(separator: " ")[1]))
-            if target.starts(with: folder) { try? MountPoint(target).unmount(detaching: true) }
+            if target.starts(with: directory) { try? MountPoint(target).unmount(detaching: true) }
         }
-        try? FileManager.default.removeItem(atPath: folder.string)
+        try? FileManager.default.removeItem(atPath: directory.string)
     }
 
-    var root: FilePath { folder.appending("root") }
-    var runRoot: FilePath { folder.appending("run") }
+    var root: FilePath { directory.appending("root") }
+    var runRoot: FilePath { directory.appending("run") }
     var layers: FilePath { root.appending(FolderDriver.name) }
 
     func configuration(
@@ -67,7 +67,7 @@ final class StoreFixture: Sendable {
 
     /// Makes a directory to mount at.
     func makeTarget(_ name: String) throws -> FilePath {
-        let path = folder.appending(name)
+        let path = directory.appending(name)
         try FileManager.default.createDirectory(
             atPath: path.string, withIntermediateDirectories: true)
         return path
@@ -104,15 +104,15 @@ final class StoreFixture: Sendable {
 struct OtherDriver: Driver {
     static let name = "other"
     static let livesOnLoopImage = false
-    private let folders: FolderDriver
+    private let directories: FolderDriver
 
     static func probe(root: FilePath) -> [Requirement] { [] }
 
     init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
-        folders = try FolderDriver(root: root, options: options, readOnly: readOnly)
+        directories = try FolderDriver(root: root, options: options, readOnly: readOnly)
     }
 
-    var capabilities: DriverCapabilities { folders.capabilities }
+    var capabilities: DriverCapabilities { directories.capabilities }
 
     func create(
         _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
@@ -142,7 +142,7 @@ struct OtherDriver: Driver {
     func applyTarget(
         for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
-        try folders.applyTarget(for: layer, parents: parents)
+        try directories.applyTarget(for: layer, parents: parents)
     }
 
     func finishApply(

@@ -23,10 +23,10 @@ struct StoreWorker {
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe")
         process.arguments = ["--testing-library", "swift-testing", "--filter", "StoreWorkerTests"]
         process.environment = ProcessInfo.processInfo.environment.merging([
-            Self.folderVariable: fixture.folder.string, Self.secondsVariable: "\(seconds)",
+            Self.folderVariable: fixture.directory.string, Self.secondsVariable: "\(seconds)",
             // What it has begun when it is killed lies where the fixture removes it: also the probe
             // of a driver that has a filesystem of its own, see ``DriverUnderTest/base``.
-            "TMPDIR": fixture.folder.string, "GRAPH_TEST_BTRFS": fixture.folder.string,
+            "TMPDIR": fixture.directory.string, "GRAPH_TEST_BTRFS": fixture.directory.string,
         ]) { $1 }
         process.standardOutput = output
         process.standardError = output
@@ -98,9 +98,9 @@ struct StoreWorker {
 struct StoreWorkerTests {
     @Test func `works on a store`() throws {
         let environment = ProcessInfo.processInfo.environment
-        let folder = try #require(environment[StoreWorker.folderVariable])
+        let directory = try #require(environment[StoreWorker.folderVariable])
         let seconds = Double(environment[StoreWorker.secondsVariable] ?? "") ?? 1
-        let root = FilePath(folder)
+        let root = FilePath(directory)
         let store = try LayerStore(
             LayerStore.Configuration(
                 root: root.appending("root"), runRoot: root.appending("run")),

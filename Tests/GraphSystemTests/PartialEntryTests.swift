@@ -9,8 +9,8 @@ import Testing
 /// What is being made beside its place, and what is left of it when its maker dies.
 @Suite struct PartialEntryTests {
     @Test func `who makes the same at the same time has another name, and loses nothing`() throws {
-        try withScratchRoot { folder in
-            let parent = try Directory(opening: folder)
+        try withScratchRoot { directory in
+            let parent = try Directory(opening: directory)
             let first = try parent.makePartialFile(of: "out", permissions: 0o600)
             try first.descriptor.write("first")
             let second = try parent.makePartialFile(of: "out", permissions: 0o600)
@@ -18,8 +18,8 @@ import Testing
             let names = [first.name, second.name, third.name]
             #expect(
                 names == [".out.graph-partial", ".out.1.graph-partial", ".out.2.graph-partial"])
-            #expect(try folder.names == names.map(\.description).sorted())
-            #expect(try folder.appending(".out.graph-partial").readText() == "first")
+            #expect(try directory.names == names.map(\.description).sorted())
+            #expect(try directory.appending(".out.graph-partial").readText() == "first")
             // In use to here.
             #expect(try first.descriptor.status().size == 5)
             #expect(try second.descriptor.status().links == 1)
@@ -28,8 +28,8 @@ import Testing
     }
 
     @Test func `what dead ones left is removed by the next, however many they were`() throws {
-        try withScratchRoot { folder in
-            let parent = try Directory(opening: folder)
+        try withScratchRoot { directory in
+            let parent = try Directory(opening: directory)
             // A lock ends with the last descriptor of its file, as in a process that is killed.
             func leave() throws {
                 let first = try parent.makePartialFile(of: "out", permissions: 0o600)
@@ -44,37 +44,37 @@ import Testing
                 #expect(try third.descriptor.status().links == 1)
             }
             try leave()
-            #expect(try folder.names.count == 3)
+            #expect(try directory.names.count == 3)
             let next = try parent.makePartialFile(of: "out", permissions: 0o640)
             #expect(next.name == ".out.graph-partial")
-            #expect(try folder.names == [".out.graph-partial"])
+            #expect(try directory.names == [".out.graph-partial"])
             let status = try next.file().status()
             #expect(status.size == 0 && status.permissions == 0o640)
         }
     }
 
     @Test func `a link and a pipe of that name are somebody else's`() throws {
-        try withScratchRoot { folder in
-            let parent = try Directory(opening: folder)
-            try folder.appending("target").write("kept")
+        try withScratchRoot { directory in
+            let parent = try Directory(opening: directory)
+            try directory.appending("target").write("kept")
             try parent.makeSymbolicLink(".out.graph-partial", to: "target")
             try parent.makeSpecial(".out.1.graph-partial", .fifo, permissions: 0o600)
             let made = try parent.makePartialFile(of: "out", permissions: 0o600)
             #expect(made.name == ".out.2.graph-partial")
             #expect(
-                try folder.names
+                try directory.names
                     == [
                         ".out.1.graph-partial", ".out.2.graph-partial", ".out.graph-partial",
                         "target",
                     ])
-            #expect(try folder.appending("target").readText() == "kept")
+            #expect(try directory.appending("target").readText() == "kept")
             #expect(try made.file().status().size == 0)
         }
     }
 
     @Test func `a name as long as names can be is cut off`() throws {
-        try withScratchRoot { folder in
-            let parent = try Directory(opening: folder)
+        try withScratchRoot { directory in
+            let parent = try Directory(opening: directory)
             let name = RawPath(String(repeating: "\u{e4}", count: 127))
             let made = try parent.makePartialFile(of: name, permissions: 0o600)
             #expect(made.name.count < 255)
@@ -85,13 +85,13 @@ import Testing
 
     @Test func `makers of the same that meet have each their own, and leave nothing`() async throws
     {
-        let folder = testBase.appending(
+        let directory = testBase.appending(
             "graph-partial-" + String(UInt64.random(in: .min ... .max), radix: 16))
-        try folder.makeDirectory()
+        try directory.makeDirectory()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<16 {
                 group.addTask {
-                    let parent = try Directory(opening: folder)
+                    let parent = try Directory(opening: directory)
                     for _ in 0..<50 {
                         let made = try parent.makePartialFile(of: "out", permissions: 0o600)
                         try made.descriptor.write("\(number)")
@@ -102,10 +102,10 @@ import Testing
             }
             try await group.waitForAll()
         }
-        #expect(try folder.names == (0..<16).map { "out-\($0)" }.sorted())
+        #expect(try directory.names == (0..<16).map { "out-\($0)" }.sorted())
         for number in 0..<16 {
-            #expect(try folder.appending("out-\(number)").readText() == "\(number)")
+            #expect(try directory.appending("out-\(number)").readText() == "\(number)")
         }
-        try folder.remove()
+        try directory.remove()
     }
 }

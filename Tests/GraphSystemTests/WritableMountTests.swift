@@ -51,9 +51,9 @@ import Testing
     @Test func `an overlay without room for its work directory is refused with the reason`() throws
     {
         try withLoopFilesystem(type: .tmpfs, options: ["nr_inodes=16"]) { place in
-            let folder = try Directory(opening: place)
+            let directory = try Directory(opening: place)
             for name in ["lower", "upper", "work", "target"] {
-                try folder.makeDirectory(RawPath(name), permissions: 0o755)
+                try directory.makeDirectory(RawPath(name), permissions: 0o755)
             }
             let mount = Mount(
                 .overlay(
@@ -63,11 +63,11 @@ import Testing
                         options: geteuid() == 0 && isInUserNamespace
                             ? [MountOption("userxattr")] : [])))
             var count = 0
-            while (try? folder.makeDirectory(RawPath("\(count)"), permissions: 0o755)) != nil {
+            while (try? directory.makeDirectory(RawPath("\(count)"), permissions: 0o755)) != nil {
                 count += 1
             }
             try refuse(mount, .noSpace, at: place.appending("target"))
-            for index in 0..<count { try folder.removeDirectory(RawPath("\(index)")) }
+            for index in 0..<count { try directory.removeDirectory(RawPath("\(index)")) }
             try mount.attach(at: place.appending("target"))
             try Directory(opening: place.appending("target"))
                 .makeDirectory("written", permissions: 0o755)

@@ -126,10 +126,10 @@ package struct DriverUnderTest: Sendable, CustomTestStringConvertible {
 
     /// Lends an empty directory below ``base`` for a ``GraphctlCommand``, and removes it with every
     /// layer of its store.
-    package func withFolder<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
-        try withScratchRoot(below: base) { folder in
-            let result = Result { try body(folder) }
-            let root = folder.appending("root")
+    package func withDirectory<Value>(_ body: (FilePath) throws -> Value) throws -> Value {
+        try withScratchRoot(below: base) { directory in
+            let result = Result { try body(directory) }
+            let root = directory.appending("root")
             if let driver = try? open(root) {
                 try? TestStore(driver: driver, root: root).removeLayers()
             }

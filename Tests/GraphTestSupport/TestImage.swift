@@ -31,14 +31,14 @@ package struct TestImage: Sendable {
     }()
 
     /// The directory of all images that were made together.
-    package var folder: FilePath { layout.removingLastComponent() }
+    package var directory: FilePath { layout.removingLastComponent() }
     /// The same image as an oci-archive.
-    package var archive: FilePath { folder.appending("image.oci.tar") }
+    package var archive: FilePath { directory.appending("image.oci.tar") }
     /// The same image as a docker-archive.
-    package var dockerArchive: FilePath { folder.appending("image.docker.tar") }
+    package var dockerArchive: FilePath { directory.appending("image.docker.tar") }
     /// A small one in two layers, with the programs of busybox.
     package var busybox: TestImage {
-        TestImage(layout: folder.appending("busybox"), tag: "busybox")
+        TestImage(layout: directory.appending("busybox"), tag: "busybox")
     }
 }
 

@@ -31,8 +31,8 @@ struct MainJob: Sendable {
     private let emptyBytes: UInt64
 
     /// Does everything but the removal.
-    init(_ driver: DriverUnderTest, image: TestImage, in folder: FilePath) throws {
-        let command = GraphctlCommand(driver: driver.name, folder: folder)
+    init(_ driver: DriverUnderTest, image: TestImage, in directory: FilePath) throws {
+        let command = GraphctlCommand(driver: driver.name, directory: directory)
         self.command = command
         // Makes the store and the directories that stay.
         try command.succeed("rm", try command.succeed("create").text)
@@ -54,7 +54,7 @@ struct MainJob: Sendable {
         try ContainerWork.run(ContainerWork.everything, in: place)
         container = try TreeSnapshot(of: place)
         changes = try command.succeed("changes", "web").lines
-        diff = folder.appending("web.tar")
+        diff = directory.appending("web.tar")
         try command.succeed("diff", "web", "-o", diff.string)
         diffDigest = String(try runCommand("sha256sum", [diff.string]).prefix(64))
         try command.succeed("unmount", "web")
@@ -64,7 +64,7 @@ struct MainJob: Sendable {
             try ContainerWork.run(ContainerWork.linkedNames, in: place)
             return try TreeSnapshot(of: place.appending("usr").appending("bin"))
         }
-        linkedNamesDiff = folder.appending("links.tar")
+        linkedNamesDiff = directory.appending("links.tar")
         try command.succeed("diff", "links", "-o", linkedNamesDiff.string)
 
         try command.succeed("commit", "web", "--id", "web-1")
@@ -73,13 +73,13 @@ struct MainJob: Sendable {
     }
 
     /// What this store shows of a diff applied over the image.
-    func applied(_ diff: FilePath, showing folder: String? = nil) throws -> TreeSnapshot {
+    func applied(_ diff: FilePath, showing directory: String? = nil) throws -> TreeSnapshot {
         // With an id of its own: without one, the sealed container would be found to be this layer.
         let layer = try command.succeed(
             "apply", "--id", "applied", "--parent", top, diff.string
         ).text
         let shown = try command.withView(of: layer) { place in
-            try TreeSnapshot(of: folder.map { place.pushing(FilePath($0)) } ?? place)
+            try TreeSnapshot(of: directory.map { place.pushing(FilePath($0)) } ?? place)
         }
         try command.succeed("rm", layer)
         return shown

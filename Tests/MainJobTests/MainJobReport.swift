@@ -43,14 +43,14 @@ struct MainJobReport: Sendable {
 
     @TaskLocal static var current: MainJobReport?
 
-    /// Does the job, with each driver in a directory of its own and the rest below `folder`.
+    /// Does the job, with each driver in a directory of its own and the rest below `directory`.
     init(
-        _ debian: TestImage, _ places: [(driver: DriverUnderTest, folder: FilePath)],
-        in folder: FilePath
+        _ debian: TestImage, _ places: [(driver: DriverUnderTest, directory: FilePath)],
+        in directory: FilePath
     ) throws {
         var jobs: [String: MainJob] = [:]
         for place in places {
-            jobs[place.driver.name] = try MainJob(place.driver, image: debian, in: place.folder)
+            jobs[place.driver.name] = try MainJob(place.driver, image: debian, in: place.directory)
         }
         self.jobs = jobs
 
@@ -70,20 +70,20 @@ struct MainJobReport: Sendable {
 
         let tree =
             try Self.isWhole
-            ? unpackByUmoci(debian.layout, tag: debian.tag, into: folder.appending("image"))
-            : unpackByTar(debian, into: folder.appending("image"))
+            ? unpackByUmoci(debian.layout, tag: debian.tag, into: directory.appending("image"))
+            : unpackByTar(debian, into: directory.appending("image"))
         image = try TreeSnapshot(of: tree)
         guard let diff = jobs.values.first?.diff else { throw CancellationError() }
         try applyByTar(diff, to: tree)
         extractedByTar = try TreeSnapshot(of: tree)
-        try folder.appending("image").remove()
+        try directory.appending("image").remove()
 
         if Self.isWhole {
-            let copy = folder.appending("layout")
+            let copy = directory.appending("layout")
             try addLayerByUmoci(diff, to: debian, copy: copy)
             unpackedByUmoci = try TreeSnapshot(
-                of: try unpackByUmoci(copy, tag: debian.tag, into: folder.appending("changed")))
-            try folder.appending("changed").remove()
+                of: try unpackByUmoci(copy, tag: debian.tag, into: directory.appending("changed")))
+            try directory.appending("changed").remove()
             archives = try Self.importArchives(of: debian, places.map(\.driver))
         } else {
             (unpackedByUmoci, archives) = (nil, [:])
@@ -97,8 +97,8 @@ struct MainJobReport: Sendable {
         var ids: [String: [String]] = [:]
         for driver in drivers {
             for archive in [debian.archive, debian.dockerArchive] {
-                let id = try driver.withFolder { place in
-                    let command = GraphctlCommand(driver: driver.name, folder: place)
+                let id = try driver.withDirectory { place in
+                    let command = GraphctlCommand(driver: driver.name, directory: place)
                     let id = try command.succeed("import", archive.string).text
                     // The digests of what lies in the store are those that the archive's layers
                     // have.
@@ -118,9 +118,9 @@ struct MainJobScope: SuiteTrait, TestScoping {
         for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
     ) async throws {
         let debian = try #require(TestImage.debian)
-        let report = try withScratchRoot { folder in
+        let report = try withScratchRoot { directory in
             try withPlaces(DriverUnderTest.usable[...], []) {
-                try MainJobReport(debian, $0, in: folder)
+                try MainJobReport(debian, $0, in: directory)
             }
         }
         try await MainJobReport.$current.withValue(report) { try await body() }
@@ -129,11 +129,11 @@ struct MainJobScope: SuiteTrait, TestScoping {
     /// Lends a directory for each driver.
     private func withPlaces<Value>(
         _ drivers: ArraySlice<DriverUnderTest>,
-        _ places: [(driver: DriverUnderTest, folder: FilePath)],
-        _ body: ([(driver: DriverUnderTest, folder: FilePath)]) throws -> Value
+        _ places: [(driver: DriverUnderTest, directory: FilePath)],
+        _ body: ([(driver: DriverUnderTest, directory: FilePath)]) throws -> Value
     ) throws -> Value {
         guard let driver = drivers.first else { return try body(places) }
-        return try driver.withFolder {
+        return try driver.withDirectory {
             try withPlaces(drivers.dropFirst(), places + [(driver, $0)], body)
         }
     }

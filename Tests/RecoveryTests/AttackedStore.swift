@@ -98,8 +98,8 @@ struct AttackedStore {
     /// What was removed and waits to be freed.
     var trash: [String] {
         get throws {
-            let folder = root.appending("trash")
-            return try folder.exists ? folder.names : []
+            let directory = root.appending("trash")
+            return try directory.exists ? directory.names : []
         }
     }
 
@@ -149,18 +149,18 @@ struct AttackedStore {
     ]
 
     /// Files that nobody expects in a directory, and everything in its directories.
-    private func residue(of folder: FilePath, known: Set<String>) throws -> [String] {
+    private func residue(of directory: FilePath, known: Set<String>) throws -> [String] {
         var left: [String] = []
-        for name in try folder.names {
+        for name in try directory.names {
             // The directory of a killed probe or diff goes when it is a minute old.
             let scratch = [".\(driver)-probe-", ".\(driver)-diff-"]
             if name.hasPrefix("boot-") || scratch.contains(where: name.hasPrefix) { continue }
             if !known.contains(name) {
-                left.append("file \(folder)/\(name)")
-            } else if name != "reserve", let below = try? folder.appending(name).names {
+                left.append("file \(directory)/\(name)")
+            } else if name != "reserve", let below = try? directory.appending(name).names {
                 // The overlay driver keeps an empty directory, for views of empty layers.
                 left += below.filter { !($0 == "empty" && name == "overlay") }
-                    .map { "file \(folder)/\(name)/\($0)" }
+                    .map { "file \(directory)/\(name)/\($0)" }
             }
         }
         return left

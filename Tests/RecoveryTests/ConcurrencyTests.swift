@@ -112,21 +112,21 @@ private struct Worker {
 
     /// The id of the layer that all apply and remove: its chain's, remembered by a file.
     private func sharedID() -> String {
-        (try? fixture.folder.appending("shared").readText()) ?? "base"
+        (try? fixture.directory.appending("shared").readText()) ?? "base"
     }
 
     /// Applies the same layer as others do, perhaps at the same time.
     private mutating func shareLayer() throws {
         guard let id = try command(["apply", "--parent", "base", fixture.small]) else { return }
-        let own = fixture.folder.appending("shared-\(index)")
+        let own = fixture.directory.appending("shared-\(index)")
         try own.write(id.trimmingCharacters(in: .newlines))
-        try runCommand("mv", [own.string, fixture.folder.appending("shared").string])
+        try runCommand("mv", [own.string, fixture.directory.appending("shared").string])
     }
 
     private mutating func ownLayer() throws {
         let id = "own-\(index)-\(turn)-\(commands)"
         try command(["apply", "--id", id, "--parent", "base", fixture.small])
-        let diff = fixture.folder.appending("diff-\(index)").string
+        let diff = fixture.directory.appending("diff-\(index)").string
         try command(["diff", id, "-o", diff])
         try command(["rm", id])
     }
@@ -173,7 +173,7 @@ private struct Worker {
         try command(["tree"])
         try command(["check"])
         try command(
-            ["diff", sharedID(), "-o", fixture.folder.appending("diff-\(index)").string],
+            ["diff", sharedID(), "-o", fixture.directory.appending("diff-\(index)").string],
             mayFail: ["layerNotFound"])
     }
 }

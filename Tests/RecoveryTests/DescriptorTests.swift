@@ -38,7 +38,7 @@ struct DescriptorTests {
         try Fixture.withMemory { fixture in
             try fixture.withStore(driver) { store in
                 try fixture.fill(store)
-                let output = fixture.folder.appending("output").string
+                let output = fixture.directory.appending("output").string
                 var failures = 0
                 for limit in Self.limits {
                     for step in Self.steps(fixture.small, output) {
@@ -68,7 +68,7 @@ struct DescriptorTests {
         try Fixture.withMemory { fixture in
             try fixture.withStore(driver) { store in
                 try fixture.fill(store)
-                let output = fixture.folder.appending("output").string
+                let output = fixture.directory.appending("output").string
                 let hidden = ["unshare", "--mount", "bash", "-c"]
                 for hide in ["mount -t tmpfs none /proc", "umount -l /proc"] {
                     for step in Self.steps(fixture.small, output) {
@@ -92,7 +92,7 @@ struct DescriptorTests {
         try Fixture.withMemory { fixture in
             try fixture.withStore(driver) { store in
                 try fixture.fill(store)
-                let trace = fixture.folder.appending("trace").string
+                let trace = fixture.directory.appending("trace").string
                 for step in [
                     ["ls"], ["mount", "box"], ["unmount", "box"], ["label", "box", "a=b"],
                 ] {

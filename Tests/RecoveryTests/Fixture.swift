@@ -9,21 +9,21 @@ import SystemPackage
 ///
 /// The store has `base`, committed; `box`, writable on it, with changes; and `eye`, a view of it.
 struct Fixture {
-    let folder: FilePath
+    let directory: FilePath
     /// Where stores are made.
     let stores: FilePath
 
-    var base: String { folder.appending("base.tar").string }
-    var small: String { folder.appending("small.tar").string }
-    var image: String { folder.appending("image").string }
+    var base: String { directory.appending("base.tar").string }
+    var small: String { directory.appending("small.tar").string }
+    var image: String { directory.appending("image").string }
     /// Where images are written.
-    var exported: String { folder.appending("exported.tar").string }
+    var exported: String { directory.appending("exported.tar").string }
 
     /// Lends the inputs, and a place for stores below ``testBase``.
     static func with<Value>(_ body: (Fixture) throws -> Value) throws -> Value {
-        try withScratchRoot { folder in
-            try runCommand("bash", ["-ec", inputs, "inputs", folder.string])
-            return try body(Fixture(folder: folder, stores: testBase))
+        try withScratchRoot { directory in
+            try runCommand("bash", ["-ec", inputs, "inputs", directory.string])
+            return try body(Fixture(directory: directory, stores: testBase))
         }
     }
 
@@ -34,7 +34,7 @@ struct Fixture {
     static func withMemory<Value>(_ body: (Fixture) throws -> Value) throws -> Value {
         try with { fixture in
             try withLoopFilesystem(type: .tmpfs, size: 256 << 20) { memory in
-                try body(Fixture(folder: fixture.folder, stores: memory))
+                try body(Fixture(directory: fixture.directory, stores: memory))
             }
         }
     }

@@ -49,7 +49,7 @@ import Testing
         }
 
         /// Whether what leads there works in this machine's directory for temporary files.
-        var needsFolder: Bool { self != .tree && self != .debian }
+        var needsDirectory: Bool { self != .tree && self != .debian }
         /// Whether programs there have directories of their own.
         var isApart: Bool { self == .tree || self == .guest }
     }
@@ -63,7 +63,7 @@ import Testing
             for name in place.listed { environment[name] = "as 'it' \"is\" $HOME\n\\ é" }
             environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
             environment["HOME"] = ProcessInfo.processInfo.environment["HOME"]
-            if place.needsFolder { environment["TMPDIR"] = tree.string }
+            if place.needsDirectory { environment["TMPDIR"] = tree.string }
             let report = try run(place.line(tree), environment)
 
             let found = report.environment

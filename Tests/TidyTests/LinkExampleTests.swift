@@ -11,8 +11,8 @@ import Testing
 /// The program that docs/linking.md shows.
 @Suite struct LinkExampleTests {
     @Test func `the program of the page on linking runs`() throws {
-        let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-        let binary = folder.appendingPathComponent("LinkExample")
+        let directory = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        let binary = directory.appendingPathComponent("LinkExample")
         try withScratchRoot { root in
             let tar = root.appending("layer.tar")
             let member = LayerMember(

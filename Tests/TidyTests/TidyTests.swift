@@ -11,16 +11,16 @@ import Testing
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     /// Path below the root and text of every file with one of these endings.
-    static func files(in folders: [String], _ endings: [String]) throws -> [(String, String)] {
+    static func files(in directories: [String], _ endings: [String]) throws -> [(String, String)] {
         var found: [(String, String)] = []
-        for folder in folders {
-            let start = root.appendingPathComponent(folder)
+        for directory in directories {
+            let start = root.appendingPathComponent(directory)
             let names = try #require(FileManager.default.enumerator(atPath: start.path))
             for case let name as String in names
             where endings.contains((name as NSString).pathExtension) && !name.contains(".build/") {
                 let text = try String(
                     contentsOf: start.appendingPathComponent(name), encoding: .utf8)
-                found.append(("\(folder)/\(name)", text))
+                found.append(("\(directory)/\(name)", text))
             }
         }
         return found
@@ -35,14 +35,14 @@ import Testing
         }
     }
 
-    @Test func `a folder is a concern, of at most sixteen files`() throws {
+    @Test func `a directory is a concern, of at most sixteen files`() throws {
         let arguments = ["-C", Self.root.path, "ls-files", "-co", "--exclude-standard"]
-        let folders = try runCommand("git", arguments).components(separatedBy: "\n")
+        let directories = try runCommand("git", arguments).components(separatedBy: "\n")
             .map { ($0 as NSString).deletingLastPathComponent }
-        let counts = Dictionary(grouping: folders) { $0 }.mapValues(\.count)
+        let counts = Dictionary(grouping: directories) { $0 }.mapValues(\.count)
         #expect(counts.count > 50)
-        for (folder, count) in counts where !folder.hasPrefix("Tests/Fuzz/corpus") {
-            #expect(count <= 16, "\(folder) has \(count) files")
+        for (directory, count) in counts where !directory.hasPrefix("Tests/Fuzz/corpus") {
+            #expect(count <= 16, "\(directory) has \(count) files")
         }
     }
 

@@ -33,7 +33,7 @@ struct CommandRunner {
         }
     }
 
-    let folder: FilePath
+    let directory: FilePath
 
     /// The command: $GRAPHCTL, or the one that was built with the tests.
     static let path: String = {
@@ -43,18 +43,18 @@ struct CommandRunner {
         // The bundle is a program itself, or a file that a runner loads from its second argument.
         let arguments = ProcessInfo.processInfo.arguments
         let bundle = arguments.first { $0.contains(".xctest") } ?? arguments[0]
-        let folder =
+        let directory =
             bundle.range(of: "[^/]*\\.xctest.*", options: .regularExpression)
             .map { String(bundle[..<$0.lowerBound]) } ?? ""
-        return (folder.isEmpty ? "./" : folder) + "graphctl"
+        return (directory.isEmpty ? "./" : directory) + "graphctl"
     }()
 
     /// Lends a directory for a store, and removes it afterwards.
     static func with(_ body: (CommandRunner) throws -> Void) throws {
-        try withScratchRoot { try body(CommandRunner(folder: $0)) }
+        try withScratchRoot { try body(CommandRunner(directory: $0)) }
     }
 
-    var root: FilePath { folder.appending("root") }
+    var root: FilePath { directory.appending("root") }
 
     /// The variables that a run gets.
     var environment: [String: String] {
@@ -63,7 +63,7 @@ struct CommandRunner {
             environment[name] = nil
         }
         environment["GRAPHCTL_ROOT"] = root.string
-        environment["GRAPHCTL_RUN_ROOT"] = folder.appending("run").string
+        environment["GRAPHCTL_RUN_ROOT"] = directory.appending("run").string
         return environment
     }
 
@@ -88,11 +88,13 @@ struct CommandRunner {
         variables: [String: String?]
     ) throws -> Result {
         let name = UUID().uuidString
-        let (output, error) = (folder.appending("\(name).out"), folder.appending("\(name).err"))
+        let (output, error) = (
+            directory.appending("\(name).out"), directory.appending("\(name).err")
+        )
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: folder.string)
+        process.currentDirectoryURL = URL(fileURLWithPath: directory.string)
         process.environment = environment.merging(variables.mapValues { $0 ?? "" }) { $1 }
         for path in [output, error] { try path.write("") }
         let handles = try [output, error].map { path in
@@ -120,7 +122,7 @@ struct CommandRunner {
                 ArchiveEntry(path: RawPath(name), kind: .file(size: 0), permissions: 0o644),
                 content: Array(text.utf8))
         ])
-        let path = folder.appending(name + ".tar")
+        let path = directory.appending(name + ".tar")
         try Data(bytes).write(to: URL(fileURLWithPath: path.string))
         return path
     }

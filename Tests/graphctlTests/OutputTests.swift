@@ -148,13 +148,13 @@ import Testing
 
     @Test func `probe tells each requirement, and leaves nothing`() throws {
         try CommandRunner.with { graphctl in
-            let place = graphctl.folder.appending("deep").appending("er")
+            let place = graphctl.directory.appending("deep").appending("er")
             let result = try graphctl("probe", "--root", place.string, "--json")
             #expect(result.status == 0, "\(result.error)")
             let drivers = try #require(try result.object["drivers"] as? [[String: Any]])
             #expect(drivers.compactMap { $0["name"] as? String } == DriverUnderTest.all.map(\.name))
             #expect(try result.object["automatic_choice"] as? String == "overlay")
-            #expect(try graphctl.folder.names.isEmpty)
+            #expect(try graphctl.directory.names.isEmpty)
             #expect(try graphctl("probe", "--driver", "none").status == 1)
             let one = try graphctl("probe", "--driver", "vfs")
             #expect(one.lines.contains("vfs: usable") && !one.output.contains("\noverlay"))

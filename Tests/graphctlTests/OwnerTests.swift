@@ -118,11 +118,11 @@ import Testing
                 graphctl --root group/store --run-root run ls 2>&1 | grep -o 'chmod go-w .*'
                 """)
             #expect(result.status == 0, "\(result.error)")
-            let folder = graphctl.folder
+            let directory = graphctl.directory
             #expect(
                 result.lines == [
-                    "a", "b", "b", "\(folder)/group/run", "700", "700",
-                    "chmod go-w \(folder)/group",
+                    "a", "b", "b", "\(directory)/group/run", "700", "700",
+                    "chmod go-w \(directory)/group",
                 ])
         }
     }

@@ -44,7 +44,8 @@ import Testing
             let written = try graphctl("diff", "base", "-o", "file", "--compress", "gzip", "--json")
             let object = try written.object
             let bytes = Array(
-                try Data(contentsOf: URL(fileURLWithPath: graphctl.folder.appending("file").string))
+                try Data(
+                    contentsOf: URL(fileURLWithPath: graphctl.directory.appending("file").string))
             )
             #expect(object["digest"] as? String == Digest.of(bytes).description)
             #expect(object["bytes"] as? Int == bytes.count)
@@ -58,12 +59,12 @@ import Testing
     @Test func `a diff that fails leaves no file, and an old one as it was`() throws {
         try CommandRunner.with { graphctl in
             try graphctl.apply("base")
-            try graphctl.folder.appending("file").write("old")
-            let before = try graphctl.folder.names
+            try graphctl.directory.appending("file").write("old")
+            let before = try graphctl.directory.names
             #expect(try graphctl("diff", "base", "--from", "none", "-o", "file").status == 1)
             #expect(try graphctl("diff", "none", "-o", "other").status == 1)
-            #expect(try graphctl.folder.names == before)
-            #expect(try graphctl.folder.appending("file").readText() == "old")
+            #expect(try graphctl.directory.names == before)
+            #expect(try graphctl.directory.appending("file").readText() == "old")
             #expect(try graphctl("diff", "base", "-o", "/dev/null").status == 0)
         }
     }
@@ -88,7 +89,7 @@ import Testing
             #expect(created.status == 0)
             let result = try graphctl.shell("{ graphctl ls --json; echo $? >status; } | true")
             #expect(result.error.isEmpty)
-            #expect(try graphctl.folder.appending("status").readText() == "1\n")
+            #expect(try graphctl.directory.appending("status").readText() == "1\n")
         }
     }
 

@@ -103,7 +103,7 @@ import Testing
         var random = SeededGenerator(seed: SeededGenerator.runSeed &+ UInt64(round))
         try CommandRunner.with { graphctl in
             try Self.makeSources(graphctl, &random)
-            let place = graphctl.folder
+            let place = graphctl.directory
             for (lines, mustSucceed) in [(Self.setting, true), (Self.verbs, false)] {
                 for line in lines.split(separator: "\n") {
                     for flag in ["", " --json"] where flag.isEmpty || !mustSucceed {
@@ -136,7 +136,8 @@ import Testing
             return LayerMember(ArchiveEntry(path: path, kind: kind, permissions: 0o755))
         }
         func write(_ name: String, _ bytes: [UInt8]) throws {
-            try Data(bytes).write(to: URL(fileURLWithPath: graphctl.folder.appending(name).string))
+            try Data(bytes).write(
+                to: URL(fileURLWithPath: graphctl.directory.appending(name).string))
         }
         let names = (0..<20).map { _ in Self.name(&random, isText: false) }
         let layer = try LayerTar.bytes(of: try names.map { try member($0, .file(size: 0)) })

@@ -25,7 +25,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ],
     targets: [
-        // The plugin looks for targets in a folder of this name only.
+        // The plugin looks for targets in a directory of this name only.
         .executableTarget(
             name: "Library",
             dependencies: [

@@ -51,7 +51,7 @@ package final class BtrfsDriver: DirectoryDriver {
     }
 
     /// Whether and how the filesystem counts; nil where this user cannot ask.
-    var quotaState: SubvolumeQuotaState? { try? directories.openFolder?.subvolumeQuotaState() }
+    var quotaState: SubvolumeQuotaState? { try? directories.openedDirectory?.subvolumeQuotaState() }
 
     // MARK: Lifecycle
 
@@ -70,22 +70,22 @@ package final class BtrfsDriver: DirectoryDriver {
         if let nearest = parents.first {
             parent = try directories.open(nearest, BtrfsLayout.subvolume)
         }
-        try directories.create(layer) { folder throws(DriverError) in
+        try directories.create(layer) { directory throws(DriverError) in
             do throws(SyscallError) {
-                try Self.fill(folder, from: parent)
-                let subvolume = try folder.openDirectory(BtrfsLayout.subvolume)
+                try Self.fill(directory, from: parent)
+                let subvolume = try directory.openDirectory(BtrfsLayout.subvolume)
                 try Self.setLimit(limit, of: subvolume)
             } catch {
-                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+                throw spaceError("make layer \(layer)", error, on: directory.descriptor)
             }
         }
     }
 
     /// Makes a layer's subvolume.
-    private static func fill(_ folder: Directory, from parent: Directory?) throws(SyscallError) {
-        if let parent { return try folder.makeSnapshot(BtrfsLayout.subvolume, of: parent) }
-        try folder.makeSubvolume(BtrfsLayout.subvolume)
-        let subvolume = try folder.openDirectory(BtrfsLayout.subvolume)
+    private static func fill(_ directory: Directory, from parent: Directory?) throws(SyscallError) {
+        if let parent { return try directory.makeSnapshot(BtrfsLayout.subvolume, of: parent) }
+        try directory.makeSubvolume(BtrfsLayout.subvolume)
+        let subvolume = try directory.openDirectory(BtrfsLayout.subvolume)
         try subvolume.descriptor.setPermissions(0o700)
         let tree = try subvolume.makeOrOpenDirectory(WholeTrees.tree, permissions: 0o755)
         try tree.descriptor.setPermissions(0o755)
@@ -105,7 +105,7 @@ package final class BtrfsDriver: DirectoryDriver {
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let subvolume = try directories.open(layer, BtrfsLayout.subvolume)
-        _ = try directories.writableFolder()
+        _ = try directories.writableDirectory()
         // The data first: making a subvolume read-only commits names and sizes alone.
         if durability == .durable { try directories.sync(layer) }
         do throws(SyscallError) {
@@ -121,10 +121,10 @@ package final class BtrfsDriver: DirectoryDriver {
     @discardableResult
     package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
         let freed = try directories.reclaim(observer: observer)
-        let folder = try directories.writableFolder()
+        let directory = try directories.writableDirectory()
         try attempting(
             "wait for freed space",
-            try removal.awaitRoom(in: folder) {
+            try removal.awaitRoom(in: directory) {
                 (try? observer.report(WorkProgress(phase: "freeing", completedBytes: freed))) == nil
             })
         return freed
@@ -144,7 +144,7 @@ package final class BtrfsDriver: DirectoryDriver {
         }
     }
 
-    package func freeingCount() -> Int? { try? directories.openFolder?.deadSubvolumeCount() }
+    package func freeingCount() -> Int? { try? directories.openedDirectory?.deadSubvolumeCount() }
 
     // MARK: Access
 
@@ -168,7 +168,7 @@ package final class BtrfsDriver: DirectoryDriver {
 
     package func reopen(_ layer: LayerNumber) throws(DriverError) {
         let subvolume = try directories.open(layer, BtrfsLayout.subvolume)
-        _ = try directories.writableFolder()
+        _ = try directories.writableDirectory()
         do throws(SyscallError) {
             if try subvolume.isReadOnlySubvolume() { try subvolume.setReadOnlySubvolume(false) }
         } catch {

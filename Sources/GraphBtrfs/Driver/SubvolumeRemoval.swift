@@ -114,17 +114,19 @@ final class SubvolumeRemoval: Sendable {
     /// so in the background, at its own pace.
     ///
     /// `isStopped` is asked every few milliseconds.
-    func awaitRoom(in folder: Directory, isStopped: () -> Bool) throws(SyscallError) {
+    func awaitRoom(in directory: Directory, isStopped: () -> Bool) throws(SyscallError) {
         var ids = pending.withLock { all in
             defer { all = [] }
             return all
         }
-        let disk = try folder.descriptor.filesystem()
+        let disk = try directory.descriptor.filesystem()
         if ids.isEmpty || disk.availableBytes > max(disk.totalBytes / 20, 64 << 20) { return }
-        try folder.commitSubvolumes()
+        try directory.commitSubvolumes()
         for _ in 0..<Self.roundsMax {
             do throws(SyscallError) {
-                while let last = ids.last, try !folder.hasSubvolume(id: last) { ids.removeLast() }
+                while let last = ids.last, try !directory.hasSubvolume(id: last) {
+                    ids.removeLast()
+                }
             } catch {
                 // Without privileges nobody tells.
                 return
@@ -133,7 +135,7 @@ final class SubvolumeRemoval: Sendable {
             Pause.milliseconds(10)
         }
         // Freed blocks can be used once the transaction that freed them is committed.
-        try folder.commitSubvolumes()
+        try directory.commitSubvolumes()
     }
 
     /// Half a minute: the kernel may be stopped by a scrub or a balance.

@@ -23,10 +23,10 @@ extension LayerDirectories {
 
     /// Takes the mark away; one call.
     public func settle(_ layer: LayerNumber) throws(DriverError) {
-        let folder = try writableFolder()
+        let directory = try writableDirectory()
         try attempting(
             "settle layer \(layer)",
-            try folder.setPermissions(of: layer.name, Self.settled))
+            try directory.setPermissions(of: layer.name, Self.settled))
     }
 
     /// Takes the mark away where there is one; one call where there is none.

@@ -14,28 +14,28 @@ extension LayerDirectories {
     ///
     /// A filesystem too full for even a name is given the space of the layer at once instead.
     public func detach(_ layer: LayerNumber) throws(DriverError) {
-        let folder = try writableFolder()
+        let directory = try writableDirectory()
         let token = String(UInt64.random(in: .min ... .max), radix: 16)
         let name = RawPath("\(trashPrefix)\(layer)-\(token)")
         do throws(SyscallError) {
-            if try folder.statusIfPresent(of: layer.name) == nil { return }
+            if try directory.statusIfPresent(of: layer.name) == nil { return }
             let trash = try openTrash(making: true)
-            try folder.rename(layer.name, to: name, in: trash ?? folder)
+            try directory.rename(layer.name, to: name, in: trash ?? directory)
         } catch let error where error.errno == .noSuchFileOrDirectory {
             return
         } catch let error where error.errno == .noSpace || error.errno == .diskQuotaExceeded {
-            try attempting("remove layer \(layer)", try empty(layer.name, in: folder))
-            _ = try attempting("remove layer \(layer)", try folder.removeTree(layer.name))
+            try attempting("remove layer \(layer)", try empty(layer.name, in: directory))
+            _ = try attempting("remove layer \(layer)", try directory.removeTree(layer.name))
         } catch {
             throw DriverError("remove layer \(layer)", error)
         }
     }
 
     /// Destroys what is in a directory and cannot be unlinked.
-    func empty(_ name: RawPath, in folder: Directory) throws(SyscallError) {
+    func empty(_ name: RawPath, in directory: Directory) throws(SyscallError) {
         guard let emptying else { return }
         do throws(SyscallError) {
-            try emptying(try folder.openDirectory(name))
+            try emptying(try directory.openDirectory(name))
         } catch let error
             where error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory
         {
@@ -57,7 +57,7 @@ extension LayerDirectories {
     /// One item that cannot be freed does not keep the others: the first failure is thrown at the
     /// end.
     public func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
-        _ = try writableFolder()
+        _ = try writableDirectory()
         var freed: UInt64 = 0
         var failure: DriverError?
         let root = try attempting("open the store's root", try Directory(opening: root))
@@ -71,11 +71,11 @@ extension LayerDirectories {
             let before = freed
             if isStopped(observer, before) { return freed }
             do throws(DriverError) {
-                let folder = trash ?? root
-                try attempting("free \(name)", try empty(name, in: folder))
+                let directory = trash ?? root
+                try attempting("free \(name)", try empty(name, in: directory))
                 let outcome = try attempting(
                     "free \(name)",
-                    try folder.removeTree(name) { isStopped(observer, before) })
+                    try directory.removeTree(name) { isStopped(observer, before) })
                 freed += outcome.freedBytes
                 if !outcome.isComplete { return freed }
             } catch  where error.cause?.errno == .resourceTemporarilyUnavailable {
@@ -106,10 +106,10 @@ extension LayerDirectories {
     /// What there is of this driver: its layers, what waits in the trash, and what it did not make.
     public func inventory() throws(DriverError) -> [InventoryItem] {
         var items: [InventoryItem] = []
-        if let folder {
+        if let directory {
             // A descriptor of its own: a listing moves the position of the one it reads.
             let listing = try attempting(
-                "list the directory \(driver)", try folder.openDirectory(".").listing())
+                "list the directory \(driver)", try directory.openDirectory(".").listing())
             for entry in listing {
                 let name = entry.name.description
                 let kind: InventoryItem.Kind = LayerNumber(name).map { .layer($0) } ?? .foreign

@@ -12,7 +12,7 @@ extension LayerDirectories {
     package func withScratch<Value>(
         _ body: (Directory) throws(DriverError) -> Value
     ) throws(DriverError) -> Value {
-        _ = try writableFolder()
+        _ = try writableDirectory()
         let root = try attempting("open the store's root", try Directory(opening: root))
         while true {
             let token = String(UInt64.random(in: .min ... .max), radix: 16)
@@ -53,7 +53,7 @@ extension LayerDirectories {
 
     /// Destroys what killed probes and diffs left.
     package func clearAbandonedScratch() throws(DriverError) {
-        _ = try writableFolder()
+        _ = try writableDirectory()
         let root = try attempting("open the store's root", try Directory(opening: root))
         for name in try abandonedScratch() {
             let lock = try attempting("lock \(name)", try lock(on: name))

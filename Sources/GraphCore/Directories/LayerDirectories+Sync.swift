@@ -11,7 +11,7 @@ extension LayerDirectories {
     /// clean: asking again would succeed over lost bytes. So a failure is remembered, and holds for
     /// every layer that there was when it came.
     public func sync(_ layer: LayerNumber) throws(DriverError) {
-        let folder = try writableFolder()
+        let directory = try writableDirectory()
         try require(layer, ".")
         try lastSyncFailure.withLock { last throws(DriverError) in
             if let last, layer <= last.newest {
@@ -20,7 +20,7 @@ extension LayerDirectories {
                     last.error)
             }
             do throws(SyscallError) {
-                try folder.descriptor.syncFilesystem()
+                try directory.descriptor.syncFilesystem()
             } catch {
                 let numbers = try inventory().compactMap { item -> LayerNumber? in
                     if case .layer(let number) = item.kind { number } else { nil }

@@ -14,9 +14,9 @@ extension LayerDirectories {
 
     /// What ``use`` says; nil where the layer was never mounted.
     private func useMark(of layer: LayerNumber) throws(DriverError) -> RawPath? {
-        guard let folder else { return nil }
+        guard let directory else { return nil }
         do throws(SyscallError) {
-            return try folder.readLink(layer.name.appending(Self.use))
+            return try directory.readLink(layer.name.appending(Self.use))
         } catch  where error.errno == .noSuchFileOrDirectory {
             return nil
         } catch {
@@ -29,15 +29,15 @@ extension LayerDirectories {
     /// On a filesystem without room for it a layer is shown without, where it is only looked at: what a view
     /// shows is sealed, and looking works on a full disk.
     public func markBind(of layer: LayerNumber, writable: Bool) throws(DriverError) {
-        guard let folder, !isReadOnly else { return }
+        guard let directory, !isReadOnly else { return }
         do throws(SyscallError) {
-            try folder.makeSymbolicLink(layer.name.appending(Self.use), to: Self.bind)
+            try directory.makeSymbolicLink(layer.name.appending(Self.use), to: Self.bind)
         } catch  where error.errno == .fileExists {
             return
         } catch  where !writable && [.noSpace, .diskQuotaExceeded].contains(error.errno) {
             return
         } catch {
-            throw spaceError("mark layer \(layer) as mounted", error, on: folder.descriptor)
+            throw spaceError("mark layer \(layer) as mounted", error, on: directory.descriptor)
         }
     }
 
@@ -51,11 +51,11 @@ extension LayerDirectories {
         of layer: LayerNumber, _ tree: RawPath, before step: LayerStep, hasLostMount: Bool
     ) throws(DriverError) -> LayerUse? {
         if step != .committing, try useMark(of: layer) == nil { return nil }
-        guard let folder else { return nil }
+        guard let directory else { return nil }
         let isThorough = step == .committing || hasLostMount
         let user: TreeUsers.User?
         do throws(SyscallError) {
-            let tree = try folder.openDirectory(layer.name.appending(tree))
+            let tree = try directory.openDirectory(layer.name.appending(tree))
             user = try TreeUsers(of: tree).first(searchesProcesses: isThorough)
         } catch  where error.errno == .noSuchFileOrDirectory && step == .removing {
             // What is not there is in nobody's use.

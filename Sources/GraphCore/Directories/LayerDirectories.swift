@@ -17,7 +17,7 @@ public final class LayerDirectories: Sendable {
     ///
     /// Held open since before anything was written, because `syncfs(2)` tells a descriptor of the
     /// failures since it was opened.
-    let folder: Directory?
+    let directory: Directory?
     /// Whether the store was opened for reading: everything that writes throws then.
     public let isReadOnly: Bool
     /// Whether names reach the disk only when their directory is synced.
@@ -50,14 +50,14 @@ public final class LayerDirectories: Sendable {
                 try Directory(opening: "/").readLink(RawPath(opened.descriptor.procPath)))
             self.root = FilePath(path.description)
         }
-        folder = try Self.openFolder(
+        directory = try Self.openedDirectory(
             driver, in: opened, readOnly: readOnly, beforeMaking: beforeMaking)
         let filesystem = try attempting(
             "look at the filesystem of \(root)", try opened.descriptor.filesystem())
         syncsNames = !filesystem.ordersNamesWithAnySync
     }
 
-    private static func openFolder(
+    private static func openedDirectory(
         _ driver: String, in root: Directory, readOnly: Bool,
         beforeMaking: () throws(DriverError) -> Void
     ) throws(DriverError) -> Directory? {
@@ -67,7 +67,7 @@ public final class LayerDirectories: Sendable {
             if readOnly { return nil }
             try beforeMaking()
             return try attempting(
-                "make the directory \(driver)", try makeFolder(RawPath(driver), in: root))
+                "make the directory \(driver)", try makeLayerDirectory(RawPath(driver), in: root))
         } catch {
             throw DriverError("open the directory \(driver)", error)
         }
@@ -75,14 +75,14 @@ public final class LayerDirectories: Sendable {
 
     /// Makes a directory that only its owner enters, so that nobody runs an old set-user-id program
     /// from a layer, and that passes no group or access list on to what is made in it.
-    private static func makeFolder(
+    private static func makeLayerDirectory(
         _ name: RawPath, in root: Directory
     ) throws(SyscallError) -> Directory {
-        let folder = try root.makeOrOpenDirectory(name, permissions: 0o700)
-        try folder.removeInheritedAccessLists()
-        try folder.descriptor.setPermissions(0o700)
+        let directory = try root.makeOrOpenDirectory(name, permissions: 0o700)
+        try directory.removeInheritedAccessLists()
+        try directory.descriptor.setPermissions(0o700)
         try root.sync()
-        return folder
+        return directory
     }
 
     /// The path of a layer's directory.
@@ -91,7 +91,7 @@ public final class LayerDirectories: Sendable {
     }
 
     /// The driver's directory, for looking; nil when there is none.
-    package var openFolder: Directory? { folder }
+    package var openedDirectory: Directory? { directory }
 
     /// Opens a layer's directory.
     ///
@@ -108,7 +108,7 @@ public final class LayerDirectories: Sendable {
     ) throws(DriverError) -> Directory {
         let path = name.isEmpty ? layer.name : layer.name.appending(name)
         do throws(SyscallError) {
-            if let folder { return try folder.openDirectory(path) }
+            if let directory { return try directory.openDirectory(path) }
         } catch let error where error.errno == .noSuchFileOrDirectory {
             throw notFound(layer, error)
         } catch {
@@ -130,7 +130,7 @@ public final class LayerDirectories: Sendable {
     ) throws(DriverError) -> FileStatus? {
         try attempting(
             "look at layer \(layer)",
-            try folder?.statusIfPresent(of: layer.name.appending(name)))
+            try directory?.statusIfPresent(of: layer.name.appending(name)))
     }
 
     private func notFound(_ layer: LayerNumber, _ cause: SyscallError?) -> DriverError {
@@ -141,8 +141,8 @@ public final class LayerDirectories: Sendable {
     /// The driver's directory, for changing it.
     ///
     /// - Throws: ``DriverError/Code/storeReadOnly`` when the store was opened for reading.
-    package func writableFolder() throws(DriverError) -> Directory {
-        if let folder, !isReadOnly { return folder }
+    package func writableDirectory() throws(DriverError) -> Directory {
+        if let directory, !isReadOnly { return directory }
         throw DriverError(.storeReadOnly, "the store at \(root) was opened for reading")
     }
 
@@ -157,9 +157,9 @@ public final class LayerDirectories: Sendable {
     public func create(
         _ layer: LayerNumber, fill: (Directory) throws(DriverError) -> Void
     ) throws(DriverError) {
-        let folder = try writableFolder()
+        let directory = try writableDirectory()
         do throws(SyscallError) {
-            try folder.makeDirectory(layer.name, permissions: Self.unfinished)
+            try directory.makeDirectory(layer.name, permissions: Self.unfinished)
         } catch let error where error.errno == .fileExists {
             if try !isUnfinished(layer) {
                 throw DriverError(
@@ -168,16 +168,16 @@ public final class LayerDirectories: Sendable {
             try detach(layer)
             try attempting(
                 "make layer \(layer)",
-                try folder.makeDirectory(layer.name, permissions: Self.unfinished))
+                try directory.makeDirectory(layer.name, permissions: Self.unfinished))
         } catch {
-            throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+            throw spaceError("make layer \(layer)", error, on: directory.descriptor)
         }
         do throws(DriverError) {
             let made = try open(layer)
             try fill(made)
             if syncsNames {
                 try attempting("sync layer \(layer)", try made.sync())
-                try attempting("sync the directory \(driver)", try folder.sync())
+                try attempting("sync the directory \(driver)", try directory.sync())
             }
         } catch {
             // The first failure tells more than one of the clean-up, which `remove` will repeat.
@@ -189,10 +189,10 @@ public final class LayerDirectories: Sendable {
     /// Whether files here can share blocks until they are written, tried once with two files
     /// without names.
     public var supportsReflink: Bool {
-        guard let folder, !isReadOnly else { return false }
+        guard let directory, !isReadOnly else { return false }
         return reflink.withLock { known in
             if let known { return known }
-            let found = (try? folder.tryReflink()) != nil
+            let found = (try? directory.tryReflink()) != nil
             known = found
             return found
         }

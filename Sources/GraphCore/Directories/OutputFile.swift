@@ -19,11 +19,11 @@ package final class OutputFile: ByteSink {
         guard let last = path.lastComponent else {
             throw DriverError(.invalidArgument, "\(path) is not the name of a file")
         }
-        let folder = path.removingLastComponent()
+        let parent = path.removingLastComponent()
         self.path = path
         name = RawPath(last)
         let directory = try attempting(
-            "open the directory of \(path)", try Directory(opening: folder.isEmpty ? "." : folder))
+            "open the directory of \(path)", try Directory(opening: parent.isEmpty ? "." : parent))
         self.directory = directory
         // Follows a link: what it leads to decides, and a link to a file is replaced like one.
         let isSpecial: Bool

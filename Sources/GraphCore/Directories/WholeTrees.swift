@@ -61,16 +61,16 @@ public struct WholeTrees: Sendable {
     ) throws(DriverError) {
         precondition(place.isEmpty, "the tree is made by the driver elsewhere")
         let parent = try parents.first.map { (nearest) throws(DriverError) in try open(nearest) }
-        try directories.create(layer) { folder throws(DriverError) in
+        try directories.create(layer) { directory throws(DriverError) in
             let tree: Directory
             do throws(SyscallError) {
-                tree = try folder.makeOrOpenDirectory(Self.tree, permissions: 0o755)
+                tree = try directory.makeOrOpenDirectory(Self.tree, permissions: 0o755)
                 if parent == nil { try tree.descriptor.setPermissions(0o755) }
             } catch {
-                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+                throw spaceError("make layer \(layer)", error, on: directory.descriptor)
             }
             guard let parent else { return }
-            let notes = try prepare(parent, folder)
+            let notes = try prepare(parent, directory)
             try copyTree(
                 from: parent, to: tree, action: "copy the parent of layer \(layer)",
                 observer: observer, note: notes?.add(_:of:))
@@ -117,7 +117,7 @@ public struct WholeTrees: Sendable {
     ) throws(DriverError) -> ApplyTarget {
         let holder = try directories.open(layer, place)
         let tree = try open(layer)
-        _ = try directories.writableFolder()
+        _ = try directories.writableDirectory()
         return try Self.makeStage(in: holder, beside: tree, of: layer, parents: parents)
     }
 

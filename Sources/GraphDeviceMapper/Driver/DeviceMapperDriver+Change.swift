@@ -12,9 +12,9 @@ extension DeviceMapperDriver {
     ///
     /// - Throws: ``DriverError/Code/layerNotFound`` when the layer has none.
     func record(of layer: LayerNumber) throws(DriverError) -> VolumeRecord {
-        let folder = try directories.open(layer)
+        let directory = try directories.open(layer)
         let record = try attempting(
-            "look at layer \(layer)", try VolumeRecord(in: folder, DeviceMapperLayout.volume))
+            "look at layer \(layer)", try VolumeRecord(in: directory, DeviceMapperLayout.volume))
         guard let record, record.number == layer else {
             throw DriverError(.layerNotFound, "layer \(layer) was never finished")
         }
@@ -50,7 +50,7 @@ extension DeviceMapperDriver {
         for layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> ApplyTarget {
         let record = try record(of: layer)
-        _ = try directories.writableFolder()
+        _ = try directories.writableDirectory()
         let pool = try place.pool()
         try pool.requireChangeable()
         try pool.requireReserve(options)
@@ -100,7 +100,7 @@ extension DeviceMapperDriver {
         _ = try record(of: layer)
         _ = try record(of: base)
         let pool = try place.pool()
-        guard (try? directories.writableFolder()) != nil else { return false }
+        guard (try? directories.writableDirectory()) != nil else { return false }
         do throws(SyscallError) {
             for number in [layer, base] {
                 let device = try pool.mapper.status(of: "\(pool.settings.prefix)\(number)")

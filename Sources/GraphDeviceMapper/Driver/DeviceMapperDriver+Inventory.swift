@@ -52,7 +52,7 @@ extension DeviceMapperDriver {
 
     /// The numbers of the pool's volumes without the base; nil where they cannot be listed.
     private func volumes() throws(DriverError) -> Set<UInt32>? {
-        guard (try? directories.writableFolder()) != nil else { return nil }
+        guard (try? directories.writableDirectory()) != nil else { return nil }
         let pool = try place.pool()
         // Listing them is a change of the metadata.
         if !pool.isChangeable { return nil }

@@ -50,7 +50,7 @@ package final class DeviceMapperDriver: DirectoryDriver {
         _ layer: LayerNumber, parents: [LayerNumber], limits: LayerLimits,
         observer: WorkObserver
     ) throws(DriverError) {
-        _ = try directories.writableFolder()
+        _ = try directories.writableDirectory()
         let pool = try place.pool()
         if layer.rawValue == DeviceMapperLayout.base
             || layer.rawValue > DeviceMapperLayout.numberMax
@@ -61,15 +61,15 @@ package final class DeviceMapperDriver: DirectoryDriver {
         let below = try parents.first.map { (parent) throws(DriverError) in try record(of: parent) }
         let sectors = try self.sectors(limits, atLeast: below?.sectors ?? pool.settings.baseSectors)
         try pool.requireReserve(options)
-        try directories.create(layer) { folder throws(DriverError) in
+        try directories.create(layer) { directory throws(DriverError) in
             let record = VolumeRecord(number: layer, sectors: sectors)
             do throws(SyscallError) {
                 // The pool must not have a number that no directory has, nor after a power cut.
-                try record.write(in: folder, DeviceMapperLayout.making)
-                try folder.sync()
-                try directories.openFolder?.sync()
+                try record.write(in: directory, DeviceMapperLayout.making)
+                try directory.sync()
+                try directories.openedDirectory?.sync()
             } catch {
-                throw spaceError("make layer \(layer)", error, on: folder.descriptor)
+                throw spaceError("make layer \(layer)", error, on: directory.descriptor)
             }
             try pool.makeSnapshot(layer, of: parents.first?.rawValue ?? DeviceMapperLayout.base)
             if sectors > below?.sectors ?? pool.settings.baseSectors {
@@ -77,8 +77,8 @@ package final class DeviceMapperDriver: DirectoryDriver {
             }
             try attempting(
                 "make layer \(layer)",
-                try folder.rename(
-                    DeviceMapperLayout.making, to: DeviceMapperLayout.volume, in: folder))
+                try directory.rename(
+                    DeviceMapperLayout.making, to: DeviceMapperLayout.volume, in: directory))
         }
     }
 
@@ -119,8 +119,8 @@ package final class DeviceMapperDriver: DirectoryDriver {
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let record = try record(of: layer)
-        let folder = try directories.open(layer)
-        _ = try directories.writableFolder()
+        let directory = try directories.open(layer)
+        _ = try directories.writableDirectory()
         let pool = try place.pool()
         let isSealed = try directories.status(of: layer, DeviceMapperLayout.sealed) != nil
         if isSealed && durability == .unsynced { return }
@@ -150,11 +150,11 @@ package final class DeviceMapperDriver: DirectoryDriver {
         }
         if isSealed { return }
         do throws(SyscallError) {
-            _ = try folder.open(
+            _ = try directory.open(
                 DeviceMapperLayout.sealed, [.writeOnly, .create], permissions: 0o400)
-            if durability == .durable { try folder.sync() }
+            if durability == .durable { try directory.sync() }
         } catch {
-            throw spaceError("seal layer \(layer)", error, on: folder.descriptor)
+            throw spaceError("seal layer \(layer)", error, on: directory.descriptor)
         }
         // Not synced: nothing has put the layer's intent on disk, and the mark must not go before it.
         try directories.settle(layer)
@@ -166,7 +166,7 @@ package final class DeviceMapperDriver: DirectoryDriver {
 
     /// Moves the layer's directory to the trash, where ``reclaim(observer:)`` finds the volume.
     package func remove(_ layer: LayerNumber) throws(DriverError) {
-        _ = try directories.writableFolder()
+        _ = try directories.writableDirectory()
         if unpacking.withLock({ $0.removeValue(forKey: layer) }) != nil {
             // Whoever was unpacking may still have a directory of it open, and nobody else has.
             let pool = try place.pool()
@@ -180,7 +180,7 @@ package final class DeviceMapperDriver: DirectoryDriver {
 
     @discardableResult
     package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
-        _ = try directories.writableFolder()
+        _ = try directories.writableDirectory()
         let pool = try place.pool()
         try pool.removeIdleDevices()
         return try directories.reclaim(observer: observer)
@@ -207,13 +207,13 @@ package final class DeviceMapperDriver: DirectoryDriver {
         let record = try record(of: layer)
         let pool = try place.pool()
         var isSealed = try directories.status(of: layer, DeviceMapperLayout.sealed) != nil
-        let mayWrite = writable && (try? directories.writableFolder()) != nil
+        let mayWrite = writable && (try? directories.writableDirectory()) != nil
         if mayWrite { try pool.requireChangeable() }
         if isSealed && mayWrite {
             // It was sealed when the process died before that was recorded.
-            let folder = try directories.open(layer)
+            let directory = try directories.open(layer)
             try attempting(
-                "make layer \(layer) writable", try folder.removeFile(DeviceMapperLayout.sealed))
+                "make layer \(layer) writable", try directory.removeFile(DeviceMapperLayout.sealed))
             isSealed = false
         }
         if !isSealed { try refuseAttached(layer, pool) }
@@ -242,7 +242,7 @@ package final class DeviceMapperDriver: DirectoryDriver {
         let below = try parents.first.map { (parent) throws(DriverError) in
             try self.record(of: parent)
         }
-        if (try? directories.writableFolder()) != nil, pool.isChangeable {
+        if (try? directories.writableDirectory()) != nil, pool.isChangeable {
             let blocks = try PoolMetadata.ownBlocks(
                 of: layer.rawValue, beyond: below?.number.rawValue ?? DeviceMapperLayout.base,
                 in: pool)

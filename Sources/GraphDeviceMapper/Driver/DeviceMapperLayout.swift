@@ -37,7 +37,7 @@ enum DeviceMapperLayout {
     /// The pool's metadata have 24 bits for the number of a volume.
     static let numberMax: UInt32 = (1 << 24) - 1
 
-    static func folder(_ root: FilePath) -> FilePath {
+    static func directory(_ root: FilePath) -> FilePath {
         root.appending(driver).appending(pool)
     }
 }
@@ -69,9 +69,9 @@ struct VolumeRecord: Hashable, Sendable {
     init(number: LayerNumber, sectors: UInt64) { (self.number, self.sectors) = (number, sectors) }
 
     /// Reads a record; nil when there is none in the directory.
-    init?(in folder: Directory, _ name: RawPath) throws(SyscallError) {
-        guard try folder.statusIfPresent(of: name) != nil else { return nil }
-        let lines = KeyedLines(parsing: try folder.open(name, .readOnly).readAll(limit: 4_096))
+    init?(in directory: Directory, _ name: RawPath) throws(SyscallError) {
+        guard try directory.statusIfPresent(of: name) != nil else { return nil }
+        let lines = KeyedLines(parsing: try directory.open(name, .readOnly).readAll(limit: 4_096))
         guard let number = lines.values["number"].flatMap({ LayerNumber($0) }),
             let sectors = lines.values["sectors"].flatMap({ UInt64($0) })
         else { throw SyscallError.damage("\(name)", "not the record of a volume") }
@@ -79,8 +79,8 @@ struct VolumeRecord: Hashable, Sendable {
     }
 
     /// Writes the record and puts it on disk.
-    func write(in folder: Directory, _ name: RawPath) throws(SyscallError) {
-        let file = try folder.open(name, [.writeOnly, .create, .truncate], permissions: 0o600)
+    func write(in directory: Directory, _ name: RawPath) throws(SyscallError) {
+        let file = try directory.open(name, [.writeOnly, .create, .truncate], permissions: 0o600)
         try file.write(KeyedLines(["number": "\(number)", "sectors": "\(sectors)"]).text)
         try file.sync()
     }

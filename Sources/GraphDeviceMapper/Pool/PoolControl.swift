@@ -14,9 +14,9 @@ package struct PoolControl: Sendable {
     /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` when the store has none.
     package init(root: FilePath) throws(DriverError) {
         let place = try TrustedDirectory(root)
-        if let folder = place.opened {
+        if let directory = place.opened {
             let driver = RawPath(DeviceMapperLayout.driver)
-            try Trust.require([(driver, .directory)], in: folder, place.path)
+            try Trust.require([(driver, .directory)], in: directory, place.path)
         }
         guard let pool = try ThinPool.open(root: place.path, options: nil) else {
             throw DriverError(

@@ -38,10 +38,10 @@ struct PoolSettings: Hashable, Sendable {
     }
 
     /// Reads the settings; nil when the directory has none.
-    init?(in folder: Directory) throws(SyscallError) {
+    init?(in directory: Directory) throws(SyscallError) {
         let name = DeviceMapperLayout.settings
-        guard try folder.statusIfPresent(of: name) != nil else { return nil }
-        let file = try folder.open(name, .readOnly)
+        guard try directory.statusIfPresent(of: name) != nil else { return nil }
+        let file = try directory.open(name, .readOnly)
         let values = KeyedLines(parsing: try file.readAll(limit: 65_536)).values
         guard let token = values["token"], let filesystem = values["filesystem"],
             let block = values["block_sectors"].flatMap({ UInt64($0) }),
@@ -59,7 +59,7 @@ struct PoolSettings: Hashable, Sendable {
     }
 
     /// Replaces the settings in one step.
-    func write(in folder: Directory) throws(SyscallError) {
+    func write(in directory: Directory) throws(SyscallError) {
         var lines = KeyedLines([
             "version": "1", "token": token, "filesystem": filesystem,
             "block_sectors": "\(blockSectors)", "base_sectors": "\(baseSectors)",
@@ -75,11 +75,11 @@ struct PoolSettings: Hashable, Sendable {
         case .files: lines.values["kind"] = "files"
         }
         let new: RawPath = "settings.new"
-        let file = try folder.open(new, [.writeOnly, .create, .truncate], permissions: 0o600)
+        let file = try directory.open(new, [.writeOnly, .create, .truncate], permissions: 0o600)
         try file.write(lines.text)
         try file.sync()
-        try folder.rename(new, to: DeviceMapperLayout.settings, in: folder)
-        try folder.sync()
+        try directory.rename(new, to: DeviceMapperLayout.settings, in: directory)
+        try directory.sync()
     }
 
     /// The pool's name in device mapper.

@@ -32,7 +32,7 @@ extension ThinPool {
     /// for what the metadata file is about to be written.
     private func requireRoomForFiles() throws(DriverError) {
         let available = try attempting(
-            "look at \(path)", try folder.descriptor.filesystem().availableBytes)
+            "look at \(path)", try directory.descriptor.filesystem().availableBytes)
         if available < Self.roomBytesMin {
             throw DriverError(
                 .noSpace,
@@ -43,7 +43,7 @@ extension ThinPool {
         let used = try status().metadataBlocksUsed * 4_096
         do throws(SyscallError) {
             // The kernel takes the first free blocks, and not again before a commit those it left.
-            let file = try folder.open(DeviceMapperLayout.metadata, .readWrite)
+            let file = try directory.open(DeviceMapperLayout.metadata, .readWrite)
             try file.allocate(firstBytes: min(file.status().size, used * 2 + Self.aheadBytes))
         } catch  where error.errno == .notSupported {
             // Filesystems that cannot have this risk.
@@ -73,7 +73,7 @@ extension ThinPool {
             // Still short.
         }
         let file = isData ? DeviceMapperLayout.data : DeviceMapperLayout.metadata
-        let size = try attempting("look at the pool's files", try folder.status(of: file).size)
+        let size = try attempting("look at the pool's files", try directory.status(of: file).size)
         let unit = isData ? blockSectors * 512 : 4_096
         let wanted = min(size * 2, limit) / unit * unit
         if wanted <= size { return false }
@@ -109,7 +109,7 @@ extension ThinPool {
                 call: "ftruncate(\(name))", errno: .notSupported,
                 detail: "the pool lies on devices: make those larger, and grow without sizes")
         }
-        let file = try folder.open(name, .readWrite)
+        let file = try directory.open(name, .readWrite)
         if try file.status().size > bytes {
             throw SyscallError(
                 call: "ftruncate(\(name))", errno: .invalidArgument, detail: "it is larger already")

@@ -14,23 +14,23 @@ extension ThinPool {
         root: FilePath, options: DeviceMapperOptions?
     ) throws(DriverError) -> ThinPool? {
         let mapper = try attempting("use device mapper", try DeviceMapper())
-        let path = DeviceMapperLayout.folder(root)
+        let path = DeviceMapperLayout.directory(root)
         guard let options else {
-            guard let folder = try? Directory(opening: path) else { return nil }
-            try requireTrusted(folder, path)
-            guard let settings = try settings(in: folder), settings.hasBase else { return nil }
-            return try activate(mapper, settings, at: path, folder)
+            guard let directory = try? Directory(opening: path) else { return nil }
+            try requireTrusted(directory, path)
+            guard let settings = try settings(in: directory), settings.hasBase else { return nil }
+            return try activate(mapper, settings, at: path, directory)
         }
-        let folder = try attempting(
+        let directory = try attempting(
             "make \(path)",
             try Directory(opening: path.removingLastComponent())
                 .makeOrOpenDirectory(RawPath(DeviceMapperLayout.pool), permissions: 0o700))
-        try requireTrusted(folder, path)
-        if let settings = try settings(in: folder), settings.hasBase {
-            return try activate(mapper, settings, at: path, folder)
+        try requireTrusted(directory, path)
+        if let settings = try settings(in: directory), settings.hasBase {
+            return try activate(mapper, settings, at: path, directory)
         }
         let lock = try lock(in: path)
-        let pool = try make(mapper, options, at: path, folder)
+        let pool = try make(mapper, options, at: path, directory)
         _ = consume lock
         return pool
     }
@@ -38,62 +38,62 @@ extension ThinPool {
     /// Refuses settings and files of a pool that somebody else could change: they say what becomes a
     /// block device, and what is mounted.
     private static func requireTrusted(
-        _ folder: Directory, _ path: FilePath
+        _ directory: Directory, _ path: FilePath
     ) throws(DriverError) {
-        let status = try attempting("look at \(path)", try folder.status())
+        let status = try attempting("look at \(path)", try directory.status())
         try Trust.require(status, .directory, at: path)
         let names: [RawPath] = [
             DeviceMapperLayout.settings, DeviceMapperLayout.transaction, DeviceMapperLayout.data,
             DeviceMapperLayout.metadata, RawPath(DeviceMapperLayout.lock),
         ]
-        try Trust.require(names.map { ($0, .regular) }, in: folder, path)
+        try Trust.require(names.map { ($0, .regular) }, in: directory, path)
     }
 
-    private static func settings(in folder: Directory) throws(DriverError) -> PoolSettings? {
-        try attempting("read the pool's settings", try PoolSettings(in: folder))
+    private static func settings(in directory: Directory) throws(DriverError) -> PoolSettings? {
+        try attempting("read the pool's settings", try PoolSettings(in: directory))
     }
 
     /// Makes the pool and the volume that all others begin as, or finishes making them; the caller
     /// holds the lock.
     private static func make(
         _ mapper: DeviceMapper, _ options: DeviceMapperOptions, at path: FilePath,
-        _ folder: Directory
+        _ directory: Directory
     ) throws(DriverError) -> ThinPool {
-        if let settings = try settings(in: folder), settings.hasBase {
-            return try activate(mapper, settings, at: path, folder)
+        if let settings = try settings(in: directory), settings.hasBase {
+            return try activate(mapper, settings, at: path, directory)
         }
         var settings: PoolSettings
-        if let begun = try Self.settings(in: folder) {
+        if let begun = try Self.settings(in: directory) {
             settings = begun
         } else {
             settings = PoolSettings(options)
             try requireUnused(settings, mapper)
-            try attempting("write the pool's settings", try settings.write(in: folder))
+            try attempting("write the pool's settings", try settings.write(in: directory))
         }
         if case .files(let dataBytes, let metadataBytes) = options.pool, settings.kind == .files {
             try attempting(
                 "make the pool's files",
-                try makeFiles(in: folder, data: dataBytes, metadata: metadataBytes))
+                try makeFiles(in: directory, data: dataBytes, metadata: metadataBytes))
         }
         let begun: ThinPool
         do throws(DriverError) {
-            begun = try bringUp(mapper, settings, at: path, folder)
+            begun = try bringUp(mapper, settings, at: path, directory)
         } catch {
             // What cannot be used is not kept: other options may name what can.
-            try? folder.removeFile(DeviceMapperLayout.settings)
+            try? directory.removeFile(DeviceMapperLayout.settings)
             throw error
         }
         do throws(DriverError) {
             try begun.makeBase(options)
             settings.hasBase = true
-            try attempting("write the pool's settings", try settings.write(in: folder))
+            try attempting("write the pool's settings", try settings.write(in: directory))
         } catch {
             try? begun.removeUnused("\(settings.prefix)\(DeviceMapperLayout.base)")
             if settings.poolName.hasPrefix(settings.prefix) { try? mapper.remove(begun.name) }
             throw error
         }
         return ThinPool(
-            mapper, settings, at: path, folder, begun.number, blockSectors: begun.blockSectors)
+            mapper, settings, at: path, directory, begun.number, blockSectors: begun.blockSectors)
     }
 
     /// Refuses to take over what has something on it.
@@ -127,13 +127,13 @@ extension ThinPool {
     }
 
     private static func makeFiles(
-        in folder: Directory, data: UInt64, metadata: UInt64
+        in directory: Directory, data: UInt64, metadata: UInt64
     ) throws(SyscallError) {
         for (name, bytes) in [
             (DeviceMapperLayout.data, data), (DeviceMapperLayout.metadata, metadata),
         ] {
-            if let status = try folder.statusIfPresent(of: name), status.size > 0 { continue }
-            let file = try folder.open(name, [.writeOnly, .create], permissions: 0o600)
+            if let status = try directory.statusIfPresent(of: name), status.size > 0 { continue }
+            let file = try directory.open(name, [.writeOnly, .create], permissions: 0o600)
             try file.truncate(to: bytes)
         }
     }
@@ -142,30 +142,30 @@ extension ThinPool {
 
     /// Makes the pool active unless it is, one process at a time.
     private static func activate(
-        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ folder: Directory
+        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ directory: Directory
     ) throws(DriverError) -> ThinPool {
         let name = settings.poolName
         if let device = try attempting("look for pool \(name)", try mapper.status(of: name)),
             device.isActive, !device.isSuspended
         {
-            return try found(device, mapper, settings, at: path, folder)
+            return try found(device, mapper, settings, at: path, directory)
         }
         let lock = try lock(in: path)
-        let pool = try bringUp(mapper, settings, at: path, folder)
+        let pool = try bringUp(mapper, settings, at: path, directory)
         _ = consume lock
         return pool
     }
 
     /// The same; the caller holds the lock.
     private static func bringUp(
-        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ folder: Directory
+        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ directory: Directory
     ) throws(DriverError) -> ThinPool {
         let name = settings.poolName
         let device = try attempting("look for pool \(name)", try mapper.status(of: name))
         if let device, device.isActive {
             // Whoever suspended it died, since the lock is ours.
             if device.isSuspended { try attempting("resume pool \(name)", try mapper.resume(name)) }
-            return try found(device, mapper, settings, at: path, folder)
+            return try found(device, mapper, settings, at: path, directory)
         }
         let parts: PoolDevices
         switch settings.kind {
@@ -181,7 +181,7 @@ extension ThinPool {
                     data: BlockDevice(opening: FilePath(data)),
                     metadata: BlockDevice(opening: FilePath(metadata))))
         case .files:
-            parts = try attempting("open the pool's files", try PoolDevices(filesIn: folder))
+            parts = try attempting("open the pool's files", try PoolDevices(filesIn: directory))
         }
         do throws(SyscallError) {
             // Whoever made it died before it was active, since the lock is ours. A table that it may
@@ -200,7 +200,7 @@ extension ThinPool {
                     call: "dm_task_run(info, \(name))", errno: .noSuchAddressOrDevice)
             }
             return ThinPool(
-                mapper, settings, at: path, folder, made.number,
+                mapper, settings, at: path, directory, made.number,
                 blockSectors: settings.blockSectors)
         } catch {
             throw DriverError("activate pool \(name)", error)
@@ -210,7 +210,7 @@ extension ThinPool {
     /// Takes an active device for the store's pool, if it is that.
     private static func found(
         _ device: MappedDevice, _ mapper: DeviceMapper, _ settings: PoolSettings,
-        at path: FilePath, _ folder: Directory
+        at path: FilePath, _ directory: Directory
     ) throws(DriverError) -> ThinPool {
         let table = try attempting("ask pool \(device.name)", try mapper.target(of: device.name))
         let words = (table?.parameters ?? "").split(separator: " ")
@@ -224,14 +224,14 @@ extension ThinPool {
                     + "made with dmsetup, or dm.datadev and dm.metadatadev")
         }
         if settings.kind == .files {
-            try requireOwnFile(words[1], in: folder, device.name)
+            try requireOwnFile(words[1], in: directory, device.name)
         }
-        return ThinPool(mapper, settings, at: path, folder, device.number, blockSectors: block)
+        return ThinPool(mapper, settings, at: path, directory, device.number, blockSectors: block)
     }
 
     /// Refuses a pool over other files: that of the store of which this one is a copy.
     private static func requireOwnFile(
-        _ number: Substring, in folder: Directory, _ name: String
+        _ number: Substring, in directory: Directory, _ name: String
     ) throws(DriverError) {
         let isOwn = try attempting(
             "look at the data of pool \(name)",
@@ -239,7 +239,7 @@ extension ThinPool {
                 guard let number = DeviceNumber(number) else { return false }
                 return try LoopDevice.isBacked(
                     BlockDevice(number, readOnly: true),
-                    by: try folder.status(of: DeviceMapperLayout.data))
+                    by: try directory.status(of: DeviceMapperLayout.data))
             }())
         if isOwn { return }
         throw DriverError(
@@ -260,10 +260,10 @@ struct PoolDevices: ~Copyable {
     }
 
     /// Makes loop devices over the files of a pool for trying out; they go away with the pool.
-    init(filesIn folder: Directory) throws(SyscallError) {
-        let data = try LoopDevice.attach(try folder.open(DeviceMapperLayout.data, .readWrite))
+    init(filesIn directory: Directory) throws(SyscallError) {
+        let data = try LoopDevice.attach(try directory.open(DeviceMapperLayout.data, .readWrite))
         let metadata = try LoopDevice.attach(
-            try folder.open(DeviceMapperLayout.metadata, .readWrite))
+            try directory.open(DeviceMapperLayout.metadata, .readWrite))
         self.init(data: data, metadata: metadata)
     }
 

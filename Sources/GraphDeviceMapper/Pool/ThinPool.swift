@@ -16,7 +16,7 @@ final class ThinPool: Sendable {
     let settings: PoolSettings
     /// `ROOT/devicemapper/pool`.
     let path: FilePath
-    let folder: Directory
+    let directory: Directory
     let number: DeviceNumber
     /// Of the pool as it is, which may be somebody else's.
     let blockSectors: UInt64
@@ -24,20 +24,20 @@ final class ThinPool: Sendable {
     var name: String { settings.poolName }
 
     init(
-        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ folder: Directory,
+        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ directory: Directory,
         _ number: DeviceNumber, blockSectors: UInt64
     ) {
         (self.mapper, self.settings) = (mapper, settings)
-        (self.path, self.folder) = (path, folder)
+        (self.path, self.directory) = (path, directory)
         (self.number, self.blockSectors) = (number, blockSectors)
     }
 
     /// Waits until nobody else makes, activates or changes the pool in a directory, and keeps others
     /// from it for as long as the result lives.
-    static func lock(in folder: FilePath) throws(DriverError) -> RangeLock {
+    static func lock(in directory: FilePath) throws(DriverError) -> RangeLock {
         try attempting(
-            "wait for the pool in \(folder)",
-            try RangeLock(waitingFor: 0, in: folder.appending(DeviceMapperLayout.lock)))
+            "wait for the pool in \(directory)",
+            try RangeLock(waitingFor: 0, in: directory.appending(DeviceMapperLayout.lock)))
     }
 
     /// How the pool fares now.
@@ -105,8 +105,8 @@ final class ThinPool: Sendable {
 
     private func knownTransaction() throws(SyscallError) -> UInt64? {
         let name = DeviceMapperLayout.transaction
-        guard try folder.statusIfPresent(of: name) != nil else { return nil }
-        let bytes = try folder.open(name, .readOnly).readAll(limit: 64)
+        guard try directory.statusIfPresent(of: name) != nil else { return nil }
+        let bytes = try directory.open(name, .readOnly).readAll(limit: 64)
         return UInt64(String(decoding: bytes.prefix { (48...57).contains($0) }, as: UTF8.self))
     }
 
@@ -158,7 +158,7 @@ final class ThinPool: Sendable {
     }
 
     private func write(transaction: UInt64) throws(SyscallError) {
-        let file = try folder.open(
+        let file = try directory.open(
             DeviceMapperLayout.transaction, [.writeOnly, .create], permissions: 0o600)
         // Always as long: never cut off, so never empty.
         let digits = String(transaction)

@@ -45,8 +45,8 @@ final class ArchivePlace: ExportPlace {
     func put(
         blob write: (any ByteSink) throws(DriverError) -> Void, expecting: BlobDigest?
     ) throws(DriverError) -> WrittenBlob {
-        let folder = path.removingLastComponent()
-        let place: FilePath = file.isSpecial ? "/var/tmp" : folder.isEmpty ? "." : folder
+        let directory = path.removingLastComponent()
+        let place: FilePath = file.isSpecial ? "/var/tmp" : directory.isEmpty ? "." : directory
         let kept = try attempting(
             "make a temporary file in \(place)", try OwnedDescriptor.temporary(in: place))
         let sink = BlobSink(

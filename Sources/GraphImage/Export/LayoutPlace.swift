@@ -10,14 +10,14 @@ import SystemPackage
 /// whose index names the new images when all their blobs are on disk.
 final class LayoutPlace: ExportPlace {
     private let path: FilePath
-    private let folder: Directory
+    private let directory: Directory
     /// Where a new layout is to appear, and what it is called until then.
     private var unnamed: (parent: Directory, name: RawPath, temporary: RawPath)?
-    private var added: [(folder: Directory, name: RawPath)] = []
+    private var added: [(directory: Directory, name: RawPath)] = []
     /// Held from the first look at a layout that is there: who finds a blob must not lose it to another
     /// export that fails and takes its own back, and each adds to the index that the last one wrote.
     private var lock: RangeLock?
-    private var folders: [String: Directory] = [:]
+    private var directories: [String: Directory] = [:]
 
     init(_ path: FilePath) throws(DriverError) {
         self.path = path
@@ -37,7 +37,7 @@ final class LayoutPlace: ExportPlace {
             }
             if !names.isEmpty {
                 lock = try RangeLock(waitingFor: 0, in: path.appending(OCILayout.markName))
-                folder = found
+                directory = found
                 return
             }
         } catch  where error.errno == .noSuchFileOrDirectory {
@@ -51,13 +51,13 @@ final class LayoutPlace: ExportPlace {
             "make \(path)",
             try parent.makePartialDirectory(of: RawPath(last), permissions: 0o755))
         unnamed = (parent, RawPath(last), partial.name)
-        folder = partial.directory()
+        directory = partial.directory()
     }
 
     deinit {
         // Something failed, and that is what gets told.
         if let unnamed { _ = try? unnamed.parent.removeTree(unnamed.temporary) }
-        for (folder, name) in added { try? folder.removeFile(name) }
+        for (directory, name) in added { try? directory.removeFile(name) }
     }
 
     func put(_ bytes: [UInt8], as name: String) throws(DriverError) {
@@ -66,18 +66,18 @@ final class LayoutPlace: ExportPlace {
             try { () throws(SyscallError) in
                 // Nobody else writes here, so what is there was left by a killed process.
                 let temporary = RawPath(".\(name).partial")
-                let file = try folder.open(
+                let file = try directory.open(
                     temporary, [.writeOnly, .create, .truncate], permissions: 0o644)
                 try file.write(bytes.span)
                 try file.sync()
-                try folder.rename(temporary, to: RawPath(name), in: folder)
+                try directory.rename(temporary, to: RawPath(name), in: directory)
             }())
     }
 
     func put(
         blob write: (any ByteSink) throws(DriverError) -> Void, expecting: BlobDigest?
     ) throws(DriverError) -> WrittenBlob {
-        let blobs = try blobFolder((expecting?.algorithm ?? .sha256).rawValue)
+        let blobs = try blobDirectory((expecting?.algorithm ?? .sha256).rawValue)
         let temporary: RawPath = ".blob.partial"
         let file = try attempting(
             "write \(path)",
@@ -89,7 +89,7 @@ final class LayoutPlace: ExportPlace {
                 expecting: expecting)
             try write(sink)
             let blob = sink.result
-            let target = try blobFolder(blob.digest.algorithm.rawValue)
+            let target = try blobDirectory(blob.digest.algorithm.rawValue)
             let name = RawPath(blob.digest.hex)
             do throws(SyscallError) {
                 if try target.statusIfPresent(of: name)?.size == blob.bytes {
@@ -109,27 +109,27 @@ final class LayoutPlace: ExportPlace {
         }
     }
 
-    private func blobFolder(_ algorithm: String) throws(DriverError) -> Directory {
-        if let known = folders[algorithm] { return known }
+    private func blobDirectory(_ algorithm: String) throws(DriverError) -> Directory {
+        if let known = directories[algorithm] { return known }
         let made = try attempting(
             "write \(path)",
-            try folder.makeOrOpenDirectory("blobs", permissions: 0o755)
+            try directory.makeOrOpenDirectory("blobs", permissions: 0o755)
                 .makeOrOpenDirectory(RawPath(algorithm), permissions: 0o755))
-        folders[algorithm] = made
+        directories[algorithm] = made
         return made
     }
 
     func finish(_ entries: [IndexEntry]) throws(DriverError) {
         let descriptors = entries.flatMap(\.descriptors)
-        for (_, blobs) in folders {
+        for (_, blobs) in directories {
             try attempting("write \(path)", try blobs.sync())
         }
         if let (parent, name, temporary) = unnamed {
             try put(OCILayout.mark, as: OCILayout.markName)
             try put(try OCILayout.index(descriptors).document(), as: OCILayout.indexName)
             do throws(SyscallError) {
-                try folder.openDirectory("blobs").sync()
-                try folder.sync()
+                try directory.openDirectory("blobs").sync()
+                try directory.sync()
                 try parent.rename(temporary, to: name, in: parent)
                 (unnamed, added) = (nil, [])
                 try parent.sync()
@@ -139,9 +139,9 @@ final class LayoutPlace: ExportPlace {
             return
         }
         try put(
-            try OCILayout.index(of: folder, path, adding: descriptors), as: OCILayout.indexName)
+            try OCILayout.index(of: directory, path, adding: descriptors), as: OCILayout.indexName)
         added = []
-        try attempting("write \(path)", try folder.sync())
+        try attempting("write \(path)", try directory.sync())
     }
 }
 
@@ -160,9 +160,9 @@ extension OCILayout {
 
     /// The index of a layout with entries more, which take their names from others.
     static func index(
-        of folder: Directory, _ path: FilePath, adding descriptors: [JSONValue]
+        of directory: Directory, _ path: FilePath, adding descriptors: [JSONValue]
     ) throws(DriverError) -> [UInt8] {
-        let bytes = try ImageFiles.folder(folder).document(named: indexName)
+        let bytes = try ImageFiles.directory(directory).document(named: indexName)
         guard let bytes, var index = JSONValue(document: bytes)?.members,
             let old = index["manifests"]?.elements
         else { throw DriverError(.invalidArchive, "\(path) has no index that can be added to") }

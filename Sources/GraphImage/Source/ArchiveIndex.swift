@@ -55,10 +55,10 @@ struct ArchiveIndex: Sendable {
             case .hardLink(let target):
                 members[name] = .link(to: Self.normalise(target.description))
             case .symbolicLink(let target):
-                let folder = name.split(separator: "/").dropLast().joined(separator: "/")
+                let directory = name.split(separator: "/").dropLast().joined(separator: "/")
                 let text = target.description
                 members[name] = .link(
-                    to: Self.normalise(text.hasPrefix("/") ? text : folder + "/" + text))
+                    to: Self.normalise(text.hasPrefix("/") ? text : directory + "/" + text))
             default:
                 members[name] = nil
             }

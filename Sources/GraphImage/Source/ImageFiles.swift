@@ -8,7 +8,7 @@ import SystemPackage
 
 /// The files of an image, by the names that the image's format gives them.
 enum ImageFiles: Sendable {
-    case folder(Directory)
+    case directory(Directory)
     case archive(ArchiveIndex)
 
     /// Whether they lie in an archive.
@@ -21,7 +21,7 @@ enum ImageFiles: Sendable {
     func file(named name: String) throws(DriverError) -> FileRange? {
         switch self {
         case .archive(let index): return index.file(named: name)
-        case .folder(let directory):
+        case .directory(let directory):
             guard let path = RawPath(validating: name.utf8) else { return nil }
             do throws(SyscallError) {
                 guard let file = try Self.open(path, in: directory) else { return nil }

@@ -33,21 +33,21 @@ public struct ImageSource: Sendable {
     /// - Parameters:
     ///   - path: A directory, or a file; also one that can only be read once, such as a FIFO.
     ///   - format: The only format to take; nil for whatever it is.
-    ///   - folder: Where a temporary file takes its space if one is needed: for compressed archives
+    ///   - directory: Where a temporary file takes its space if one is needed: for compressed archives
     ///     and for those that can only be read once. Such a file has no name.
     ///   - observer: Hears how far such a file has been written, and may stop it.
     /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
     public init(
-        opening path: FilePath, as format: Format? = nil, spoolingTo folder: FilePath,
+        opening path: FilePath, as format: Format? = nil, spoolingTo directory: FilePath,
         observer: WorkObserver = .none
     ) throws(DriverError) {
         let file = try attempting(
             "open the image", try OwnedDescriptor.open(path, .readOnly))
         let status = try attempting("look at the image", try file.status())
         if status.type == .directory {
-            try self.init(.folder(Directory(owning: file)), format)
+            try self.init(.directory(Directory(owning: file)), format)
         } else {
-            try self.init(reading: file, as: format, spoolingTo: folder, observer: observer)
+            try self.init(reading: file, as: format, spoolingTo: directory, observer: observer)
         }
     }
 
@@ -56,17 +56,17 @@ public struct ImageSource: Sendable {
     /// - Parameters:
     ///   - file: Open for reading; a regular file is read from its start.
     ///   - format: As in ``init(opening:as:spoolingTo:observer:)``.
-    ///   - folder: As in ``init(opening:as:spoolingTo:observer:)``.
+    ///   - directory: As in ``init(opening:as:spoolingTo:observer:)``.
     ///   - observer: As there.
     /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
     public init(
         reading file: consuming OwnedDescriptor, as format: Format? = nil,
-        spoolingTo folder: FilePath, observer: WorkObserver = .none
+        spoolingTo directory: FilePath, observer: WorkObserver = .none
     ) throws(DriverError) {
         let status = try attempting("look at the image", try file.status())
         guard status.type == .regular else {
             try self.init(
-                reading: FileSource(file), as: format, spoolingTo: folder, observer: observer)
+                reading: FileSource(file), as: format, spoolingTo: directory, observer: observer)
             return
         }
         let whole = RandomAccessFile(file, size: status.size)
@@ -75,7 +75,7 @@ public struct ImageSource: Sendable {
         if stream.compression == .none {
             try self.init(archive: whole, format, observer)
         } else {
-            let plain = try Spool.file(holding: stream, in: folder, observer: observer)
+            let plain = try Spool.file(holding: stream, in: directory, observer: observer)
             try self.init(archive: plain, format, observer)
         }
     }
@@ -85,15 +85,15 @@ public struct ImageSource: Sendable {
     /// - Parameters:
     ///   - stream: The archive.
     ///   - format: As there.
-    ///   - folder: As in ``init(opening:as:spoolingTo:observer:)``.
+    ///   - directory: As in ``init(opening:as:spoolingTo:observer:)``.
     ///   - observer: As there.
     /// - Throws: ``DriverError/Code/invalidArchive`` when it is none of the formats.
     public init(
-        reading stream: any ByteSource, as format: Format? = nil, spoolingTo folder: FilePath,
+        reading stream: any ByteSource, as format: Format? = nil, spoolingTo directory: FilePath,
         observer: WorkObserver = .none
     ) throws(DriverError) {
         let stream = try attempting(archive: "read the image", try Decompressor(stream))
-        let plain = try Spool.file(holding: stream, in: folder, observer: observer)
+        let plain = try Spool.file(holding: stream, in: directory, observer: observer)
         try self.init(archive: plain, format, observer)
     }
 

@@ -12,16 +12,16 @@ enum Spool {
     ///
     /// - Parameters:
     ///   - source: The stream.
-    ///   - folder: Where the file takes its space. Nothing can be seen there, and the space is free
+    ///   - directory: Where the file takes its space. Nothing can be seen there, and the space is free
     ///     again once the file is closed, whatever happens.
     ///   - observer: Hears how far it is.
     /// - Returns: The open file.
     /// - Throws: What the stream throws, and errors of writing.
     static func file(
-        holding source: any ByteSource, in folder: FilePath, observer: WorkObserver
+        holding source: any ByteSource, in directory: FilePath, observer: WorkObserver
     ) throws(DriverError) -> RandomAccessFile {
         let file = try attempting(
-            "make a temporary file in \(folder)", try OwnedDescriptor.temporary(in: folder))
+            "make a temporary file in \(directory)", try OwnedDescriptor.temporary(in: directory))
         var size: UInt64 = 0
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         do throws(ArchiveError) {
@@ -31,7 +31,7 @@ enum Spool {
                 do throws(SyscallError) {
                     try file.write(buffer.span.extracting(0..<count), at: size)
                 } catch {
-                    throw ArchiveError(.system, "write to \(folder)", cause: error)
+                    throw ArchiveError(.system, "write to \(directory)", cause: error)
                 }
                 size += UInt64(count)
                 try observer.report(WorkProgress(phase: "reading", completedBytes: size))

@@ -28,13 +28,13 @@ final class RecordMark: Sendable {
     static let slotCount = 64
     static let slotBytes = 32
 
-    private let folder: Directory
+    private let directory: Directory
     private let store: UInt64
     private let file = Mutex<OwnedDescriptor?>(nil)
 
     /// The marks of a store in its root, which stays open.
-    init(in folder: Directory, storeID: String) {
-        self.folder = folder
+    init(in directory: Directory, storeID: String) {
+        self.directory = directory
         store = Self.store(storeID)
     }
 
@@ -94,7 +94,7 @@ final class RecordMark: Sendable {
     /// Where it fails, the mark lags behind: that only sees less.
     func write(changes: UInt64) {
         do throws(SyscallError) {
-            let database = try folder.status(of: "graph.db")
+            let database = try directory.status(of: "graph.db")
             let value = Value(
                 changes: changes, store: store, file: Self.identity(of: database))
             var bytes: [UInt8] = []
@@ -104,7 +104,7 @@ final class RecordMark: Sendable {
             let offset = changes % UInt64(Self.slotCount) * UInt64(Self.slotBytes)
             try file.withLock { file throws(SyscallError) in
                 if file == nil {
-                    file = try folder.open(
+                    file = try directory.open(
                         "owners.lock", [.readWrite, .create], permissions: 0o600)
                 }
                 try file?.write(bytes.span, at: offset)

@@ -87,10 +87,10 @@ final class StoreDatabase: Sendable {
     /// other connections hold.
     private static func makeIndex(_ path: FilePath) {
         do throws(SyscallError) {
-            let folder = try Directory(opening: path.removingLastComponent())
-            if try folder.descriptor.filesystem().typeName != "btrfs" { return }
+            let directory = try Directory(opening: path.removingLastComponent())
+            if try directory.descriptor.filesystem().typeName != "btrfs" { return }
             let name = RawPath(path.lastComponentName + "-shm")
-            let file = try folder.open(
+            let file = try directory.open(
                 name, [.readWrite, .create, .exclusive], permissions: 0o600)
             try file.disableCopyOnWrite()
         } catch {
@@ -112,18 +112,18 @@ final class StoreDatabase: Sendable {
         _ path: FilePath, fill: (Database) throws -> Void
     ) throws(DriverError) {
         let begun = "graph.db.new"
-        let folder = try attempting(
+        let directory = try attempting(
             "open \(path)", try Directory(opening: path.removingLastComponent()))
         for suffix in ["", "-journal", "-wal", "-shm"] {
             let name = RawPath(begun + suffix)
-            if try attempting("look for \(name)", try folder.statusIfPresent(of: name)) != nil {
-                try attempting("remove \(name)", try folder.removeFile(name))
+            if try attempting("look for \(name)", try directory.statusIfPresent(of: name)) != nil {
+                try attempting("remove \(name)", try directory.removeFile(name))
             }
         }
         try migrate(path.removingLastComponent().appending(begun), fill: fill)
         try attempting(
             "name the store's database",
-            try folder.rename(RawPath(begun), to: "graph.db", in: folder))
+            try directory.rename(RawPath(begun), to: "graph.db", in: directory))
     }
 
     /// Brings a database up to this version's format.

@@ -32,7 +32,7 @@ struct BlobDirectory: Sendable {
         _ digest: String, owner: Int64,
         _ write: (any ByteSink) throws(DriverError) -> Void
     ) throws(DriverError) {
-        let folder = try attempting(
+        let directory = try attempting(
             "make the directory \(path)",
             try Directory(opening: path.removingLastComponent())
                 .makeOrOpenDirectory(Self.name, permissions: 0o700))
@@ -40,16 +40,16 @@ struct BlobDirectory: Sendable {
         do throws(DriverError) {
             let file = try attempting(
                 "keep the blob \(digest)",
-                try folder.open(temporary, [.writeOnly, .create, .truncate], permissions: 0o600))
+                try directory.open(temporary, [.writeOnly, .create, .truncate], permissions: 0o600))
             try write(
                 FileSink(try attempting("keep the blob \(digest)", try file.duplicate())))
             try attempting("keep the blob \(digest)", try file.sync())
             try attempting(
                 "keep the blob \(digest)",
-                try folder.rename(temporary, to: Self.name(digest), in: folder))
-            try attempting("keep the blob \(digest)", try folder.sync())
+                try directory.rename(temporary, to: Self.name(digest), in: directory))
+            try attempting("keep the blob \(digest)", try directory.sync())
         } catch {
-            try? folder.removeFile(temporary)
+            try? directory.removeFile(temporary)
             throw error
         }
     }

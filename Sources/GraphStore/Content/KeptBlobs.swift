@@ -9,7 +9,7 @@ import SystemPackage
 
 /// Layers as they came, compressed, that are kept beside what was unpacked of them.
 struct KeptBlobs: Sendable {
-    let folder: BlobDirectory
+    let directory: BlobDirectory
     let catalog: Catalog
     let owner: OperationOwner
     let access: WriteAccess
@@ -17,7 +17,7 @@ struct KeptBlobs: Sendable {
 
     /// A layer as it came, compressed, where it was kept; nil where it was not.
     func open(_ digest: String) throws(DriverError) -> OwnedDescriptor? {
-        try folder.open(digest)
+        try directory.open(digest)
     }
 
     /// Keeps a layer as it came, for as long as a manifest of an image names it; nothing where it is kept.
@@ -25,9 +25,9 @@ struct KeptBlobs: Sendable {
         _ digest: String, _ write: (any ByteSink) throws(DriverError) -> Void
     ) throws(DriverError) {
         try access.require("keep a blob")
-        if try folder.open(digest) != nil { return }
+        if try directory.open(digest) != nil { return }
         do throws(DriverError) {
-            try folder.keep(digest, owner: try owner.number(), write)
+            try directory.keep(digest, owner: try owner.number(), write)
         } catch {
             throw space.naming(error)
         }
@@ -37,7 +37,7 @@ struct KeptBlobs: Sendable {
     ///
     /// With `digests` only those are looked at, as when an image goes.
     func removeUnnamed(among digests: Set<String>? = nil) throws(DriverError) {
-        for (name, item) in try folder.inventory() {
+        for (name, item) in try directory.inventory() {
             switch item {
             case .foreign: continue
             case .unfinished(let owner):
@@ -50,13 +50,13 @@ struct KeptBlobs: Sendable {
                 }
                 if isNamed { continue }
             }
-            try space.withReserve { () throws(DriverError) in try folder.remove(name) }
+            try space.withReserve { () throws(DriverError) in try directory.remove(name) }
         }
     }
 
     /// The names in the directory that the store does not make.
     func foreign() throws(DriverError) -> [String] {
-        try folder.inventory().compactMap {
+        try directory.inventory().compactMap {
             if case .foreign = $0.item { $0.name.description } else { nil }
         }
     }
@@ -65,9 +65,9 @@ struct KeptBlobs: Sendable {
     /// have to find out.
     func findings(_ observer: WorkObserver) throws(DriverError) -> [Finding] {
         var findings: [Finding] = []
-        for (_, item) in try folder.inventory() {
+        for (_, item) in try directory.inventory() {
             guard case .blob(let digest) = item, digest.hasPrefix("sha256:"),
-                let file = try folder.open(digest)
+                let file = try directory.open(digest)
             else { continue }
             let source = HashingSource(FileSource(file))
             try attempting(

@@ -59,10 +59,10 @@ struct RecipeDirectory: Sendable {
         try attempting(
             "look at the recipe of layer number \(number)",
             try { () throws(SyscallError) in
-                let folder = try Directory(opening: path)
+                let directory = try Directory(opening: path)
                 var bytes: UInt64 = 0
                 for name in PendingRecipe.names(number) {
-                    bytes += try folder.statusIfPresent(of: name)?.size ?? 0
+                    bytes += try directory.statusIfPresent(of: name)?.size ?? 0
                 }
                 return bytes
             }())
@@ -71,10 +71,10 @@ struct RecipeDirectory: Sendable {
     /// Removes the recipe of a layer, if there is one.
     func remove(_ number: LayerNumber) throws(DriverError) {
         do throws(SyscallError) {
-            let folder = try Directory(opening: path)
+            let directory = try Directory(opening: path)
             for name in PendingRecipe.names(number) {
                 do throws(SyscallError) {
-                    try folder.removeFile(name)
+                    try directory.removeFile(name)
                 } catch  where error.errno == .noSuchFileOrDirectory {
                     continue
                 }
@@ -115,7 +115,7 @@ struct RecipeDirectory: Sendable {
 struct PendingRecipe {
     let writer: RecipeWriter
     private let number: LayerNumber
-    private let folder: Directory
+    private let directory: Directory
 
     static let suffixes = ["", ".kept", ".new"]
 
@@ -124,18 +124,18 @@ struct PendingRecipe {
         suffixes.map { RawPath("\(number)\($0)") }
     }
 
-    init(_ number: LayerNumber, in folder: Directory) throws(SyscallError) {
-        (self.number, self.folder) = (number, folder)
-        let sink = try Self.make("\(number)", in: folder)
+    init(_ number: LayerNumber, in directory: Directory) throws(SyscallError) {
+        (self.number, self.directory) = (number, directory)
+        let sink = try Self.make("\(number)", in: directory)
         writer = RecipeWriter(FileSink(sink)) { () throws(SyscallError) in
-            try Self.make("\(number).kept", in: folder)
+            try Self.make("\(number).kept", in: directory)
         }
     }
 
     private static func make(
-        _ name: String, in folder: Directory
+        _ name: String, in directory: Directory
     ) throws(SyscallError) -> OwnedDescriptor {
-        try folder.open(RawPath(name), [.readWrite, .create, .truncate], permissions: 0o600)
+        try directory.open(RawPath(name), [.readWrite, .create, .truncate], permissions: 0o600)
     }
 
     /// Ends the recipe and tells how many bytes it takes.
@@ -151,16 +151,16 @@ struct PendingRecipe {
         return try attempting(
             action,
             try { () throws(SyscallError) in
-                let isSynced = try folder.status().device == layerDevice
+                let isSynced = try directory.status().device == layerDevice
                 var bytes: UInt64 = 0
                 for name in Self.names(number) {
-                    guard let status = try folder.statusIfPresent(of: name) else { continue }
+                    guard let status = try directory.statusIfPresent(of: name) else { continue }
                     bytes += status.size
                     if durability == .durable && !isSynced {
-                        try folder.open(name, .readOnly).sync()
+                        try directory.open(name, .readOnly).sync()
                     }
                 }
-                if durability == .durable && !isSynced { try folder.sync() }
+                if durability == .durable && !isSynced { try directory.sync() }
                 return bytes
             }())
     }
@@ -171,10 +171,10 @@ struct PendingRecipe {
         let (old, made) = try attempting(
             action,
             (
-                FileSource(try folder.open(name, .readOnly)),
-                FileSink(try Self.make("\(number).new", in: folder))
+                FileSource(try directory.open(name, .readOnly)),
+                FileSink(try Self.make("\(number).new", in: directory))
             ))
         try attempting(archive: action, try writer.resolveKept(in: old, to: made))
-        try attempting(action, try folder.rename(new, to: name, in: folder))
+        try attempting(action, try directory.rename(new, to: name, in: directory))
     }
 }

@@ -33,15 +33,15 @@ extension LoopImage {
         try requireMeans()
         let made = place.opened == nil ? try place.make() : place
         let root = made.path
-        guard let folder = made.opened else {
+        guard let directory = made.opened else {
             throw DriverError(.system, "\(root) went away while a loop image was made in it")
         }
-        try requireEmpty(root, folder)
-        try Trust.require(LoopImageLayout.names, in: folder, root)
-        try requireFilesystem(folder, root)
+        try requireEmpty(root, directory)
+        try Trust.require(LoopImageLayout.names, in: directory, root)
+        try requireFilesystem(directory, root)
         let lock = try LoopImageLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
-        if let image = try image(in: folder, root) {
+        if let image = try image(in: directory, root) {
             if image.size == loopImage.bytes { return made }
             throw DriverError(
                 .invalidArgument,
@@ -49,9 +49,9 @@ extension LoopImage {
                     + "and grow it afterwards")
         }
         do throws(DriverError) {
-            try make(loopImage, root, folder)
+            try make(loopImage, root, directory)
         } catch {
-            try? folder.removeFile(LoopImageLayout.begun)
+            try? directory.removeFile(LoopImageLayout.begun)
             throw error
         }
         return made
@@ -74,13 +74,13 @@ extension LoopImage {
     }
 
     /// Refuses a root that has something else in it than what an interrupted call of this left.
-    private static func requireEmpty(_ root: FilePath, _ folder: Directory) throws(DriverError) {
+    private static func requireEmpty(_ root: FilePath, _ directory: Directory) throws(DriverError) {
         let own = [
             LoopImageLayout.image, LoopImageLayout.begun, LoopImageLayout.tree,
             LoopImageLayout.lock, LoopImageLayout.reserve,
             harmless,
         ]
-        let names = try attempting("look at \(root)", try folder.listing()).map(\.name)
+        let names = try attempting("look at \(root)", try directory.listing()).map(\.name)
         if names.contains("graph.db") {
             throw DriverError(
                 .invalidArgument,
@@ -95,9 +95,9 @@ extension LoopImage {
 
     /// Refuses a filesystem that others may change, or that has no room even for an empty loop image.
     private static func requireFilesystem(
-        _ folder: Directory, _ root: FilePath
+        _ directory: Directory, _ root: FilePath
     ) throws(DriverError) {
-        let below = try attempting("look at \(root)", try folder.descriptor.filesystem())
+        let below = try attempting("look at \(root)", try directory.descriptor.filesystem())
         if below.isRemote {
             throw DriverError(
                 .unsupported,
@@ -117,10 +117,10 @@ extension LoopImage {
     }
 
     private static func make(
-        _ loopImage: NewLoopImage, _ root: FilePath, _ folder: Directory
+        _ loopImage: NewLoopImage, _ root: FilePath, _ directory: Directory
     ) throws(DriverError) {
         let begun = root.appending(LoopImageLayout.begun.description)
-        let file = try attempting("make \(begun)", try makeFile(loopImage, folder))
+        let file = try attempting("make \(begun)", try makeFile(loopImage, directory))
         do throws(SyscallError) {
             try ChildProcess.run(
                 "mkfs.xfs", ["-q", "-f", "-K", "-m", "reflink=1", "-s", "size=4096", begun.string])
@@ -141,9 +141,9 @@ extension LoopImage {
         do throws(SyscallError) {
             try file.sync()
             // Also what the store is mounted at, so that a copy of the root for reading has it.
-            _ = try folder.makeOrOpenDirectory(LoopImageLayout.tree, permissions: 0o700)
-            try folder.rename(LoopImageLayout.begun, to: LoopImageLayout.image, in: folder)
-            try folder.sync()
+            _ = try directory.makeOrOpenDirectory(LoopImageLayout.tree, permissions: 0o700)
+            try directory.rename(LoopImageLayout.begun, to: LoopImageLayout.image, in: directory)
+            try directory.sync()
         } catch {
             throw DriverError("name the loop image at \(root)", error)
         }
@@ -153,12 +153,12 @@ extension LoopImage {
     ///
     /// Under a new inode: the mkfs of somebody who was killed may still write to the old one.
     private static func makeFile(
-        _ loopImage: NewLoopImage, _ folder: Directory
+        _ loopImage: NewLoopImage, _ directory: Directory
     ) throws(SyscallError) -> OwnedDescriptor {
-        if try folder.statusIfPresent(of: LoopImageLayout.begun) != nil {
-            try folder.removeFile(LoopImageLayout.begun)
+        if try directory.statusIfPresent(of: LoopImageLayout.begun) != nil {
+            try directory.removeFile(LoopImageLayout.begun)
         }
-        let file = try folder.open(
+        let file = try directory.open(
             LoopImageLayout.begun, [.readWrite, .create, .exclusive], permissions: 0o600)
         // Every write elsewhere would scatter the image in a few days.
         if try file.filesystem().typeName == "btrfs" { try file.disableCopyOnWrite() }

@@ -14,7 +14,7 @@ import SystemPackage
 final class LoopImage: Sendable {
     /// The store's root, below which the image is.
     let root: FilePath
-    private let folder: Directory
+    private let directory: Directory
     /// The root of the filesystem in the image.
     let tree: Directory
     let device: DeviceNumber
@@ -22,10 +22,10 @@ final class LoopImage: Sendable {
     private let wasAttached: Bool
 
     private init(
-        _ root: FilePath, _ folder: Directory, _ tree: Directory, _ device: DeviceNumber,
+        _ root: FilePath, _ directory: Directory, _ tree: Directory, _ device: DeviceNumber,
         wasAttached: Bool = false
     ) {
-        (self.root, self.folder, self.tree, self.device) = (root, folder, tree, device)
+        (self.root, self.directory, self.tree, self.device) = (root, directory, tree, device)
         self.wasAttached = wasAttached
     }
 
@@ -38,12 +38,12 @@ final class LoopImage: Sendable {
     ///
     /// Nothing of it reaches the kernel unless all of it is the caller's or root's alone.
     static func open(_ place: TrustedDirectory) throws(DriverError) -> LoopImage? {
-        guard let folder = place.opened else { return nil }
+        guard let directory = place.opened else { return nil }
         let root = place.path
-        guard let image = try image(in: folder, root) else { return nil }
-        try Trust.require(LoopImageLayout.names, in: folder, root)
-        if let loopImage = try mounted(root, folder, image) { return loopImage }
-        let below = try attempting("look for a loop image", try folder.descriptor.filesystem())
+        guard let image = try image(in: directory, root) else { return nil }
+        try Trust.require(LoopImageLayout.names, in: directory, root)
+        if let loopImage = try mounted(root, directory, image) { return loopImage }
+        let below = try attempting("look for a loop image", try directory.descriptor.filesystem())
         if below.isRemote {
             // Who owns a file there is only what somebody else says.
             throw DriverError(
@@ -51,28 +51,29 @@ final class LoopImage: Sendable {
                 "the loop image at \(root) is on \(below.typeName): a loop image needs a filesystem of this machine"
             )
         }
-        if below.isReadOnly { return try attach(root, folder, image, readOnly: true) }
+        if below.isReadOnly { return try attach(root, directory, image, readOnly: true) }
         let lock = try LoopImageLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
-        return try openLocked(root, folder)
+        return try openLocked(root, directory)
     }
 
     /// The same; the caller holds the lock.
-    static func openLocked(_ root: FilePath, _ folder: Directory) throws(DriverError) -> LoopImage?
+    static func openLocked(_ root: FilePath, _ directory: Directory) throws(DriverError)
+        -> LoopImage?
     {
-        guard let image = try image(in: folder, root) else { return nil }
-        if let loopImage = try mounted(root, folder, image) { return loopImage }
-        return try attach(root, folder, image, readOnly: false)
+        guard let image = try image(in: directory, root) else { return nil }
+        if let loopImage = try mounted(root, directory, image) { return loopImage }
+        return try attach(root, directory, image, readOnly: false)
     }
 
     /// The image as a file; nil when there is none.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/untrusted`` when somebody else could change it.
     static func image(
-        in folder: Directory, _ root: FilePath
+        in directory: Directory, _ root: FilePath
     ) throws(DriverError) -> FileStatus? {
         let status = try attempting(
-            "look for a loop image", try folder.statusIfPresent(of: LoopImageLayout.image))
+            "look for a loop image", try directory.statusIfPresent(of: LoopImageLayout.image))
         if let status {
             try Trust.require(
                 status, .regular, at: root.appending(LoopImageLayout.image.description))
@@ -81,31 +82,31 @@ final class LoopImage: Sendable {
     }
 
     /// The root, and the image as a file.
-    func imageStatus() throws(DriverError) -> (folder: Directory, image: FileStatus) {
-        guard let image = try Self.image(in: folder, root) else {
+    func imageStatus() throws(DriverError) -> (directory: Directory, image: FileStatus) {
+        guard let image = try Self.image(in: directory, root) else {
             throw DriverError(.storeDamaged, "\(image) was removed while it is in use")
         }
-        return (folder, image)
+        return (directory, image)
     }
 
     // MARK: Mounting
 
     /// The loop image, if this mount namespace has it mounted.
     static func mounted(
-        _ root: FilePath, _ folder: Directory, _ image: FileStatus
+        _ root: FilePath, _ directory: Directory, _ image: FileStatus
     ) throws(DriverError) -> LoopImage? {
         let place = root.appending(LoopImageLayout.tree.description)
         do throws(SyscallError) {
             let tree: Directory
             do throws(SyscallError) {
-                tree = try folder.openDirectory(LoopImageLayout.tree)
+                tree = try directory.openDirectory(LoopImageLayout.tree)
             } catch  where error.errno == .noSuchFileOrDirectory {
                 return nil
             }
             let status = try tree.status()
             if !status.isMountRoot { return nil }
             if try isOurs(status.device, image) {
-                return LoopImage(root, folder, tree, status.device)
+                return LoopImage(root, directory, tree, status.device)
             }
         } catch {
             throw DriverError("look at \(place)", error)
@@ -134,13 +135,13 @@ final class LoopImage: Sendable {
     /// A device that is mounted twice is one filesystem: namespaces that do not see each other's mounts
     /// share it.
     private static func attach(
-        _ root: FilePath, _ folder: Directory, _ image: FileStatus, readOnly: Bool
+        _ root: FilePath, _ directory: Directory, _ image: FileStatus, readOnly: Bool
     ) throws(DriverError) -> LoopImage {
         let place = root.appending(LoopImageLayout.tree.description)
         do throws(SyscallError) {
-            let device = try device(of: image, in: folder, readOnly: readOnly)
+            let device = try device(of: image, in: directory, readOnly: readOnly)
             if !readOnly {
-                _ = try folder.makeOrOpenDirectory(LoopImageLayout.tree, permissions: 0o700)
+                _ = try directory.makeOrOpenDirectory(LoopImageLayout.tree, permissions: 0o700)
             }
             // What is in layers works where they are mounted, and not from here.
             let attributes: MountAttributes =
@@ -151,11 +152,11 @@ final class LoopImage: Sendable {
                 attributes: attributes
             ).attach(at: place)
             return LoopImage(
-                root, folder, try folder.openDirectory(LoopImageLayout.tree), device.number,
+                root, directory, try directory.openDirectory(LoopImageLayout.tree), device.number,
                 wasAttached: true)
         } catch {
             throw mountError(
-                "mount the loop image of the store at \(root)", error, isXFS: isXFS(folder))
+                "mount the loop image of the store at \(root)", error, isXFS: isXFS(directory))
         }
     }
 
@@ -173,19 +174,19 @@ final class LoopImage: Sendable {
     }
 
     /// Whether the image begins as xfs does.
-    private static func isXFS(_ folder: Directory) -> Bool {
+    private static func isXFS(_ directory: Directory) -> Bool {
         var head = [UInt8](repeating: 0, count: 4)
-        guard let file = try? folder.open(LoopImageLayout.image, .readOnly),
+        guard let file = try? directory.open(LoopImageLayout.image, .readOnly),
             (try? file.read(into: &head, count: 4, at: 0)) == 4
         else { return false }
         return head == Array("XFSB".utf8)
     }
 
     private static func device(
-        of image: FileStatus, in folder: Directory, readOnly: Bool
+        of image: FileStatus, in directory: Directory, readOnly: Bool
     ) throws(SyscallError) -> BlockDevice {
         if let device = try LoopDevice.showing(image, readOnly: readOnly) { return device }
-        let file = try folder.open(LoopImageLayout.image, readOnly ? .readOnly : .readWrite)
+        let file = try directory.open(LoopImageLayout.image, readOnly ? .readOnly : .readWrite)
         return try LoopDevice.attach(file, directly: true, readOnly: readOnly)
     }
 

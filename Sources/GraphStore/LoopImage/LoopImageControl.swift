@@ -8,18 +8,19 @@ public import SystemPackage
 /// What an administrator does with the loop image of a store.
 public struct LoopImageControl: Sendable {
     private let root: FilePath
-    private let folder: Directory
+    private let directory: Directory
 
     /// Finds the loop image of a store, and leaves it as it is: it need not be attached.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` when the store has none.
     public init(root: FilePath) throws(DriverError) {
         let place = try TrustedDirectory(root)
-        guard let folder = place.opened, try LoopImage.image(in: folder, place.path) != nil else {
+        guard let directory = place.opened, try LoopImage.image(in: directory, place.path) != nil
+        else {
             throw DriverError(.invalidArgument, "there is no store with a loop image at \(root)")
         }
-        try Trust.require(LoopImageLayout.names, in: folder, place.path)
-        (self.root, self.folder) = (place.path, folder)
+        try Trust.require(LoopImageLayout.names, in: directory, place.path)
+        (self.root, self.directory) = (place.path, directory)
     }
 
     /// Lends where the layers of a store are, or would be: on its loop image, which is attached for that
@@ -38,9 +39,9 @@ public struct LoopImageControl: Sendable {
 
     /// How the loop image fares.
     public func status() throws(DriverError) -> LoopImageStatus {
-        guard let image = try LoopImage.image(in: folder, root) else { throw gone() }
-        guard let loopImage = try LoopImage.mounted(root, folder, image) else {
-            return try LoopImageStatus(root: root, folder: folder, image: image)
+        guard let image = try LoopImage.image(in: directory, root) else { throw gone() }
+        guard let loopImage = try LoopImage.mounted(root, directory, image) else {
+            return try LoopImageStatus(root: root, directory: directory, image: image)
         }
         return try loopImage.status()
     }
@@ -54,11 +55,11 @@ public struct LoopImageControl: Sendable {
     public func grow(toBytes bytes: UInt64? = nil) throws(DriverError) {
         let lock = try LoopImageLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
-        guard let loopImage = try LoopImage.openLocked(root, folder) else { throw gone() }
+        guard let loopImage = try LoopImage.openLocked(root, directory) else { throw gone() }
         // What xfs writes for its new groups must have room.
         if try loopImage.status().isShort { throw loopImage.hostIsFull(cause: nil) }
         do throws(SyscallError) {
-            let file = try folder.open(LoopImageLayout.image, .readWrite)
+            let file = try directory.open(LoopImageLayout.image, .readWrite)
             let size = try file.status().size
             let wanted = (bytes ?? size) / 4_096 * 4_096
             if wanted < size {
@@ -89,8 +90,8 @@ public struct LoopImageControl: Sendable {
     public func detach() throws(DriverError) {
         let lock = try LoopImageLayout.lock(in: root)
         defer { withExtendedLifetime(lock) {} }
-        guard let image = try LoopImage.image(in: folder, root) else { throw gone() }
-        if let device = try LoopImage.mounted(root, folder, image)?.device {
+        guard let image = try LoopImage.image(in: directory, root) else { throw gone() }
+        if let device = try LoopImage.mounted(root, directory, image)?.device {
             try unmount(device)
         }
         // The kernel lets go of a device a moment after its last user.
@@ -102,7 +103,7 @@ public struct LoopImageControl: Sendable {
         guard let device = try deviceInUse(image) else { return }
         // Somebody still uses it, by mounts made from it: as it was, then.
         let failure = inUse(device, cause: nil)
-        _ = try LoopImage.openLocked(root, folder)
+        _ = try LoopImage.openLocked(root, directory)
         throw failure
     }
 

@@ -71,9 +71,9 @@ extension LoopImage {
     func measure() throws(DriverError) -> (
         used: UInt64, allocated: UInt64, hostAvailable: UInt64
     ) {
-        let (folder, image) = try imageStatus()
+        let (directory, image) = try imageStatus()
         let inside = try attempting("look at \(path)", try tree.descriptor.filesystem())
-        let below = try attempting("look at \(root)", try folder.descriptor.filesystem())
+        let below = try attempting("look at \(root)", try directory.descriptor.filesystem())
         return (
             inside.totalBytes - min(inside.totalBytes, inside.availableBytes),
             image.allocatedBytes, below.availableBytes

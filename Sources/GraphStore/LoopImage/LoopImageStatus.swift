@@ -28,10 +28,10 @@ public struct LoopImageStatus: Hashable, Sendable {
 
     /// What is known of a loop image that is not mounted, and of one that is.
     init(
-        root: FilePath, folder: Directory, image: FileStatus, mounted: FilesystemStatus? = nil,
+        root: FilePath, directory: Directory, image: FileStatus, mounted: FilesystemStatus? = nil,
         device: FilePath? = nil, isDirect: Bool? = nil
     ) throws(DriverError) {
-        let below = try attempting("look at \(root)", try folder.descriptor.filesystem())
+        let below = try attempting("look at \(root)", try directory.descriptor.filesystem())
         self.image = root.appending(LoopImageLayout.image.description)
         (self.device, self.isDirect) = (device, isDirect)
         (size, allocatedBytes) = (image.size, image.allocatedBytes)
@@ -46,13 +46,13 @@ public struct LoopImageStatus: Hashable, Sendable {
 extension LoopImage {
     /// How the loop image fares.
     func status() throws(DriverError) -> LoopImageStatus {
-        let (folder, image) = try imageStatus()
+        let (directory, image) = try imageStatus()
         let filesystem = try attempting(
             "look at \(path)", try tree.descriptor.filesystem())
         // Who may only read the store may not ask the device.
         let isDirect = try? LoopDevice.isDirect(BlockDevice(device, readOnly: true))
         return try LoopImageStatus(
-            root: root, folder: folder, image: image, mounted: filesystem,
+            root: root, directory: directory, image: image, mounted: filesystem,
             device: FilePath("/dev/loop\(device.minor)"), isDirect: isDirect)
     }
 }

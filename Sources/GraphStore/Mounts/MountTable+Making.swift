@@ -37,8 +37,8 @@ extension MountTable {
 
     /// Whether there is no table, or an empty file for which there was no room.
     static func isMissing(_ path: FilePath) throws(SyscallError) -> Bool {
-        let folder = try Directory(opening: path.removingLastComponent())
-        let status = try folder.statusIfPresent(of: RawPath(path.lastComponentName))
+        let directory = try Directory(opening: path.removingLastComponent())
+        let status = try directory.statusIfPresent(of: RawPath(path.lastComponentName))
         return status.map { $0.size == 0 } ?? true
     }
 
@@ -50,26 +50,26 @@ extension MountTable {
         let lock = try attempting("lock \(lock)", try RangeLock(waitingFor: byte, in: lock))
         defer { withExtendedLifetime(lock) {} }
         if try !attempting("look for \(path)", try isMissing(path)) { return }
-        let folder = try attempting(
+        let directory = try attempting(
             "open \(path.removingLastComponent())",
             try Directory(opening: path.removingLastComponent()))
         let name = path.lastComponentName
         let begun = name + ".new"
         let suffixes = ["", "-journal", "-wal", "-shm"]
         let parts = suffixes.map { RawPath(begun + $0) }
-        for part in parts { try? folder.removeFile(part) }
+        for part in parts { try? directory.removeFile(part) }
         do throws(DriverError) {
             try makeDatabase(path.removingLastComponent().appending(begun))
             try attempting(
                 "make the records of mounts",
                 try { () throws(SyscallError) in
-                    try fill(RawPath(name + "-wal"), logBytes, in: folder)
-                    try fill(RawPath(name + "-shm"), indexBytes, in: folder)
-                    try folder.rename(RawPath(begun), to: RawPath(name), in: folder)
+                    try fill(RawPath(name + "-wal"), logBytes, in: directory)
+                    try fill(RawPath(name + "-shm"), indexBytes, in: directory)
+                    try directory.rename(RawPath(begun), to: RawPath(name), in: directory)
                 }())
         } catch {
             let made = parts + ["-wal", "-shm"].map { RawPath(name + $0) }
-            for part in made { try? folder.removeFile(part) }
+            for part in made { try? directory.removeFile(part) }
             throw error.code == .noSpace
                 ? DriverError(noSpace: error.message, at: path, cause: error.cause) : error
         }
@@ -94,9 +94,9 @@ extension MountTable {
 
     /// Makes a file of zeros, which SQLite takes for an empty log and an index to be made.
     private static func fill(
-        _ name: RawPath, _ count: Int, in folder: Directory
+        _ name: RawPath, _ count: Int, in directory: Directory
     ) throws(SyscallError) {
-        let file = try folder.open(name, [.writeOnly, .create], permissions: 0o600)
+        let file = try directory.open(name, [.writeOnly, .create], permissions: 0o600)
         let zeros = [UInt8](repeating: 0, count: count)
         try file.write(zeros.span, at: 0)
     }

@@ -33,28 +33,28 @@ struct StoreTraces {
     }
 
     private func all() throws(SyscallError) -> [String] {
-        let folder: Directory
+        let directory: Directory
         do throws(SyscallError) {
-            folder = try Directory(opening: root)
+            directory = try Directory(opening: root)
         } catch  where [.noSuchFileOrDirectory, .notDirectory].contains(error.errno) {
             return []
         }
         var found: [String] = []
         for name in drivers {
-            for entry in try listing(RawPath(name), in: folder) {
+            for entry in try listing(RawPath(name), in: directory) {
                 if LayerNumber(entry) != nil { found.append("\(name)/\(entry)") }
             }
         }
-        for entry in try listing("recipes", in: folder) {
+        for entry in try listing("recipes", in: directory) {
             if LayerNumber(String(entry.prefix { $0.isNumber })) != nil {
                 found.append("recipes/\(entry)")
             }
         }
-        if let log = try folder.statusIfPresent(of: "graph.db-wal"), log.size > 0 {
+        if let log = try directory.statusIfPresent(of: "graph.db-wal"), log.size > 0 {
             found.append("graph.db-wal")
         }
-        if try folder.statusIfPresent(of: "owners.lock") != nil {
-            let marks = try RecordMark.all(in: try folder.open("owners.lock", .readOnly))
+        if try directory.statusIfPresent(of: "owners.lock") != nil {
+            let marks = try RecordMark.all(in: try directory.open("owners.lock", .readOnly))
             if let last = marks.max(by: { $0.changes < $1.changes }) {
                 found.append("\(last.changes) changes of its records, told by owners.lock")
             }
@@ -63,9 +63,10 @@ struct StoreTraces {
     }
 
     /// The names in a directory; none where there is none.
-    private func listing(_ name: RawPath, in folder: Directory) throws(SyscallError) -> [String] {
+    private func listing(_ name: RawPath, in directory: Directory) throws(SyscallError) -> [String]
+    {
         do throws(SyscallError) {
-            return try folder.openDirectory(name).listing().map { $0.name.description }.sorted()
+            return try directory.openDirectory(name).listing().map { $0.name.description }.sorted()
         } catch
             where [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(
                 error.errno)

@@ -27,11 +27,11 @@ struct Reserve {
     /// - Returns: Whether there was any to give.
     func release() throws(DriverError) -> Bool {
         do throws(SyscallError) {
-            let folder = try Directory(opening: path)
-            for part in try folder.firstListing() {
-                guard try remove(part.name, in: folder) else { continue }
+            let directory = try Directory(opening: path)
+            for part in try directory.firstListing() {
+                guard try remove(part.name, in: directory) else { continue }
                 // Some filesystems free blocks only when the removal is on disk.
-                try? folder.sync()
+                try? directory.sync()
                 return true
             }
             return false
@@ -59,18 +59,18 @@ struct Reserve {
     /// Takes the space, where there is room for it.
     func fill() {
         do throws(SyscallError) {
-            let folder = try open()
-            let present = Set(try folder.firstListing().map { $0.name })
+            let directory = try open()
+            let present = Set(try directory.firstListing().map { $0.name })
             let missing = (0..<Self.partsCount).map { RawPath("\($0)") }
                 .filter { !present.contains($0) }
             if missing.isEmpty { return }
             // Taking the last room would only make the disk full again.
-            let room = try folder.descriptor.filesystem()
+            let room = try directory.descriptor.filesystem()
             let lacksInodes = room.totalInodes > 0 && room.freeInodes < 8 * Self.partsCount
             let bytes = UInt64(partBytes * Self.partsCount)
             if room.availableBytes < 8 * bytes || lacksInodes { return }
             let block = noise()
-            for name in missing { try write(block, name, in: folder) }
+            for name in missing { try write(block, name, in: directory) }
         } catch {
             // A store without a reserve works; only a full disk is harder on it.
         }
@@ -101,22 +101,22 @@ struct Reserve {
     /// Under its name only when it is whole, so that names tell what there is. Of two processes that
     /// write the same one, the second finds it named already.
     private func write(
-        _ block: [UInt8], _ name: RawPath, in folder: Directory
+        _ block: [UInt8], _ name: RawPath, in directory: Directory
     ) throws(SyscallError) {
-        let file = try folder.open(Self.begun, [.readWrite, .create], permissions: 0o600)
+        let file = try directory.open(Self.begun, [.readWrite, .create], permissions: 0o600)
         do throws(SyscallError) {
             try file.write(block.span, at: 0)
-            try folder.rename(Self.begun, to: name, in: folder)
+            try directory.rename(Self.begun, to: name, in: directory)
         } catch {
-            _ = try remove(Self.begun, in: folder)
+            _ = try remove(Self.begun, in: directory)
             throw error
         }
     }
 
     /// Removes a file, unless somebody else has.
-    private func remove(_ name: RawPath, in folder: Directory) throws(SyscallError) -> Bool {
+    private func remove(_ name: RawPath, in directory: Directory) throws(SyscallError) -> Bool {
         do throws(SyscallError) {
-            try folder.removeFile(name)
+            try directory.removeFile(name)
             return true
         } catch  where error.errno == .noSuchFileOrDirectory {
             return false

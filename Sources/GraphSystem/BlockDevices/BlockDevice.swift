@@ -26,10 +26,10 @@ package struct BlockDevice: ~Copyable, Sendable {
         }
         // A container's /dev: a node for a moment, by a name that nobody guesses.
         let name = RawPath(".graph-" + String(UInt64.random(in: .min ... .max), radix: 16))
-        let folder = try Directory(opening: "/dev")
-        try folder.makeSpecial(name, .blockDevice, permissions: 0o600, device: number)
-        defer { try? folder.removeFile(name) }
-        descriptor = try folder.open(name, flags)
+        let directory = try Directory(opening: "/dev")
+        try directory.makeSpecial(name, .blockDevice, permissions: 0o600, device: number)
+        defer { try? directory.removeFile(name) }
+        descriptor = try directory.open(name, flags)
         // Of this process, so that a child finds it too.
         path = FilePath("/proc/\(getpid())/fd/\(descriptor.rawValue)")
     }

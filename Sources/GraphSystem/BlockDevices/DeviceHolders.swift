@@ -13,11 +13,11 @@ package enum DeviceHolders {
         var found: [Int] = []
         guard let all = try? Directory(opening: "/proc").listing() else { return [] }
         for process in all.compactMap({ Int($0.name.description) }).sorted() {
-            let folder = FilePath("/proc/\(process)")
-            guard let links = try? Directory(opening: folder.appending("ns")),
+            let directory = FilePath("/proc/\(process)")
+            guard let links = try? Directory(opening: directory.appending("ns")),
                 let namespace = try? links.readLink("mnt"),
                 namespaces.insert(namespace).inserted,
-                let file = try? OwnedDescriptor.open(folder.appending("mountinfo"), .readOnly),
+                let file = try? OwnedDescriptor.open(directory.appending("mountinfo"), .readOnly),
                 let bytes = try? file.readMadeUp(limit: 1 << 28)
             else { continue }
             let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")

@@ -18,9 +18,9 @@ extension LoopDevice {
             let name = entry.name.description
             guard name.hasPrefix("loop"), let minor = UInt32(name.dropFirst(4)) else { continue }
             // Minor numbers are multiples where the devices may have partitions.
-            let folder = FilePath("/sys/block").appending(name)
-            guard (try? Directory(opening: folder.appending("loop"))) != nil else { continue }
-            let number = number(in: folder) ?? DeviceNumber(major: major, minor: minor)
+            let directory = FilePath("/sys/block").appending(name)
+            guard (try? Directory(opening: directory.appending("loop"))) != nil else { continue }
+            let number = number(in: directory) ?? DeviceNumber(major: major, minor: minor)
             do throws(SyscallError) {
                 let device = try BlockDevice(number, readOnly: readOnly)
                 if try isBacked(device, by: file) { return device }
@@ -37,8 +37,8 @@ extension LoopDevice {
         ].contains(error.errno)
     }
 
-    private static func number(in folder: FilePath) -> DeviceNumber? {
-        guard let file = try? OwnedDescriptor.open(folder.appending("dev"), .readOnly),
+    private static func number(in directory: FilePath) -> DeviceNumber? {
+        guard let file = try? OwnedDescriptor.open(directory.appending("dev"), .readOnly),
             let bytes = try? file.readAll(limit: 64)
         else { return nil }
         return DeviceNumber(String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self))

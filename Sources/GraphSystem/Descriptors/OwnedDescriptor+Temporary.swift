@@ -10,12 +10,12 @@ extension OwnedDescriptor {
     ///
     /// Its space is free again once it is closed. Where the filesystem cannot do it, a file is made
     /// with a name that is removed at once.
-    package static func temporary(in folder: FilePath) throws(SyscallError) -> OwnedDescriptor {
+    package static func temporary(in path: FilePath) throws(SyscallError) -> OwnedDescriptor {
         let unnamed = OpenFlags(rawValue: CInt(CGRAPH_O_TMPFILE))
         do throws(SyscallError) {
-            return try open(folder, [.readWrite, unnamed], permissions: 0o600)
+            return try open(path, [.readWrite, unnamed], permissions: 0o600)
         } catch  where error.errno == .notSupportedOnSocket || error.errno == .isDirectory {
-            let directory = try Directory(opening: folder)
+            let directory = try Directory(opening: path)
             let name = RawPath(".temporary-\(getpid())-\(UInt64.random(in: 0...UInt64.max))")
             let file = try directory.open(
                 name, [.readWrite, .create, .exclusive], permissions: 0o600)

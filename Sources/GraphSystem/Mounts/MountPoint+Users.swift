@@ -20,12 +20,13 @@ extension MountPoint {
         guard let names = try? Directory(opening: "/proc").listing() else { return [] }
         return names.compactMap { entry in
             guard let process = Int(entry.name.description),
-                let folder = try? Directory(opening: FilePath("/proc/\(process)"))
+                let directory = try? Directory(opening: FilePath("/proc/\(process)"))
             else { return nil }
-            if isInside(try? folder.readLink("cwd")) || isInside(try? folder.readLink("root")) {
+            if isInside(try? directory.readLink("cwd")) || isInside(try? directory.readLink("root"))
+            {
                 return process
             }
-            guard let files = try? folder.openDirectory("fd"), let open = try? files.listing()
+            guard let files = try? directory.openDirectory("fd"), let open = try? files.listing()
             else { return nil }
             return open.contains { isInside(try? files.readLink($0.name)) } ? process : nil
         }

@@ -57,10 +57,10 @@ extension OverlayLayers {
         let told = "overlayfs could not use its work directory and would have been read-only"
         do throws(SyscallError) {
             guard let work else { throw SyscallError(call: "mkdir", errno: .invalidArgument) }
-            let folder = try Directory(opening: work)
+            let directory = try Directory(opening: work)
             let name = RawPath("probe-\(UInt64.random(in: 0...UInt64.max))")
-            try folder.makeDirectory(name, permissions: 0o700)
-            try folder.removeDirectory(name)
+            try directory.makeDirectory(name, permissions: 0o700)
+            try directory.removeDirectory(name)
         } catch {
             return SyscallError(call: error.call, errno: error.errno, detail: told)
         }

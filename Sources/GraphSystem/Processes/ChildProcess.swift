@@ -7,14 +7,14 @@ import SystemPackage
 /// Another program, for what no system call does: making filesystems.
 package enum ChildProcess {
     /// Where to look for a program of administrators, whatever `PATH` says.
-    private static let folders = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"]
+    private static let directories = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"]
 
     /// The path of an installed program.
     ///
     /// - Throws: `ENOENT` when it is in none of the usual directories.
     package static func find(_ program: String) throws(SyscallError) -> String {
-        for folder in folders where access("\(folder)/\(program)", X_OK) == 0 {
-            return "\(folder)/\(program)"
+        for directory in directories where access("\(directory)/\(program)", X_OK) == 0 {
+            return "\(directory)/\(program)"
         }
         throw SyscallError(call: "execve(\(program))", errno: .noSuchFileOrDirectory)
     }

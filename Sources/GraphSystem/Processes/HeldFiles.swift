@@ -46,16 +46,18 @@ struct HeldFiles {
     }
 
     private func isHolder(_ process: Int) -> Bool {
-        guard let folder = try? Directory(opening: FilePath("/proc/\(process)")),
-            let tasks = try? folder.openDirectory("task").listing()
+        guard let directory = try? Directory(opening: FilePath("/proc/\(process)")),
+            let tasks = try? directory.openDirectory("task").listing()
         else { return false }
         // The kernel's own threads have nothing open; nor has a process that ended.
-        if tasks.count < 2, (try? folder.readLink("exe")) == nil { return false }
-        guard mayLook(into: folder) else { return false }
-        if holdsDirectory(folder) || holdsDescriptor(folder) || holdsMapping(folder) { return true }
+        if tasks.count < 2, (try? directory.readLink("exe")) == nil { return false }
+        guard mayLook(into: directory) else { return false }
+        if holdsDirectory(directory) || holdsDescriptor(directory) || holdsMapping(directory) {
+            return true
+        }
         return tasks.contains { task in
             guard let id = CInt(task.name.description), Int(id) != process,
-                let own = try? folder.openDirectory(RawPath("task").appending(task.name)),
+                let own = try? directory.openDirectory(RawPath("task").appending(task.name)),
                 mayLook(into: own)
             else { return false }
             if cgraph_shares_directories(CInt(process), id) != 1, holdsDirectory(own) {
@@ -66,29 +68,29 @@ struct HeldFiles {
     }
 
     /// Where one link of a process is refused, all of them are: it may have ten thousand.
-    private func mayLook(into folder: Directory) -> Bool {
+    private func mayLook(into directory: Directory) -> Bool {
         do throws(SyscallError) {
-            _ = try HeldFile("cwd", folder.raw, isUnique: hasUniqueIDs)
+            _ = try HeldFile("cwd", directory.raw, isUnique: hasUniqueIDs)
             return true
         } catch {
             return error.errno != .permissionDenied
         }
     }
 
-    private func holdsDirectory(_ folder: Directory) -> Bool {
-        holds("cwd", in: folder, of: folder) || holds("root", in: folder, of: folder)
+    private func holdsDirectory(_ directory: Directory) -> Bool {
+        holds("cwd", in: directory, of: directory) || holds("root", in: directory, of: directory)
     }
 
-    private func holdsDescriptor(_ folder: Directory) -> Bool {
-        guard let files = try? folder.openDirectory("fd"), let open = try? files.listing() else {
+    private func holdsDescriptor(_ directory: Directory) -> Bool {
+        guard let files = try? directory.openDirectory("fd"), let open = try? files.listing() else {
             return false
         }
-        return open.contains { holds($0.name, in: files, of: folder) }
+        return open.contains { holds($0.name, in: files, of: directory) }
     }
 
     /// A private mapping is written to no file.
-    private func holdsMapping(_ folder: Directory) -> Bool {
-        guard let file = try? folder.open("maps", .readOnly),
+    private func holdsMapping(_ directory: Directory) -> Bool {
+        guard let file = try? directory.open("maps", .readOnly),
             let table = try? file.readMadeUp(limit: 1 << 28)
         else { return false }
         func digits(_ number: UInt32) -> String {
@@ -99,13 +101,14 @@ struct HeldFiles {
         for line in table.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 4)
             guard fields.count > 3, fields[1].last == UInt8(ascii: "s"),
-                fields[3].elementsEqual(wanted), let maps = try? folder.openDirectory("map_files")
+                fields[3].elementsEqual(wanted),
+                let maps = try? directory.openDirectory("map_files")
             else { continue }
             // Without the zeros that one of the files has and the other has not.
             let ends = fields[0].split(separator: UInt8(ascii: "-")).map { end in
                 String(decoding: end.drop { $0 == UInt8(ascii: "0") }, as: UTF8.self)
             }
-            if holds(RawPath(ends.joined(separator: "-")), in: maps, of: folder) { return true }
+            if holds(RawPath(ends.joined(separator: "-")), in: maps, of: directory) { return true }
         }
         return false
     }

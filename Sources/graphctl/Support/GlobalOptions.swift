@@ -69,8 +69,8 @@ struct GlobalOptions: ParsableArguments {
         if let runRoot { return FilePath(runRoot) }
         if let path = CurrentProcess.environment("GRAPHCTL_RUN_ROOT") { return path.filePath }
         if CurrentProcess.effectiveUser == 0 { return "/run/graphctl" }
-        if let folder = CurrentProcess.environment("XDG_RUNTIME_DIR") {
-            return folder.filePath.appending("graphctl")
+        if let directory = CurrentProcess.environment("XDG_RUNTIME_DIR") {
+            return directory.filePath.appending("graphctl")
         }
         // Where the session manager puts it. Commands that do not mount never look there.
         return FilePath("/run/user/\(CurrentProcess.effectiveUser)/graphctl")

@@ -131,8 +131,8 @@ import Testing
         try subject.withDriver { store in
             try store.build(1) { root in
                 try root.appending("file").write("one")
-                for folder in 0..<10 {
-                    let path = root.appending("folder \(folder)")
+                for number in 0..<10 {
+                    let path = root.appending("folder \(number)")
                     try path.makeDirectory()
                     let (top, directory) = (
                         try Directory(opening: root), try Directory(opening: path)
@@ -337,8 +337,8 @@ import Testing
 
     private func inodes(_ store: TestStore, _ layer: LayerNumber) throws -> [UInt64] {
         let root = try Directory(opening: tree(store, layer))
-        let folder = try root.openDirectory("folder")
-        return [try root.status(of: "folder").inode, try folder.status(of: "file").inode]
+        let directory = try root.openDirectory("folder")
+        return [try root.status(of: "folder").inode, try directory.status(of: "file").inode]
     }
 
     /// Lends a store on a loop filesystem that was mounted again, so that nothing is in memory.

@@ -97,9 +97,9 @@ import Testing
             try store.apply(1) { try $0.write("file", "x") }
             try store.apply(2, parents: [1]) { try $0.write("more", "x") }
             for layer in ["1", "2"] {
-                let folder = store.root.appending("btrfs").appending(layer)
-                #expect(try folder.names == ["tree"])
-                #expect(try folder.appending("tree").names == ["root"])
+                let directory = store.root.appending("btrfs").appending(layer)
+                #expect(try directory.names == ["tree"])
+                #expect(try directory.appending("tree").names == ["root"])
             }
         }
     }

@@ -121,8 +121,8 @@ private struct ReferenceChains {
                 return "layer \(level): \(difference)"
             }
             try before.remove()
-            let folder = try Directory(opening: root.removingLastComponent())
-            try folder.rename("after", to: "before", in: folder)
+            let directory = try Directory(opening: root.removingLastComponent())
+            try directory.rename("after", to: "before", in: directory)
         }
         return nil
     }
@@ -220,8 +220,8 @@ private struct ReferenceChains {
     private func extractedDifference(
         _ tar: [UInt8], _ before: FilePath, _ after: FilePath, _ unchanged: Set<String>
     ) throws -> String? {
-        let folder = root.removingLastComponent()
-        let (file, copy) = (folder.appending("diff.tar"), folder.appending("extracted"))
+        let directory = root.removingLastComponent()
+        let (file, copy) = (directory.appending("diff.tar"), directory.appending("extracted"))
         defer { for path in [file, copy] { try? path.remove() } }
         try OwnedDescriptor.open(file, [.writeOnly, .create], permissions: 0o600).write(tar.span)
         try copyTree(before, to: copy)

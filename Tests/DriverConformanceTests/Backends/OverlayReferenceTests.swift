@@ -132,8 +132,8 @@ struct OverlayReferenceTests {
             #expect(source.new.referring == [])
             #expect(
                 try references(metacopying.driver, 2, [1], writable: false) == ["off", "nofollow"])
-            let folder = try Directory(opening: plain.root.appending("overlay"))
-            #expect(try folder.attributeNames(of: "2") == [])
+            let directory = try Directory(opening: plain.root.appending("overlay"))
+            #expect(try directory.attributeNames(of: "2") == [])
         }
     }
 
@@ -208,9 +208,9 @@ struct OverlayReferenceTests {
         try withDrivers { plain, _, _ in
             try buildBase(plain)
             try plain.create(2, parents: [1])
-            let folder = try Directory(opening: plain.root.appending("overlay"))
+            let directory = try Directory(opening: plain.root.appending("overlay"))
             for value in ["", "/", "q/q", "r/", "rm"] {
-                try folder.setAttribute(
+                try directory.setAttribute(
                     ExtendedAttribute(name: "trusted.overlay.refers", value: Array(value.utf8)),
                     of: "2")
                 let error = #expect(throws: DriverError.self) {

@@ -27,24 +27,26 @@ import Testing
             try store.build(1) { _ in }
             try store.build(2, parents: [1]) { _ in }
             try store.create(3, parents: [2, 1])
-            let folder = store.root.appending("overlay")
+            let directory = store.root.appending("overlay")
             let base = try overlay(try store.driver.mounts(for: 1, parents: [], writable: true))
-            #expect(base.lowers == [folder.appending("empty")])
-            #expect(base.upper == folder.appending("1/diff"))
+            #expect(base.lowers == [directory.appending("empty")])
+            #expect(base.upper == directory.appending("1/diff"))
             let view = try overlay(try store.driver.mounts(for: 1, parents: [], writable: false))
-            #expect(view.lowers == [folder.appending("1/diff"), folder.appending("empty")])
+            #expect(view.lowers == [directory.appending("1/diff"), directory.appending("empty")])
             #expect(view.upper == nil)
             #expect(try !store.driver.inventory().contains { $0.kind == .foreign })
 
             let active = try overlay(
                 try store.driver.mounts(for: 3, parents: [2, 1], writable: true))
-            #expect(active.lowers == [folder.appending("2/diff"), folder.appending("1/diff")])
-            #expect(active.upper == folder.appending("3/diff"))
-            #expect(active.work == folder.appending("3/work"))
+            #expect(
+                active.lowers == [directory.appending("2/diff"), directory.appending("1/diff")])
+            #expect(active.upper == directory.appending("3/diff"))
+            #expect(active.work == directory.appending("3/work"))
 
             let merged = try overlay(
                 try store.driver.mounts(for: 2, parents: [1], writable: false))
-            #expect(merged.lowers == [folder.appending("2/diff"), folder.appending("1/diff")])
+            #expect(
+                merged.lowers == [directory.appending("2/diff"), directory.appending("1/diff")])
             #expect(merged.upper == nil)
             #expect(merged.work == nil)
         }
@@ -132,14 +134,14 @@ import Testing
     @Test func `a store keeps the place of overlayfs's attributes it was begun with`() throws {
         try withScratchRoot { root in
             _ = try subject.open(root)
-            let folder = try Directory(opening: root.appending("overlay"))
-            let marks = try folder.attributes(of: ".").map(\.name)
+            let directory = try Directory(opening: root.appending("overlay"))
+            let marks = try directory.attributes(of: ".").map(\.name)
             let expected = Machine.isInUserNamespace ? "user" : "trusted"
             #expect(marks == ["\(expected).overlay.store"])
             guard Machine.isRoot else { return }
             // As a store begun in a user namespace looks to root.
-            try folder.removeAttribute("trusted.overlay.store", of: ".")
-            try folder.setAttribute(
+            try directory.removeAttribute("trusted.overlay.store", of: ".")
+            try directory.setAttribute(
                 ExtendedAttribute(name: "user.overlay.store", value: [UInt8(ascii: "y")]), of: ".")
             let store = TestStore(driver: try subject.open(root), root: root)
             try store.build(1) { tree in
@@ -168,9 +170,9 @@ import Testing
         try withScratchRoot { root in
             _ = try subject.open(root)
             if Machine.isRoot {
-                let folder = try Directory(opening: root.appending("overlay"))
-                try folder.removeAttribute("trusted.overlay.store", of: ".")
-                try folder.setAttribute(
+                let directory = try Directory(opening: root.appending("overlay"))
+                try directory.removeAttribute("trusted.overlay.store", of: ".")
+                try directory.setAttribute(
                     ExtendedAttribute(name: "user.overlay.store", value: [UInt8(ascii: "y")]),
                     of: ".")
             }

@@ -70,10 +70,10 @@ import Testing
             let time = Timestamp(seconds: 1_000)
             try store.build(1) { root in
                 for (name, text) in [("a", "one"), ("b", "two")] {
-                    let folder = root.appending(name)
-                    try folder.makeDirectory()
-                    try folder.appending("file").write(text)
-                    try Directory(opening: folder).setTimes(of: "file", time)
+                    let directory = root.appending(name)
+                    try directory.makeDirectory()
+                    try directory.appending("file").write(text)
+                    try Directory(opening: directory).setTimes(of: "file", time)
                     try Directory(opening: root).setTimes(of: RawPath(name), time)
                 }
             }

@@ -30,7 +30,7 @@ import Testing
     func `sound histories are clean, and of each fault the layer is told that has it`(
         _ subject: DriverUnderTest
     ) throws {
-        let counts = try subject.withFolder { try Self.run(subject, in: $0) }
+        let counts = try subject.withDirectory { try Self.run(subject, in: $0) }
         print("\(subject.name): \(Self.historyCount(subject)) histories, faults found: \(counts)")
         // Few histories have few kinds of faults.
         let planted = counts.values.reduce(0, +)
@@ -39,9 +39,10 @@ import Testing
     }
 
     /// Runs histories, and returns how many faults of each kind were planted and found.
-    private static func run(_ subject: DriverUnderTest, in folder: FilePath) throws -> [String: Int]
+    private static func run(_ subject: DriverUnderTest, in directory: FilePath) throws -> [String:
+        Int]
     {
-        let history = try DeepCheckHistory(subject, in: folder)
+        let history = try DeepCheckHistory(subject, in: directory)
         var counts: [String: Int] = [:]
         for index in 0..<historyCount(subject) {
             let seed = SeededGenerator.runSeed &* 1_000_003 &+ UInt64(index)
@@ -70,16 +71,16 @@ private struct DeepCheckHistory {
     private let subject: DriverUnderTest
     private let store: LayerStore
     private let direct: TestStore
-    private let folder: FilePath
+    private let directory: FilePath
     private let isUnprivileged = ProcessInfo.processInfo.environment["GRAPH_IN_USERNS"] != nil
 
-    init(_ subject: DriverUnderTest, in folder: FilePath) throws {
-        (self.subject, self.folder) = (subject, folder)
+    init(_ subject: DriverUnderTest, in directory: FilePath) throws {
+        (self.subject, self.directory) = (subject, directory)
         let type = subject.type
-        let root = folder.appending("root")
+        let root = directory.appending("root")
         store = try LayerStore(
             LayerStore.Configuration(
-                root: root, runRoot: folder.appending("run"), driver: subject.name,
+                root: root, runRoot: directory.appending("run"), driver: subject.name,
                 options: subject.storageOptions, durability: .unsynced,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
             drivers: [type], chooseDriver: { (_) throws(DriverError) in type })
@@ -177,7 +178,7 @@ private struct DeepCheckHistory {
     }
 
     private func change(_ id: String, _ random: inout SeededGenerator) throws {
-        let target = folder.appending("target")
+        let target = directory.appending("target")
         if try !target.exists { try target.makeDirectory() }
         let mounted = try store.mount(id, at: target)
         defer { _ = try? store.unmount(target: mounted.path) }
@@ -253,7 +254,7 @@ private struct DeepCheckHistory {
     private func damageRecipe(
         of victim: Layer, _ random: inout SeededGenerator
     ) throws -> RawPath? {
-        let path = folder.appending("root/recipes/\(victim.number)")
+        let path = directory.appending("root/recipes/\(victim.number)")
         let file = try OwnedDescriptor.open(path, .readWrite)
         let size = try file.status().size
         if random.chance(20) {

@@ -13,8 +13,8 @@ struct FileFlagTests {
     func `a layer in which files were made immutable is built on, applied to, compared and removed`(
         _ subject: DriverUnderTest
     ) throws {
-        try subject.withFolder { folder in
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
             try command.succeed("create", "--id", "base")
             try command.withMount("base") { (place: FilePath) throws -> Void in
                 try runCommand(
@@ -29,7 +29,7 @@ struct FileFlagTests {
             }
             try command.succeed("commit", "base")
             try expectNoFlags("base", command)
-            let tar = folder.appending("top.tar")
+            let tar = directory.appending("top.tar")
             try RawTar.write(
                 tar, ["dd/f = new", "dd/g/inside = new", ".wh.gone", "log = new", "more = new"])
             try command.succeed("apply", "--parent", "base", "--id", "top", tar.string)
@@ -75,8 +75,8 @@ struct FileFlagTests {
     {
         for index in 0..<(SeededGenerator.isSoak ? 200 : 2) {
             let seed = SeededGenerator.runSeed &* 31_337 &+ UInt64(index)
-            try subject.withFolder { folder in
-                let command = GraphctlCommand(driver: subject.name, folder: folder)
+            try subject.withDirectory { directory in
+                let command = GraphctlCommand(driver: subject.name, directory: directory)
                 var random = SeededGenerator(seed: seed)
                 for (layer, parent) in [("base", []), ("top", ["--parent", "base"])] {
                     try command.succeed(["create", "--id", layer] + parent)

@@ -156,10 +156,10 @@ import Testing
     func `layers that hide names and directories show what containers-storage shows of them`(
         _ subject: DriverUnderTest
     ) throws {
-        try subject.withRoot { folder in
-            let store = TestStore(driver: try subject.open(folder), root: folder)
+        try subject.withRoot { directory in
+            let store = TestStore(driver: try subject.open(directory), root: directory)
             for (index, one) in Self.hiding.enumerated() {
-                let tar = folder.removingLastComponent().appending("hiding.tar")
+                let tar = directory.removingLastComponent().appending("hiding.tar")
                 defer { try? tar.remove() }
                 try RawTar.write(tar, one.layer)
                 let bytes = try OwnedDescriptor.open(tar, .readOnly).readAll(limit: 1 << 20)
@@ -173,20 +173,20 @@ import Testing
 
     @Test(arguments: DriverUnderTest.usable)
     func `a layer is the same however it is compressed`(_ subject: DriverUnderTest) throws {
-        try subject.withFolder { folder in
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
-            let (base, tar) = (folder.appending("base.tar"), folder.appending("top.tar"))
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
+            let (base, tar) = (directory.appending("base.tar"), directory.appending("top.tar"))
             try RawTar.write(base, Self.hiding[0].layer)
             try RawTar.write(tar, Self.hiding[1].layer)
             try command.succeed("apply", "--id", "base", base.string)
             for tool in ["cat", "gzip", "zstd", "xz", "bzip2"] {
-                let packed = folder.appending("packed")
+                let packed = directory.appending("packed")
                 try runCommand("bash", ["-euc", "\(tool) <$0 >$1", tar.string, packed.string])
                 try command.succeed("apply", "--parent", "base", "--id", tool, packed.string)
                 try command.withView(of: tool) { (place: FilePath) throws in
                     #expect(try TreeSnapshot(of: place).paths == Self.hiding[1].shown, "\(tool)")
                 }
-                let back = folder.appending("back.tar")
+                let back = directory.appending("back.tar")
                 try command.succeed("diff", tool, "-o", back.string)
                 #expect(try back.readText() == tar.readText(), "\(tool)")
             }

@@ -71,11 +71,11 @@ import Testing
 
     /// Unpacks an image of plain layers.
     private static func unpackByUmoci(
-        _ tars: [[UInt8]], in folder: FilePath
+        _ tars: [[UInt8]], in directory: FilePath
     ) throws -> TreeSnapshot {
-        let image = folder.appending("image")
+        let image = directory.appending("image")
         for name in ["image", "image/blobs", "image/blobs/sha256"] {
-            try folder.pushing(FilePath(name)).makeDirectory()
+            try directory.pushing(FilePath(name)).makeDirectory()
         }
         /// Adds a blob; returns its descriptor.
         func add(_ bytes: [UInt8], _ type: String) throws -> String {
@@ -102,7 +102,7 @@ import Testing
             + #","annotations":{"org.opencontainers.image.ref.name":"odd"}}"#
         try image.appending("index.json").write(#"{"schemaVersion":2,"manifests":[\#(named)]}"#)
         try image.appending("oci-layout").write(#"{"imageLayoutVersion":"1.0.0"}"#)
-        let root = folder.appending("rootfs")
+        let root = directory.appending("rootfs")
         try runCommand(
             "umoci", ["--log=error", "raw", "unpack", "--image", "\(image):odd", root.string])
         return try TreeSnapshot(of: root)

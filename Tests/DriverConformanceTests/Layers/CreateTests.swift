@@ -143,8 +143,8 @@ import Testing
             }
             try store.build(1) { try $0.appending("base").write("base") }
             try store.create(2, parents: [1])
-            let folder = root.appending(subject.name).appending("2")
-            let part = folder.appending(subject.name == "overlay" ? "diff" : "root")
+            let directory = root.appending(subject.name).appending("2")
+            let part = directory.appending(subject.name == "overlay" ? "diff" : "root")
             // Not settled; not there; there without what is in it.
             #expect(try restore())
             try store.driver.remove(2)

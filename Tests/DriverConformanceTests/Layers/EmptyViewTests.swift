@@ -13,11 +13,11 @@ import Testing
     func `a view of nothing is an empty tree that nobody can write to`(
         _ subject: DriverUnderTest
     ) throws {
-        try subject.withFolder { folder in
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
             #expect(try command.succeed("view", "--id", "v").text == "v")
             try command.withMount("v") { place in
-                let second = folder.appending("second")
+                let second = directory.appending("second")
                 try second.makeDirectory()
                 try command.succeed("mount", "v", second.string)
                 for place in [place, second] {
@@ -49,12 +49,12 @@ import Testing
 
     @Test(arguments: DriverUnderTest.usable)
     func `a view of nothing is compared as the empty tree`(_ subject: DriverUnderTest) throws {
-        try subject.withFolder { folder in
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
             try command.succeed("view", "--id", "v")
             #expect(try command.succeed("changes", "v").text == "")
             #expect(try command.succeed("diff", "v").output == [UInt8](repeating: 0, count: 1_024))
-            let tar = folder.appending("base.tar")
+            let tar = directory.appending("base.tar")
             try RawTar.write(tar, ["file = x"])
             try command.succeed("apply", "--id", "base", tar.string)
             #expect(try command.succeed("changes", "base", "--from", "v").text == "A /file")

@@ -20,9 +20,9 @@ import Testing
             try store.build(20) { _ in }
             try store.create(3)
             try store.driver.remove(3)
-            let folder = store.root.appending(subject.name)
-            try folder.appending("007").makeDirectory()
-            try folder.appending("notes").write("mine")
+            let directory = store.root.appending(subject.name)
+            try directory.appending("007").makeDirectory()
+            try directory.appending("notes").write("mine")
             let items = try store.driver.inventory()
             #expect(items.filter { $0.kind == .layer(1) }.map(\.location) == ["\(subject.name)/1"])
             #expect(

@@ -95,20 +95,20 @@ final class LayerHolder {
 /// A mount namespace in which no process lives: a bind mount of its file keeps it.
 final class PinnedNamespace {
     let pin: FilePath
-    private let folder: FilePath
+    private let directory: FilePath
 
     /// Makes one, with a copy of all mounts.
     init(below base: FilePath) throws {
-        folder = base.appending("pin-" + String(UInt64.random(in: .min ... .max), radix: 16))
-        pin = folder.appending("namespace")
-        try folder.makeDirectory()
+        directory = base.appending("pin-" + String(UInt64.random(in: .min ... .max), radix: 16))
+        pin = directory.appending("namespace")
+        try directory.makeDirectory()
         // The kernel takes no loops: the pin must not be seen in a namespace that it keeps.
-        try runCommand("mount", ["-t", "tmpfs", "--make-private", "pins", folder.string])
+        try runCommand("mount", ["-t", "tmpfs", "--make-private", "pins", directory.string])
         try pin.write("")
         // Whether it would is told from the order of the namespaces' numbers, which Linux 6.18 gives out to
         // each processor by the thousand: on the one on which this namespace was made the order is right.
         let line = [
-            "unshare", "--mount=\(pin)", "--propagation", "private", "umount", folder.string,
+            "unshare", "--mount=\(pin)", "--propagation", "private", "umount", directory.string,
         ]
         var failure: (any Error)?
         for processor in 0..<ProcessInfo.processInfo.processorCount {
@@ -132,8 +132,8 @@ final class PinnedNamespace {
     /// Lets go of it: the kernel ends it then.
     func end() {
         try? MountPoint(pin).unmount()
-        try? MountPoint(folder).unmount()
-        try? folder.remove()
+        try? MountPoint(directory).unmount()
+        try? directory.remove()
     }
 }
 

@@ -36,8 +36,8 @@ struct SharedUsageTests {
     private func check(_ driver: String, below base: FilePath, times: Int) throws {
         var random = SeededGenerator(seed: SeededGenerator.runSeed)
         for _ in 0..<times {
-            try withScratchRoot(below: base) { folder in
-                let command = GraphctlCommand(driver: driver, folder: folder)
+            try withScratchRoot(below: base) { directory in
+                let command = GraphctlCommand(driver: driver, directory: directory)
                 defer {
                     for layer in ((try? command.succeed("ls", "-q").lines) ?? []).reversed() {
                         _ = try? command.succeed("rm", layer)

@@ -16,8 +16,8 @@ struct UseCampaignTests {
     func `no history changes a committed layer, or gives one upper directory to two overlays`(
         _ use: UseCase
     ) throws {
-        try use.driver.withFolder { folder in
-            let command = GraphctlCommand(driver: use.driver.name, folder: folder)
+        try use.driver.withDirectory { directory in
+            let command = GraphctlCommand(driver: use.driver.name, directory: directory)
             try command.succeed("create", "--id", "b")
             try command.succeed("commit", "b")
             var generator = SeededGenerator(
@@ -75,8 +75,8 @@ private final class UseHistory {
         _ use: UseCase, _ command: GraphctlCommand, _ layer: String, _ generator: SeededGenerator
     ) {
         (self.use, self.command, self.layer, self.generator) = (use, command, layer, generator)
-        runRoots = ["run", "run-2"].map { command.folder.appending($0).string }
-        place = command.folder.appending("place")
+        runRoots = ["run", "run-2"].map { command.directory.appending($0).string }
+        place = command.directory.appending("place")
     }
 
     func run() throws {
@@ -155,7 +155,7 @@ private final class UseHistory {
         if pins.count > 1 { return }
         let device = isMounted ? try device() : nil
         pins.append(
-            Pinned(namespace: try PinnedNamespace(below: command.folder), device: device))
+            Pinned(namespace: try PinnedNamespace(below: command.directory), device: device))
         log.append("pin \(device != nil)")
     }
 

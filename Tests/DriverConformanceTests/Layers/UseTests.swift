@@ -31,7 +31,7 @@ struct UseTests {
     @Test(arguments: cases)
     func `a mount namespace without a process keeps a layer in use`(_ use: UseCase) throws {
         try use.withLayer { store in
-            let namespace = try PinnedNamespace(below: store.command.folder)
+            let namespace = try PinnedNamespace(below: store.command.directory)
             try store.command.succeed("unmount", "c")
             try store.requireRefusals(
                 naming: use.seesPins ? "kept by \(namespace.pin)" : nil,
@@ -43,8 +43,8 @@ struct UseTests {
 
     @Test(arguments: cases)
     func `a record of a namespace is kept as long as the kernel keeps it`(_ use: UseCase) throws {
-        try use.withFolder { store in
-            let namespace = try PinnedNamespace(below: store.command.folder)
+        try use.withDirectory { store in
+            let namespace = try PinnedNamespace(below: store.command.directory)
             try runCommand("nsenter", ["--mount=\(namespace.pin)"] + store.line(["mount", "c"]))
             #expect(try store.command.succeed("inspect", "c").text.contains("/run/mnt/"))
             #expect(try store.command.succeed("check").text.contains("stale_mount") == false)
@@ -85,7 +85,7 @@ struct UseTests {
     @Test(arguments: cases)
     func `a layer shown at a second place by hand is not committed`(_ use: UseCase) throws {
         try use.withLayer { store in
-            let second = store.command.folder.appending("second")
+            let second = store.command.directory.appending("second")
             try second.makeDirectory()
             try store.place.appending("d").makeDirectory()
             try Mount(.bind(store.place.appending("d"))).attach(at: second)
@@ -128,9 +128,10 @@ struct UseCase: Sendable, CustomTestStringConvertible {
     var seesPins: Bool { (try? MountSurvey(.target("/")).isWhole) ?? false }
 
     /// Lends a store with a layer `c`.
-    func withFolder(_ body: (UsedStore) throws -> Void) throws {
-        try driver.withFolder { folder in
-            let store = UsedStore(command: GraphctlCommand(driver: driver.name, folder: folder))
+    func withDirectory(_ body: (UsedStore) throws -> Void) throws {
+        try driver.withDirectory { directory in
+            let store = UsedStore(
+                command: GraphctlCommand(driver: driver.name, directory: directory))
             try store.makePlace()
             if isBase {
                 try store.command.succeed("create", "--id", "c")
@@ -145,7 +146,7 @@ struct UseCase: Sendable, CustomTestStringConvertible {
 
     /// The same with the layer mounted, and a file in it.
     func withLayer(_ body: (UsedStore) throws -> Void) throws {
-        try withFolder { store in
+        try withDirectory { store in
             try store.command.succeed("mount", "c", store.place.string)
             try store.place.appending("held").write(String(repeating: "x", count: 4096))
             try body(store)
@@ -157,7 +158,7 @@ struct UseCase: Sendable, CustomTestStringConvertible {
 struct UsedStore {
     let command: GraphctlCommand
     /// Where it is mounted.
-    var place: FilePath { command.folder.appending("place") }
+    var place: FilePath { command.directory.appending("place") }
 
     func makePlace() throws { try place.makeDirectory() }
 
@@ -170,7 +171,7 @@ struct UsedStore {
     }
 
     private func runRoot(_ name: String) -> [String] {
-        ["--run-root", command.folder.appending(name).string]
+        ["--run-root", command.directory.appending(name).string]
     }
 
     /// Makes sure that nothing can be done to the layer, and that it is said who uses it.

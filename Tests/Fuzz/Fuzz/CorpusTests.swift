@@ -12,10 +12,10 @@ import Testing
 
     @Test(arguments: Parser.allCases)
     func `inputs of the corpus are read or refused, damaged ones too`(_ parser: Parser) throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../corpus/\(parser.rawValue)")
         let inputs = try FileManager.default.contentsOfDirectory(
-            at: folder, includingPropertiesForKeys: nil
+            at: directory, includingPropertiesForKeys: nil
         ).map { [UInt8](try Data(contentsOf: $0)) }
         var random = SeededGenerator(seed: SeededGenerator.runSeed)
         // Where a parser does not answer, its trap ends this process.

@@ -12,8 +12,8 @@ package enum BuiltProgram {
         let arguments = ProcessInfo.processInfo.arguments
         let bundle = arguments.first { $0.contains(".xctest") } ?? arguments[0]
         let end = bundle.range(of: ".xctest").map { $0.lowerBound } ?? bundle.endIndex
-        let folder = FilePath(String(bundle[..<end])).removingLastComponent()
-        let path = folder.appending(name)
+        let directory = FilePath(String(bundle[..<end])).removingLastComponent()
+        let path = directory.appending(name)
         if path.isAbsolute { return path }
         return FilePath(FileManager.default.currentDirectoryPath).pushing(path)
     }

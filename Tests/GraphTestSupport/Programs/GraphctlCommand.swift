@@ -40,15 +40,17 @@ package struct GraphctlResult: Sendable {
 /// The built command, run on a store of its own.
 package struct GraphctlCommand: Sendable {
     /// The directory that holds everything of this store.
-    package let folder: FilePath
+    package let directory: FilePath
     package let driver: String
 
     /// The store's root.
-    package var root: FilePath { folder.appending("root") }
-    package var runRoot: FilePath { folder.appending("run") }
+    package var root: FilePath { directory.appending("root") }
+    package var runRoot: FilePath { directory.appending("run") }
 
-    /// Describes a store below `folder`, which exists.
-    package init(driver: String, folder: FilePath) { (self.driver, self.folder) = (driver, folder) }
+    /// Describes a store below `directory`, which exists.
+    package init(driver: String, directory: FilePath) {
+        (self.driver, self.directory) = (driver, directory)
+    }
 
     /// The binary: the one that `GRAPHCTL` names, else the one that was built with the tests.
     package static let executable: FilePath = {
@@ -74,7 +76,9 @@ package struct GraphctlCommand: Sendable {
         outputTo: FilePath? = nil, stoppedAfter: Double? = nil
     ) throws -> GraphctlResult {
         let name = "graphctl-" + String(UInt64.random(in: .min ... .max), radix: 16)
-        let (output, errors) = (folder.appending(name + ".out"), folder.appending(name + ".err"))
+        let (output, errors) = (
+            directory.appending(name + ".out"), directory.appending(name + ".err")
+        )
         defer {
             try? output.remove()
             try? errors.remove()

@@ -86,10 +86,10 @@ package struct RandomArchives {
         case 91..<97:
             let victim = (random.chance(70) ? files : directories).randomElement(using: &random)
             guard let names = victim?.components, let name = names.last else { return tar }
-            let folder = RawPath(joining: Array(names.dropLast()))
+            let directory = RawPath(joining: Array(names.dropLast()))
             return tar
                 + (try bytes(
-                    folder.appending(RawPath(".wh.").joined(name)), .file(size: 0), style))
+                    directory.appending(RawPath(".wh.").joined(name)), .file(size: 0), style))
         default:
             return tar + (try bytes(directory.appending(".wh..wh..opq"), .file(size: 0), style))
         }

@@ -153,8 +153,8 @@ struct FullDiskTests {
             for n in $(seq 40); do head -c 100000 /dev/urandom > big/file-$n; done
             tar -C big -cf big.tar .
             """
-        try runCommand("bash", ["-ec", script, "big", fixture.folder.string])
-        return fixture.folder.appending("big.tar").string
+        try runCommand("bash", ["-ec", script, "big", fixture.directory.string])
+        return fixture.directory.appending("big.tar").string
     }
 }
 

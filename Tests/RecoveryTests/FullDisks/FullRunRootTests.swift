@@ -88,7 +88,7 @@ struct FullRunRootTests {
         _ store: AttackedStore, _ fixture: Fixture, _ places: FullPlaces
     ) throws {
         let other = AttackedStore(
-            root: store.root, runRoot: fixture.folder.appending("run"), driver: store.driver)
+            root: store.root, runRoot: fixture.directory.appending("run"), driver: store.driver)
         try fixture.fill(places.isUsed ? store : other)
         for id in ["fresh", "spare"] {
             try (places.isUsed ? store : other).succeed("create", "--id", id, "--parent", "base")

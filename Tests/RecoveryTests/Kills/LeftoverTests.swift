@@ -102,10 +102,11 @@ struct LeftoverTests {
         _ driver: String
     ) throws {
         try withFilled(driver) { store, _ in
-            let folder = store.root.appending(driver)
-            let number = try folder.names.compactMap { Int($0) }.max() ?? 0
+            let directory = store.root.appending(driver)
+            let number = try directory.names.compactMap { Int($0) }.max() ?? 0
             try runCommand(
-                "cp", ["-a", folder.appending("\(number)").string, folder.appending("900").string])
+                "cp",
+                ["-a", directory.appending("\(number)").string, directory.appending("900").string])
             let trash = store.root.appending("trash")
             try runCommand("mkdir", ["-p", trash.appending("\(driver)-77-abc/deep").string])
             let check = try store.graphctl(["check"])
@@ -116,7 +117,7 @@ struct LeftoverTests {
             // It may be a layer whose record was lost, until it bears the mark of unfinished ones.
             try store.succeed("gc")
             #expect(try store.collectable().map(\.kind) == ["unowned_layer"])
-            try runCommand("chmod", ["1700", folder.appending("900").string])
+            try runCommand("chmod", ["1700", directory.appending("900").string])
             try store.succeed("gc")
             #expect(try store.collectable().isEmpty)
             try store.requireClean()
@@ -184,14 +185,14 @@ private final class SlowApply {
         process.arguments = Array(line.dropFirst())
         process.standardInput = input
         process.standardOutput = FileHandle.nullDevice
-        let folder = store.root.appending(store.driver)
-        let before = try folder.names.count
+        let directory = store.root.appending(store.driver)
+        let before = try directory.names.count
         try process.run()
         let tar = try Data(contentsOf: URL(fileURLWithPath: fixture.small))
         rest = tar.suffix(from: tar.count / 2)
         try input.fileHandleForWriting.write(contentsOf: tar.prefix(tar.count / 2))
         // It has begun once the layer has a directory.
-        for _ in 0..<500 where try folder.names.count == before { usleep(10_000) }
+        for _ in 0..<500 where try directory.names.count == before { usleep(10_000) }
         usleep(200_000)
     }
 

@@ -133,18 +133,18 @@ struct RecordedHistory {
         var trees: [String: TreeSnapshot] = [:]
         for layer in try JSONDecoder().decode([Numbered].self, from: Data(list.utf8))
         where layer.kind == "committed" {
-            let folder = store.root.appending(store.driver).appending("\(layer.number)")
-            trees[folder.string] = try TreeSnapshot(of: tree(in: folder))
+            let directory = store.root.appending(store.driver).appending("\(layer.number)")
+            trees[directory.string] = try TreeSnapshot(of: tree(in: directory))
         }
         return trees
     }
 
     /// Where a layer's content is in its directory.
-    func tree(in folder: FilePath) -> FilePath {
+    func tree(in directory: FilePath) -> FilePath {
         switch store.driver {
-        case "overlay": folder.appending("diff")
-        case "btrfs": folder.appending("tree/root")
-        default: folder.appending("root")
+        case "overlay": directory.appending("diff")
+        case "btrfs": directory.appending("tree/root")
+        default: directory.appending("root")
         }
     }
 }

@@ -68,9 +68,9 @@ struct RecordsLostTests {
         guard try damage.strike(store.root, older: older, &random) else { return nil }
         if damage.isAfterBoot { try restart(store) }
         let isRefused = try runVerbs(history, ids, &random)
-        for (folder, tree) in sealed.sorted(by: { $0.key < $1.key }) {
-            let now = try TreeSnapshot(of: history.tree(in: FilePath(folder)))
-            if now != tree { throw UnexpectedResult("\(folder) is not what it was") }
+        for (directory, tree) in sealed.sorted(by: { $0.key < $1.key }) {
+            let now = try TreeSnapshot(of: history.tree(in: FilePath(directory)))
+            if now != tree { throw UnexpectedResult("\(directory) is not what it was") }
         }
         if isRefused {
             if let bytes = files[damage.file], damage.file != "graph.db-shm" {
@@ -223,14 +223,14 @@ struct RecordsLostTests {
     private func withStore(
         _ subject: DriverUnderTest, _ body: (RecordedHistory) throws -> Void
     ) throws {
-        try subject.withFolder { folder in
+        try subject.withDirectory { directory in
             let store = AttackedStore(
-                root: folder.appending("root"), runRoot: folder.appending("run"),
+                root: directory.appending("root"), runRoot: directory.appending("run"),
                 driver: subject.name)
             var tars: [FilePath] = []
             for index in 0..<3 {
                 let (files, tar) = (
-                    folder.appending("files-\(index)"), folder.appending("\(index).tar")
+                    directory.appending("files-\(index)"), directory.appending("\(index).tar")
                 )
                 try files.makeDirectory()
                 for name in 0...index { try files.appending("f\(name)").write("\(index) \(name)") }

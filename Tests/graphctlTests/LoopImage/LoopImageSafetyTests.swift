@@ -123,7 +123,7 @@ import Testing
     }
 
     private static func held(_ graphctl: CommandRunner) -> [String] {
-        let all = Holdings.current(below: graphctl.folder)
+        let all = Holdings.current(below: graphctl.directory)
         return all.mounts + all.loops
     }
 }

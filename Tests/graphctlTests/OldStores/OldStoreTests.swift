@@ -16,7 +16,7 @@ import Testing
             let archive = files.appending("store.tar.gz").string
             try runCommand(
                 "tar",
-                ["--xattrs", "--numeric-owner", "-C", graphctl.folder.string, "-xzf", archive])
+                ["--xattrs", "--numeric-owner", "-C", graphctl.directory.string, "-xzf", archive])
             // The second time after the first has opened it for writing.
             for _ in 1...2 {
                 let result = try graphctl.shell("bash '\(files.appending("ask.sh"))'")

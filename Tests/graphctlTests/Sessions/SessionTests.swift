@@ -14,8 +14,8 @@ import Testing
     func `a session has the names, codes and statuses that it had`(
         _ subject: DriverUnderTest
     ) throws {
-        try subject.withFolder { folder in
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
             var session = Session(command)
             try session.run()
             let place = FilePath(#filePath).removingLastComponent()
@@ -44,15 +44,15 @@ private struct Session {
     init(_ command: GraphctlCommand) { self.command = command }
 
     mutating func run() throws {
-        let tar = command.folder.appending("layer.tar")
-        let damaged = command.folder.appending("damaged.tar")
-        try command.folder.appending("tree").makeDirectory()
-        try command.folder.appending("tree/file").write("content")
+        let tar = command.directory.appending("layer.tar")
+        let damaged = command.directory.appending("damaged.tar")
+        try command.directory.appending("tree").makeDirectory()
+        try command.directory.appending("tree/file").write("content")
         try runCommand(
             "tar",
             [
                 "--sort=name", "--mtime=@1000000000", "--owner=0", "--group=0", "-C",
-                command.folder.appending("tree").string, "-cf", tar.string, ".",
+                command.directory.appending("tree").string, "-cf", tar.string, ".",
             ])
         try damaged.write(String(repeating: "x", count: 1_024))
         try run("init")
@@ -86,13 +86,13 @@ private struct Session {
         try run("rm", "look", "top", "base", "nothing")
         try run("ls")
         try run("gc")
-        try run("export", "nothing", "oci:" + command.folder.appending("out").string)
+        try run("export", "nothing", "oci:" + command.directory.appending("out").string)
         try run("rmi", "nothing")
     }
 
     private mutating func run(_ arguments: String...) throws {
         let result = try command.run(arguments + ["--json"])
-        let shown = arguments.map { $0.replacing(command.folder.string, with: "FOLDER") }
+        let shown = arguments.map { $0.replacing(command.directory.string, with: "FOLDER") }
         text += "$ graphctl \(shown.joined(separator: " "))\n"
         // One value, or one a line.
         let values = Self.json(result.text).map { [$0] } ?? result.lines.compactMap(Self.json)
@@ -136,7 +136,7 @@ private struct Session {
     }
 
     private func normal(_ text: String) -> String {
-        text.replacing(command.folder.string, with: "FOLDER")
+        text.replacing(command.directory.string, with: "FOLDER")
             .replacing(/\d{4}-\d{2}-\d{2}T[0-9:.]+Z/, with: "TIME")
             .replacing(/\b[0-9a-f]{12,64}\b/, with: "HEX")
     }

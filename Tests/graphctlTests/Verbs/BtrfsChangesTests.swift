@@ -9,25 +9,25 @@ import Testing
 
 /// What looking at changes costs on btrfs.
 @Suite(.serialized, .usable("btrfs")) struct BtrfsChangesTests {
-    private static let folders = 200
-    private static let filesPerFolder = 100
+    private static let directories = 200
+    private static let filesPerDirectory = 100
 
     @Test
     func `two hundred changes in twenty thousand files are found without looking at the others`()
         throws
     {
         let subject = try #require(DriverUnderTest.all.first { $0.name == "btrfs" })
-        try subject.withRoot { folder in
-            let graphctl = GraphctlCommand(driver: "btrfs", folder: folder)
+        try subject.withRoot { directory in
+            let graphctl = GraphctlCommand(driver: "btrfs", directory: directory)
             try graphctl.root.makeDirectory()
             defer { removeAll(graphctl) }
             try graphctl.succeed("create", "--id", "base")
             try graphctl.withMount("base") { root in
-                for index in 0..<Self.folders {
+                for index in 0..<Self.directories {
                     let path = root.appending("folder \(index)")
                     try path.makeDirectory()
                     let directory = try Directory(opening: path)
-                    for file in 0..<Self.filesPerFolder {
+                    for file in 0..<Self.filesPerDirectory {
                         _ = try directory.open(
                             RawPath("\(file)"), [.create, .writeOnly], permissions: 0o644)
                     }
@@ -57,7 +57,7 @@ import Testing
 
     /// How many names and directories a command looks at.
     private func calls(_ graphctl: GraphctlCommand, _ layer: String) throws -> Int {
-        let trace = graphctl.folder.appending("trace")
+        let trace = graphctl.directory.appending("trace")
         try runCommand(
             "strace",
             [

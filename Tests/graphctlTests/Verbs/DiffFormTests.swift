@@ -11,8 +11,8 @@ import Testing
     private func with(
         _ subject: DriverUnderTest, _ body: (GraphctlCommand) throws -> Void
     ) throws {
-        try subject.withFolder { folder in
-            try body(GraphctlCommand(driver: subject.name, folder: folder))
+        try subject.withDirectory { directory in
+            try body(GraphctlCommand(driver: subject.name, directory: directory))
         }
     }
 
@@ -35,7 +35,7 @@ import Testing
             let commit = try command.run(["commit", "work"])
             #expect(commit.status == 0)
             #expect(commit.errors.contains(": warning: it has names that begin with .wh."))
-            let tar = command.folder.appending("work.tar")
+            let tar = command.directory.appending("work.tar")
             let refused = try command.run(["diff", "work", "-o", tar.string])
             #expect(refused.status == 1)
             #expect(refused.errors.contains("/.wh.folder cannot be put into a layer tar"))
@@ -71,29 +71,29 @@ import Testing
         _ subject: DriverUnderTest
     ) throws {
         try with(subject) { command in
-            let files = command.folder.appending("files")
+            let files = command.directory.appending("files")
             try files.makeDirectory()
             for name in ["new", "old"] { try files.appending(name).write(name) }
             try runCommand("touch", ["-d", "@1000000000.5", files.appending("old").string])
             try runCommand("touch", ["-d", "@1500000000.5", files.appending("new").string])
-            let tar = command.folder.appending("files.tar")
+            let tar = command.directory.appending("files.tar")
             try runCommand(
                 "tar", ["-C", files.string, "--format=posix", "-cf", tar.string, "new", "old"])
             try command.succeed("apply", "--id", "applied", tar.string)
             func diff(_ epoch: String, _ arguments: String...) throws -> GraphctlResult {
                 try command.run(
-                    ["diff", "applied", "-o", command.folder.appending("out.tar").string]
+                    ["diff", "applied", "-o", command.directory.appending("out.tar").string]
                         + arguments, wrapper: ["SOURCE_DATE_EPOCH=\(epoch)"])
             }
             func times() throws -> [String] {
                 try runCommand(
                     "tar",
-                    ["--utc", "--full-time", "-tvf", command.folder.appending("out.tar").string]
+                    ["--utc", "--full-time", "-tvf", command.directory.appending("out.tar").string]
                 ).split(separator: "\n").map {
                     $0.split(separator: " ")[4...].joined(separator: " ")
                 }
             }
-            let out = command.folder.appending("out.tar")
+            let out = command.directory.appending("out.tar")
             #expect(try diff("1200000000", "--canonical").status == 0)
             #expect(try times() == ["21:20:00 new", "01:46:40.5 old"])
             #expect(try diff("", "--canonical").status == 0)
@@ -113,7 +113,7 @@ import Testing
         _ subject: DriverUnderTest
     ) throws {
         try with(subject) { command in
-            let tar = command.folder.appending("base.tar")
+            let tar = command.directory.appending("base.tar")
             for (id, mode, members) in [
                 ("usual", nil as UInt16?, ["a"]), ("odd", 0o700, ["./", "a"]),
             ] {

@@ -129,7 +129,7 @@ import Testing
             let time = try graphctl(
                 "export", "app:1", "oci:out", variables: ["SOURCE_DATE_EPOCH": "soon"])
             #expect(time.status == 1)
-            #expect(try !graphctl.folder.appending("out").exists)
+            #expect(try !graphctl.directory.appending("out").exists)
             let made = try graphctl("export", "app:1", "oci-archive:a.tar", "--compress", "zstd")
             #expect(made.status == 0, "\(made.error)")
             let again = try graphctl(

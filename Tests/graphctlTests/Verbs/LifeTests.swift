@@ -37,7 +37,7 @@ import Testing
     @Test func `mounts are counted, and taken away by layer or by path`() throws {
         try CommandRunner.with { graphctl in
             _ = try graphctl("create", "--id", "a")
-            let target = graphctl.folder.appending("target")
+            let target = graphctl.directory.appending("target")
             try target.makeDirectory()
             #expect(try graphctl("mount", "a", target.string).lines == [target.string])
             #expect(

@@ -13,8 +13,8 @@ import Testing
 
     @Test(arguments: DriverUnderTest.usable.filter { $0.name != "devicemapper" })
     func `options of other drivers are not heard`(_ subject: DriverUnderTest) throws {
-        try subject.withFolder { folder in
-            let command = GraphctlCommand(driver: subject.name, folder: folder)
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: subject.name, directory: directory)
             try command.succeed(["init"] + Self.all.flatMap { ["--storage-opt", $0] })
             let refused = try command.run(["ls", "--storage-opt", "\(subject.name).nonesuch=1"])
             #expect(refused.status == 1 && refused.errors.contains("nonesuch"))
@@ -24,8 +24,8 @@ import Testing
     }
 
     @Test func `wrong usage is told in a line, with where to look`() throws {
-        try withScratchRoot { folder in
-            let command = GraphctlCommand(driver: "vfs", folder: folder)
+        try withScratchRoot { directory in
+            let command = GraphctlCommand(driver: "vfs", directory: directory)
             for (arguments, told) in [
                 (["mout", "web"], "graphctl: unknown command mout"),
                 (["mount"], "graphctl: Missing expected argument '<layer>'"),

@@ -45,7 +45,7 @@ struct OverlayReferenceTests {
             #expect(try place.appending("new").appending("file").readText() == "data\n")
             #expect(try graphctl("unmount", "child").status == 0)
 
-            let tar = graphctl.folder.appending("web.tar")
+            let tar = graphctl.directory.appending("web.tar")
             #expect(try graphctl("diff", "web", "-o", tar.string).status == 0)
             let applied = try graphctl("apply", "--id", "copy", "--parent", "base", tar.string)
             #expect(applied.status == 0, "\(applied.error)")

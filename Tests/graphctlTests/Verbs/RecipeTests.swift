@@ -12,7 +12,7 @@ struct RecipeTests {
     private func withStore(
         _ subject: DriverUnderTest, _ body: (GraphctlCommand, FilePath) throws -> Void
     ) throws {
-        try subject.withFolder { root in
+        try subject.withDirectory { root in
             let files = root.appending("files")
             let script = """
                 mkdir -p "$1/d/$(printf 'n%.0s' {1..60})"
@@ -24,7 +24,7 @@ struct RecipeTests {
                 echo end | dd of="$1/sparse" bs=1 seek=3000000 conv=notrunc
                 """
             try runCommand("bash", ["-ec", script, "files", files.string])
-            try body(GraphctlCommand(driver: subject.name, folder: root), files)
+            try body(GraphctlCommand(driver: subject.name, directory: root), files)
         }
     }
 
@@ -33,7 +33,7 @@ struct RecipeTests {
         _ subject: DriverUnderTest
     ) throws {
         try withStore(subject) { graphctl, files in
-            let tar = graphctl.folder.appending("tar")
+            let tar = graphctl.directory.appending("tar")
             try runCommand("tar", ["-C", files.string, "-cf", tar.string, "."])
             let id = try graphctl.succeed("apply", tar.string).text
             let recipes = graphctl.root.appending("recipes")
@@ -66,7 +66,7 @@ struct RecipeTests {
         try withStore(subject) { graphctl, files in
             for dialect in dialects {
                 let (tar, again) = (
-                    graphctl.folder.appending("tar"), graphctl.folder.appending("again")
+                    graphctl.directory.appending("tar"), graphctl.directory.appending("again")
                 )
                 try runCommand("tar", dialect + ["-C", files.string, "-cf", tar.string, "."])
                 let id = try graphctl.succeed("apply", tar.string).text
@@ -87,7 +87,7 @@ struct RecipeTests {
     @Test(arguments: DriverUnderTest.usable)
     func `a deep check tells what is not as it was applied`(_ subject: DriverUnderTest) throws {
         try withStore(subject) { graphctl, files in
-            let tar = graphctl.folder.appending("tar")
+            let tar = graphctl.directory.appending("tar")
             try runCommand("tar", ["-C", files.string, "-cf", tar.string, "."])
             let base = try graphctl.succeed("apply", "--id", "base", tar.string).text
             try runCommand(

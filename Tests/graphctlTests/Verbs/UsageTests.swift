@@ -79,7 +79,7 @@ import Testing
 
     @Test func `global options stand before or after the command`() throws {
         try CommandRunner.with { graphctl in
-            let other = graphctl.folder.appending("other").string
+            let other = graphctl.directory.appending("other").string
             #expect(try graphctl("--root", other, "create", "--id", "a").status == 0)
             #expect(try graphctl("--root=\(other)", "ls", "-q").output == "a\n")
             #expect(try graphctl("ls", "-q", "--root", other).output == "a\n")
@@ -151,7 +151,7 @@ import Testing
         try CommandRunner.with { graphctl in
             try graphctl.apply("base")
             _ = try graphctl("create", "--id", "a", "--parent", "base")
-            let place = graphctl.folder.appending("readonly")
+            let place = graphctl.directory.appending("readonly")
             try place.makeDirectory()
             let mounted = Mount(.bind(graphctl.root), attributes: .readOnly)
             try mounted.attach(at: place)

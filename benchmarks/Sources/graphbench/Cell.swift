@@ -101,7 +101,7 @@ extension CopyUp {
         }
     }
 
-    /// Copies the files of the bed's plain folder.
+    /// Copies the files of the bed's plain directory.
     func measureFloors(_ size: Int, _ bed: Bed, _ recorder: Recorder) throws {
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         let files = FileSet(size: size, sharingOn: nil)

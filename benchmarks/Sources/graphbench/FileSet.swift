@@ -39,8 +39,8 @@ struct FileSet {
     func write(into root: String) throws {
         for index in 0..<count { try write(index, into: root) }
         if !hasMany { return }
-        for folder in ["many", "tree"] where mkdir("\(root)/\(folder)", 0o755) == -1 {
-            throw failure("mkdir \(folder)")
+        for directory in ["many", "tree"] where mkdir("\(root)/\(directory)", 0o755) == -1 {
+            throw failure("mkdir \(directory)")
         }
         try Self.write("\(root)/tree/file", size: 4096)
         for index in 0..<Self.manyCount { try Self.write("\(root)/many/\(index)", size: 4096) }

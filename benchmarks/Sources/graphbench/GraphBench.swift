@@ -27,7 +27,7 @@ struct RunOptions: ParsableArguments {
     var full = false
 
     @Option(help: ArgumentHelp("The folder for the images of the filesystems.", valueName: "dir"))
-    var folder = "/var/tmp"
+    var directory = "/var/tmp"
 
     @Option(help: ArgumentHelp("How large each filesystem is, in MiB.", valueName: "MiB"))
     var bedSize: Int?

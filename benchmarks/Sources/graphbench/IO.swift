@@ -46,7 +46,7 @@ struct IOCommand: ParsableCommand {
             var subjects: [(bed: Bed, jobs: IOSubjects)] = []
             defer { for subject in subjects { subject.bed.takeDown() } }
             for kind in kinds {
-                let bed = try Bed(kind, sizeBytes: bedBytes, in: options.folder)
+                let bed = try Bed(kind, sizeBytes: bedBytes, in: options.directory)
                 subjects.append((bed, try IOSubjects(bed, fileBytes: fileBytes)))
                 result.machine.mounts["\(kind)"] = bed.mountOptions
             }

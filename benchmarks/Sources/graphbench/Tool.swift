@@ -32,9 +32,9 @@ struct Tool {
         guard let path = path(of: words[0]) else {
             throw MeasureError("\(words[0]) is not installed")
         }
-        let folder = FileManager.default.temporaryDirectory
+        let directory = FileManager.default.temporaryDirectory
         let base = "graphbench-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
-        let (out, err) = (folder.path + "/\(base).out", folder.path + "/\(base).err")
+        let (out, err) = (directory.path + "/\(base).out", directory.path + "/\(base).err")
         defer { for file in [out, err] { unlink(file) } }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)

@@ -8,8 +8,8 @@ import Testing
 /// `graphbench compare`, by the program.
 struct CompareCommandTests {
     @Test func `the command tells by its status what it found`() throws {
-        let folder = FileManager.default.temporaryDirectory.path
-        let paths = (0..<3).map { "\(folder)/compare-\(getpid())-\($0).json" }
+        let directory = FileManager.default.temporaryDirectory.path
+        let paths = (0..<3).map { "\(directory)/compare-\(getpid())-\($0).json" }
         defer { for path in paths { unlink(path) } }
         for (path, slowdown) in zip(paths, [1, 1.001, 1.2]) {
             var series = Series(Series.Key(command: "io", subject: "a", operation: "b"))
@@ -22,7 +22,7 @@ struct CompareCommandTests {
         #expect(try Self.status(paths[0], paths[1]) == 0)
         #expect(try Self.status(paths[0], paths[2]) == 1)
         #expect(try Self.status(paths[0], paths[2], "--threshold", "60") == 0)
-        #expect(try Self.status(paths[0], folder) == 2)
+        #expect(try Self.status(paths[0], directory) == 2)
     }
 
     private static func status(_ arguments: String...) throws -> Int32 {

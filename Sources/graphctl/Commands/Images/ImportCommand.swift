@@ -65,7 +65,7 @@ struct ImportCommand: GraphCommand {
             let type = try attempting(
                 "open \(path)", try OwnedDescriptor.open(source.path, .path).status().type)
             if type == .directory {
-                let store = try session.store(.any)
+                let store = try session.store(.anything)
                 let images = try ImageSource(
                     opening: source.path, as: source.format, spoolingTo: try global.rootPath())
                 try importImage(images, into: store, session, observer)
@@ -73,15 +73,15 @@ struct ImportCommand: GraphCommand {
             }
         }
         let input = try InputFile(path)
-        let store = try session.store(.any)
-        let folder = try global.rootPath()
+        let store = try session.store(.anything)
+        let directory = try global.rootPath()
         let isFile = input.totalBytes != nil
         let images =
             isFile
             ? try ImageSource(
-                reading: input.take(), as: source.format, spoolingTo: folder, observer: observer)
+                reading: input.take(), as: source.format, spoolingTo: directory, observer: observer)
             : try ImageSource(
-                reading: input.waitingStream(), as: source.format, spoolingTo: folder,
+                reading: input.waitingStream(), as: source.format, spoolingTo: directory,
                 observer: observer)
         try importImage(images, into: store, session, observer)
     }

@@ -50,7 +50,7 @@ struct ApplyCommand: GraphCommand {
     func run(_ session: Session) throws(DriverError) {
         let input = try InputFile(file)
         let (stream, observer) = input.stream(for: session)
-        let store = try session.store(.any)
+        let store = try session.store(.anything)
         let applied: AppliedLayer
         do throws(DriverError) {
             applied = try store.apply(

@@ -46,7 +46,7 @@ struct CreateCommand: GraphCommand {
 
     func run(_ session: Session) throws(DriverError) {
         let observer = session.observer
-        let layer = try session.store(.any).create(
+        let layer = try session.store(.anything).create(
             id: id, parent: parent, labels: labels.dictionary,
             limits: LayerLimits(bytes: size?.bytes), copyUp: copyUp.map { RawPath($0) },
             observer: observer)

@@ -31,7 +31,7 @@ struct ViewCommand: GraphCommand {
     var attempt: String { "view " + (parent ?? "nothing") }
 
     func run(_ session: Session) throws(DriverError) {
-        let view = try session.store(parent == nil ? .any : .existing).createView(
+        let view = try session.store(parent == nil ? .anything : .existing).createView(
             id: id, parent: parent, labels: labels.dictionary)
         try session.print(id: view)
     }

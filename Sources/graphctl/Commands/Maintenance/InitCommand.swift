@@ -47,13 +47,10 @@ struct InitCommand: GraphCommand {
     }
 
     func run(_ session: Session) throws(DriverError) {
-        let root = try global.rootPath()
-        let kind = loopImage ?? bed
-        if kind == nil, try LayerStore.exists(at: root) {
-            throw DriverError(.invalidArgument, "there is a store at \(root) already")
+        let wanted = (loopImage ?? bed).flatMap { kind in
+            size.map { NewLoopImage(kind, bytes: $0.bytes) }
         }
-        let wanted = kind.flatMap { kind in size.map { NewLoopImage(kind, bytes: $0.bytes) } }
-        let info = try session.store(.any, loopImage: wanted).info()
+        let info = try session.store(.nothing, loopImage: wanted).info()
         if let loopImage = info.loopImage, loopImage.size > loopImage.hostAvailableBytes {
             session.warn(
                 "the loop image has \(humanBytes(loopImage.size)), and the filesystem below has "

@@ -43,9 +43,9 @@ import Testing
     /// of each operation's own time that is spent once more.
     private static func measure(slowdowns: [Double]) throws -> [BenchResult] {
         // In memory: a disk that others use makes noise that no statistics can see through.
-        let folder = "/dev/shm/measure-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
-        mkdir(folder, 0o700)
-        defer { rmdir(folder) }
+        let directory = "/dev/shm/measure-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
+        mkdir(directory, 0o700)
+        defer { rmdir(directory) }
         let recorders = slowdowns.map { _ in Recorder() }
         for round in -1..<40 {
             if round >= 0 { for recorder in recorders { recorder.beginRound() } }
@@ -55,7 +55,7 @@ import Testing
                     let key = Series.Key(command: "test", subject: "machine", operation: name)
                     let sample = nanoseconds {
                         let start = cmeasure_now()
-                        body(folder + "/file")
+                        body(directory + "/file")
                         let took = cmeasure_now() - start
                         let end = start + took + UInt64(Double(took) * slowdowns[who])
                         while cmeasure_now() < end {}

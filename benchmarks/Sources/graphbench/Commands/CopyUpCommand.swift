@@ -80,7 +80,7 @@ struct CopyUpCommand: ParsableCommand {
             var beds: [Bed] = []
             defer { for bed in beds { bed.takeDown() } }
             for kind in filesystems.isEmpty ? Bed.Filesystem.allCases : filesystems {
-                beds.append(try Bed(kind, sizeBytes: bedBytes, in: options.folder))
+                beds.append(try Bed(kind, sizeBytes: bedBytes, in: options.directory))
             }
             try CopyUp(plan, beds: beds).run(&result)
         }

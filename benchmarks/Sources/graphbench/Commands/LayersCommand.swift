@@ -43,7 +43,7 @@ struct LayersCommand: ParsableCommand {
             let bedBytes = (options.bedSize ?? options.effort(2048, 8192, 12288)) << 20
             let kinds: [Bed.Filesystem] = options.quick ? [.ext4] : [.ext4, .btrfs]
             for kind in kinds {
-                beds.append(try Bed(kind, sizeBytes: bedBytes, in: options.folder))
+                beds.append(try Bed(kind, sizeBytes: bedBytes, in: options.directory))
                 result.machine.mounts["\(kind)"] = beds[beds.count - 1].mountOptions
             }
             for part in parts {

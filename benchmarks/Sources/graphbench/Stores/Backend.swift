@@ -186,7 +186,7 @@ final class BareOverlay: Backend {
 
     func make(_ files: FileSet) throws -> String {
         count += 1
-        for folder in ["", "/upper", "/work", "/merged"] { mkdir(place + folder, 0o755) }
+        for directory in ["", "/upper", "/work", "/merged"] { mkdir(place + directory, 0o755) }
         all =
             "lowerdir=\(lower(files)),upperdir=\(place)/upper,workdir=\(place)/work,\(options)"
         try mountOverlay()

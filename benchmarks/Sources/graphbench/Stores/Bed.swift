@@ -9,7 +9,7 @@ import Measure
 ///
 /// Nothing of it outlives the process, however that ends: the image has no name any more, the
 /// device is let go by the kernel with its last user, and the mount is in a namespace of its own.
-/// Only after SIGKILL an empty folder is left.
+/// Only after SIGKILL an empty directory is left.
 final class Bed {
     enum Filesystem: String, CaseIterable {
         case ext4, xfs, btrfs
@@ -38,20 +38,20 @@ final class Bed {
     let path: String
     /// `/dev/loopN`.
     let device: String
-    private let folder: String
+    private let directory: String
     private let deviceDescriptor: CInt
     private var root: CInt = -1
 
-    /// Makes a filesystem in a new file below `folder`.
+    /// Makes a filesystem in a new file below `directory`.
     init(_ filesystem: Filesystem, sizeBytes: Int, in parent: String) throws {
         (self.filesystem, self.sizeBytes) = (filesystem, sizeBytes)
         var template = Array("\(parent)/graphbench.XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw failure("mkdtemp in \(parent)") }
-        let folder = String(
+        let directory = String(
             decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        self.folder = folder
-        path = folder + "/bed"
-        let image = folder + "/image"
+        self.directory = directory
+        path = directory + "/bed"
+        let image = directory + "/image"
         do {
             mkdir(path, 0o700)
             // Its blocks exist: the disk is not full halfway, and no write waits for a new block.
@@ -62,7 +62,7 @@ final class Bed {
         } catch {
             unlink(image)
             rmdir(path)
-            rmdir(folder)
+            rmdir(directory)
             throw error
         }
         deviceDescriptor = cmeasure_open(device, O_RDONLY, 0)
@@ -107,7 +107,7 @@ final class Bed {
         }
         if deviceDescriptor != -1 { close(deviceDescriptor) }
         rmdir(path)
-        rmdir(folder)
+        rmdir(directory)
     }
 
     /// Writes all that is waiting to the device.

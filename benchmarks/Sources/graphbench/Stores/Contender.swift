@@ -23,13 +23,13 @@ struct LayerTar {
         let tree = "\(bed.path)/tree"
         path = "\(bed.path)/layer.tar"
         for index in 0..<files {
-            let folder = "\(tree)/dir\(index / 100)"
+            let directory = "\(tree)/dir\(index / 100)"
             if index.isMultiple(of: 100) {
                 try FileManager.default.createDirectory(
-                    atPath: folder, withIntermediateDirectories: true)
+                    atPath: directory, withIntermediateDirectories: true)
             }
             let size = index.isMultiple(of: 100) ? 1 << 20 : 1024 + index * 137 % 16_384
-            try FileSet.write("\(folder)/file\(index)", size: size)
+            try FileSet.write("\(directory)/file\(index)", size: size)
         }
         try Tool.run("tar", "--sort=name", "-C", tree, "-cf", path, ".")
         try Tool.run("rm", "-rf", tree)

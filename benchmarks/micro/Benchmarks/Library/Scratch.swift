@@ -10,7 +10,7 @@ import GraphSystem
 import Logging
 import SystemPackage
 
-/// A folder for one benchmark, in `TMPDIR`.
+/// A directory for one benchmark, in `TMPDIR`.
 struct Scratch {
     /// The layer that every store has.
     static let base = "base"
@@ -30,14 +30,14 @@ struct Scratch {
         let content = Data(repeating: 7, count: 100)
         let time = [FileAttributeKey.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)]
         for number in 0..<(files / 100) {
-            let folder = "\(path)/\(name)/\(number)"
+            let directory = "\(path)/\(name)/\(number)"
             try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true)
-            for file in (0..<100).map({ "\(folder)/\($0)" }) {
+                atPath: directory, withIntermediateDirectories: true)
+            for file in (0..<100).map({ "\(directory)/\($0)" }) {
                 try content.write(to: URL(fileURLWithPath: file))
                 try FileManager.default.setAttributes(time, ofItemAtPath: file)
             }
-            try FileManager.default.setAttributes(time, ofItemAtPath: folder)
+            try FileManager.default.setAttributes(time, ofItemAtPath: directory)
         }
         return try Directory(opening: FilePath("\(path)/\(name)"))
     }
