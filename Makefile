@@ -20,15 +20,24 @@ soak: install-all ## every test, long campaigns whole
 bench: install-deps ## what layers cost here, quickly; writes .build/bench/report.html
 	@benchmarks/bench.sh
 
-# The linker takes the first library of a name on its way: where that is an archive, the dynamic linker has less
-# to load at each start. libstdc++ alone has three thousand symbols to look up, a seventh of the time of a short
-# command; xz and bzip2 are rarely used.
-build: ## graphctl for release, with the runtimes of Swift and C++ linked in: it starts twice as fast
-	@mkdir -p .build/archives
-	@for name in libstdc++ liblzma libbz2; do \
-		ln -sf "$$(clang++ -print-file-name=$$name.a)" .build/archives/$$name.a; done
+# A short command is over in two milliseconds, so its start counts (docs/decisions/linking-of-graphctl.md):
+# codecs and SQLite come from their archives, which the linker finds by .pc files that name their directory first;
+# the program exports no symbol and lies at a fixed address. PIE=1 makes it for a distribution: with all shared
+# libraries, at an address that differs from run to run.
+archives := $(CURDIR)/.build/archives
+fixed := --pkg-config-path $(archives) -Xlinker -L$(archives) -Xlinker --version-script=$(archives)/none.map \
+	-Xswiftc -Xclang-linker -Xswiftc -no-pie
+
+build: ## graphctl for release, with the runtimes of Swift and C++ linked in; PIE=1 for a distribution
+	@mkdir -p $(archives)
+	@for name in libstdc++ liblzma libbz2 libzstd libsqlite3; do \
+		ln -sf "$$(clang++ -print-file-name=$$name.a)" $(archives)/$$name.a; done
+	@for name in liblzma libzstd sqlite3; do \
+		sed 's|^libdir=.*|libdir=$(archives)|' "$$(pkg-config --variable=pcfiledir $$name)/$$name.pc" \
+			> $(archives)/$$name.pc; done
+	@echo '{ local: *; };' > $(archives)/none.map
 	swift build -c release --static-swift-stdlib --scratch-path .build/static --product graphctl \
-		-Xlinker -L$(CURDIR)/.build/archives -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
+		-Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,$(fixed))
 
 lint:
 	swift format lint --strict -r Sources Tests Package.swift

@@ -109,6 +109,13 @@ let package = Package(
                 "GraphStore", "GraphBuiltins", "GraphCore", "GraphArchive", logging, systemPackage,
             ],
             path: "Tests/LinkExample"),
+        // Containers in a process that has the store open, for the counts of system calls and for benchmarks.
+        .executableTarget(
+            name: "LayerLife",
+            dependencies: [
+                "GraphStore", "GraphBuiltins", "GraphCore", "GraphArchive", logging, systemPackage,
+            ],
+            path: "Tests/LayerLife"),
         .testTarget(
             name: "MainJobTests",
             dependencies: ["graphctl", "GraphSystem", "GraphTestSupport", systemPackage]),

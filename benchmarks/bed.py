@@ -19,17 +19,18 @@ def output(*command):
 def parser(description, rounds):
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--rounds", type=int, default=rounds)
-    made.add_argument("folder", nargs="?", default="/var/tmp")
+    made.add_argument("directory", nargs="?", default="/var/tmp")
     return made
 
 
-def start():
-    """Goes on in a mount namespace of its own, whose mounts end with it, and builds the command."""
+def start(build=True):
+    """Goes on in a mount namespace of its own, whose mounts end with it, and builds the command where wanted."""
     if "GRAPH_BENCH_INSIDE" not in os.environ:
         os.environ["GRAPH_BENCH_INSIDE"] = "1"
         listed = [str(here.parent / "Tests/scripts/listed-env.sh"), "machine"]
         os.execvp(listed[0], listed + ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
-    run("make", "--no-print-directory", "-C", here.parent, "build", stdout=subprocess.DEVNULL)
+    if build:
+        run("make", "--no-print-directory", "-C", here.parent, "build", stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager

@@ -117,7 +117,7 @@ def main():
     arguments = options.parse_args()
     start()
     # Reading a parent that is not read-only would change times in it.
-    with bed(arguments.folder, "8G", "mkfs.btrfs", "-q", options="noatime") as work:
+    with bed(arguments.directory, "8G", "mkfs.btrfs", "-q", options="noatime") as work:
         bench, peer, program = Bench(work, arguments), has_peer(), layer_changes()
         print(f"input: {arguments.files} files, {arguments.changes} changed; {arguments.rounds} rounds, each contender once a round")
         bench.prepare_graph()

@@ -161,7 +161,7 @@ class Bench:
 def main():
     arguments = parser(__doc__, 7).parse_args()
     start()
-    with bed(arguments.folder, "6G", "mkfs.ext4", "-q", "-F") as work:
+    with bed(arguments.directory, "6G", "mkfs.ext4", "-q", "-F") as work:
         tars = {"plain": work / "layer.tar", "gzip": work / "layer.tar.gz", "zstd": work / "layer.tar.zst"}
         first_layer(tars["plain"])
         run("gzip", "-6", "-k", tars["plain"])

@@ -128,7 +128,7 @@ class Bench:
 def main():
     arguments = parser(__doc__, 31).parse_args()
     start()
-    with bed(arguments.folder, "6G", "mkfs.ext4", "-q", "-F", "-i", "4096") as work:
+    with bed(arguments.directory, "6G", "mkfs.ext4", "-q", "-F", "-i", "4096") as work:
         peer, program, walk = has_peer(), layer_changes(), floor(work, "walk")
         benches = [Bench(work, count) for count in (10_000, 100_000)]
         for bench in benches:

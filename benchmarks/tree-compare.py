@@ -78,7 +78,7 @@ class Bench:
 def main():
     arguments = parser(__doc__, 15).parse_args()
     start()
-    with bed(arguments.folder, "6G", "mkfs.ext4", "-q", "-F") as work:
+    with bed(arguments.directory, "6G", "mkfs.ext4", "-q", "-F") as work:
         bench, program, walk = Bench(work), layer_changes(), floor(work, "walk")
         bench.build(has_peer())
         for _ in range(arguments.rounds):

@@ -8,6 +8,8 @@ extension Driver {
     /// The driver's name, of an instance.
     public var name: String { Self.name }
 
+    public var depthMax: Int? { capabilities.depthMax }
+
     public static var livesOnLoopImage: Bool { true }
 
     public static var optionPrefix: String { name }

@@ -60,6 +60,11 @@ public protocol Driver: Sendable {
     /// What this driver can do as it is set up.
     var capabilities: DriverCapabilities { get }
 
+    /// The most committed layers that a chain may have; nil for no limit.
+    ///
+    /// Asked for each new layer, so it costs less than ``capabilities``, which has it, too.
+    var depthMax: Int? { get }
+
     // MARK: Lifecycle
 
     /// Makes a writable layer that shows what its nearest parent shows, or nothing.

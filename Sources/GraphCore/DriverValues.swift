@@ -157,19 +157,19 @@ public struct DriverOptions: Hashable, Sendable {
     public func mountAttributes(
         driver: String, besides fixed: [String] = []
     ) throws(DriverError) -> MountAttributes {
-        let known: [String: MountAttributes] = [
-            "nodev": .noDevices, "nosuid": .noSetID, "noexec": .noExecution,
-        ]
         var attributes: MountAttributes = []
-        for option in (values["mountopt"] ?? "").split(separator: ",") {
-            if fixed.contains(String(option)) { continue }
-            guard let attribute = known[String(option)] else {
+        guard let list = values["mountopt"] else { return attributes }
+        for option in list.split(separator: ",").map(String.init) where !fixed.contains(option) {
+            switch option {
+            case "nodev": attributes.insert(.noDevices)
+            case "noexec": attributes.insert(.noExecution)
+            case "nosuid": attributes.insert(.noSetID)
+            default:
                 throw DriverError(
                     .invalidArgument,
                     "driver \(driver): mountopt does not take \(option); it takes "
-                        + (known.keys.sorted() + fixed).joined(separator: ", "))
+                        + (["nodev", "noexec", "nosuid"] + fixed).joined(separator: ", "))
             }
-            attributes.insert(attribute)
         }
         return attributes
     }

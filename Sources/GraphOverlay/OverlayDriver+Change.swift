@@ -33,23 +33,20 @@ extension OverlayDriver {
         let new = try tree(chain, opened)
         guard let base else { return DiffSource(old: .empty, new: new) }
         // A layer that both chains have has the same parents in both: they share all from there on.
-        let shared = Dictionary(zip(chain, opened)) { first, _ in first }
         let baseChain = [base] + baseParents
-        let old = try tree(baseChain, try open(baseChain, shared))
-        return DiffSource(old: old, new: new)
+        let common = baseChain.firstIndex { chain.contains($0) } ?? baseChain.count
+        var baseOpened = try open(Array(baseChain[..<common]))
+        if common < baseChain.count, let place = chain.firstIndex(of: baseChain[common]) {
+            baseOpened += opened[place...]
+        }
+        return DiffSource(old: try tree(baseChain, baseOpened), new: new)
     }
 
-    private func open(
-        _ layers: [LayerNumber], _ known: [LayerNumber: Directory] = [:]
-    ) throws(DriverError) -> [Directory] {
+    private func open(_ layers: [LayerNumber]) throws(DriverError) -> [Directory] {
         var opened: [Directory] = []
         opened.reserveCapacity(layers.count)
         for layer in layers {
-            if let directory = known[layer] {
-                opened.append(directory)
-            } else {
-                opened.append(try directories.open(layer, OverlayLayout.diff))
-            }
+            opened.append(try directories.open(layer, OverlayLayout.diff))
         }
         return opened
     }

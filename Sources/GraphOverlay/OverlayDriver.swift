@@ -52,9 +52,11 @@ package final class OverlayDriver: DirectoryDriver {
         }
     }
 
+    package var depthMax: Int? { Self.lowersMax }
+
     package var capabilities: DriverCapabilities {
         DriverCapabilities(
-            depthMax: Self.lowersMax, hasNativeDiff: true, hasReflink: directories.supportsReflink,
+            depthMax: depthMax, hasNativeDiff: true, hasReflink: directories.supportsReflink,
             costWithoutReflink: costWithoutReflink, appliesIndependently: true,
             details: [
                 "xattrs": namespace.rawValue + "*",

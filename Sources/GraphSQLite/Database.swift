@@ -50,7 +50,8 @@ package final class Database {
     /// How it was opened.
     package let configuration: Configuration
     private let raw: OpaquePointer
-    private var statements: [String: Statement] = [:]
+    /// Few enough to be looked through; most texts differ in their lengths.
+    private var statements: [(sql: String, statement: Statement)] = []
     private var isOpen = true
 
     init(path: String, _ configuration: Configuration) throws(DatabaseError) {
@@ -98,7 +99,7 @@ package final class Database {
     func close() {
         if !isOpen { return }
         isOpen = false
-        statements = [:]
+        statements = []
         // Statements that somebody still holds keep it open until they go.
         sqlite3_close_v2(raw)
     }
@@ -127,11 +128,13 @@ package final class Database {
 
     /// Compiles a statement once, and keeps it.
     package func cachedStatement(sql: String) throws(DatabaseError) -> Statement {
-        // One that is in the middle of its rows is somebody's.
-        if let known = statements[sql], !known.isBusy { return known }
+        for known in statements where known.sql.utf8.count == sql.utf8.count && known.sql == sql {
+            // One that is in the middle of its rows is somebody's.
+            if !known.statement.isBusy { return known.statement }
+        }
         let (statement, _) = try compile(sql, from: 0, lasting: true)
         guard let statement else { return try makeStatement(sql: sql) }
-        statements[sql] = statement
+        statements.append((sql, statement))
         return statement
     }
 

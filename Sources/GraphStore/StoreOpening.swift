@@ -158,11 +158,11 @@ struct StoreOpening {
         let access = isReadOnly ? try readingAccess(directory) : .readWrite
         let facts: Facts
         if isReadOnly {
-            (database, facts) = try connect(access)
+            (database, facts) = try connect(access, in: directory)
         } else {
             // SQLite wants a few blocks for the index of its log.
             (database, facts) = try Reserve(paths.reserve).using { () throws(DriverError) in
-                try connect(access)
+                try connect(access, in: directory)
             }
         }
         if facts.isEmpty && !isReadOnly {
@@ -225,9 +225,9 @@ struct StoreOpening {
     }
 
     private func connect(
-        _ access: StoreDatabase.Access
+        _ access: StoreDatabase.Access, in directory: Directory
     ) throws(DriverError) -> (StoreDatabase, Facts) {
-        let database = try StoreDatabase(paths.database, access)
+        let database = try StoreDatabase(paths.database, in: directory, access)
         let facts = try database.read("read the store at \(paths.root)") { connection in
             let version = try Schema.version(connection)
             if version == 0 {
@@ -290,7 +290,7 @@ struct StoreOpening {
         let storeID = LayerID.random(digits: 32)
         try makeTables(driver: type.name, storeID: storeID)
         try attempting("sync \(paths.root)", try directory.sync())
-        let database = try StoreDatabase(paths.database, .readWrite)
+        let database = try StoreDatabase(paths.database, in: directory, .readWrite)
         database.keep(RecordMark(in: directory, storeID: storeID))
         (self.driver, self.storeID, self.database) = (driver, storeID, database)
     }
@@ -319,8 +319,8 @@ struct StoreOpening {
 
     /// Opens the driver with the options that are meant for it.
     private func openDriver(_ type: any Driver.Type) throws(DriverError) -> any Driver {
-        let others = Set(drivers.flatMap { [$0.name, $0.optionPrefix] })
-            .subtracting([type.name, type.optionPrefix])
+        let own = [type.name, type.optionPrefix]
+        let others = drivers.flatMap { [$0.name, $0.optionPrefix] }.filter { !own.contains($0) }
         var values: [String: String] = [:]
         // The key of one driver says more than the same key of all: it comes last.
         let prefix = type.name + "."

@@ -10,10 +10,8 @@ import GraphSystem
 import Logging
 import SystemPackage
 
-/// A subcommand that works on a store.
-protocol GraphCommand: ParsableCommand {
-    var global: GlobalOptions { get }
-
+/// The work of a subcommand on a store.
+protocol Action {
     /// What is attempted, as the line about its failure says it: `mount web`.
     var attempt: String { get }
 
@@ -21,9 +19,10 @@ protocol GraphCommand: ParsableCommand {
     func run(_ session: Session) throws(DriverError)
 }
 
-extension GraphCommand {
-    func run() throws {
-        let session = Session(global, attempt: attempt)
+extension Action {
+    /// Does the work, and throws what the caller reports.
+    func perform(_ settings: Settings) throws {
+        let session = Session(settings) { attempt }
         do throws(DriverError) {
             try run(session)
             try session.output.flush()
@@ -31,23 +30,32 @@ extension GraphCommand {
             session.progress?.erase()
             // What was printed before the failure happened.
             try? session.output.flush()
-            throw Failure(attempt: attempt, error: error, isJSON: global.json)
+            throw Failure(attempt: attempt, error: error, isJSON: settings.json)
         }
         if session.exitStatus != 0 { throw ExitCode(session.exitStatus) }
     }
 }
 
+/// A subcommand that is its own work.
+protocol GraphCommand: ParsableCommand, Action {
+    var global: GlobalOptions { get }
+}
+
+extension GraphCommand {
+    func run() throws { try perform(global.settings) }
+}
+
 /// What a subcommand works with.
 final class Session {
-    let global: GlobalOptions
+    let settings: Settings
     let output = Output()
     let progress: ProgressBar?
     /// The status to end with when nothing was thrown.
     var exitStatus: Int32 = 0
-    private let attempt: String
+    private let attempt: () -> String
 
-    init(_ global: GlobalOptions, attempt: String) {
-        (self.global, self.attempt) = (global, attempt)
+    init(_ settings: Settings, attempt: @escaping () -> String) {
+        (self.settings, self.attempt) = (settings, attempt)
         progress = StandardStream.error.isTerminal ? ProgressBar() : nil
     }
 
@@ -70,21 +78,24 @@ final class Session {
         _ expected: LayerStore.Configuration.Expectation = .existing, loopImage: NewLoopImage? = nil
     ) throws(DriverError) -> LayerStore {
         var configuration = LayerStore.Configuration(
-            root: try global.rootPath(), runRoot: global.runRootPath(),
-            driver: try global.driverName())
+            root: try settings.rootPath(), runRoot: settings.runRootPath(),
+            driver: try settings.driverName())
         configuration.expects = expected
-        configuration.durability = try global.durabilityOrDefault()
-        configuration.options = global.storageOptions.dictionary
+        configuration.durability = try settings.durabilityOrDefault()
+        configuration.options = settings.storageOptions.dictionary
         configuration.loopImage = loopImage
-        let level = global.logLevel.level
+        let level = settings.logLevel.level
         configuration.logger = Logger(label: "graphctl") { _ in LineLogHandler(logLevel: level) }
-        return try LayerStore(
+        let store = try LayerStore(
             configuration, drivers: BuiltinDrivers.all, chooseDriver: BuiltinDrivers.automatic)
+        // Held to the end of the process, which lets go of everything faster than taking it apart would.
+        _ = unsafe Unmanaged.passRetained(store)
+        return store
     }
 
     /// Tells a person that something went wrong that does not fail the command.
     func warn(_ message: String) {
         progress?.erase()
-        Failure.printLine("graphctl: \(attempt): \(message)")
+        Failure.printLine("graphctl: \(attempt()): \(message)")
     }
 }

@@ -66,8 +66,13 @@ import GraphSystem
         }
         CurrentProcess.raiseDescriptorLimit()
         CurrentProcess.returnLargeBuffers()
-        let hoisted = GlobalOptionPlace.hoisting(arguments)
+        var hoisted: [String] = []
         do {
+            if let (settings, action) = CommonLine.read(arguments) {
+                try action.perform(settings)
+                return
+            }
+            hoisted = GlobalOptionPlace.hoisting(arguments)
             var command = try parseAsRoot(hoisted)
             try command.run()
         } catch let failure as Failure {

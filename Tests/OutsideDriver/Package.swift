@@ -22,7 +22,8 @@ let store = Target.Dependency.product(name: "GraphStore", package: "graph-storag
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
-// A driver that knows of the framework what its product GraphCore shows, and the conformance suite for it.
+// A driver that knows of the framework what its product GraphCore shows, and the conformance suite for it; and
+// the program of docs/linking.md, which has the product GraphStore.
 let package = Package(
     name: "outside-driver",
     dependencies: [
@@ -31,6 +32,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ],
     targets: [
+        .executableTarget(
+            name: "LinkExample", dependencies: [store, systemPackage, logging], path: "LinkExample"),
         .target(name: "OutsideDriver", dependencies: [core, systemPackage], path: "Driver"),
         .target(
             name: "GraphTestSupport",

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The graphctl authors
 #
-# run.sh: builds the package Tests/OutsideDriver, whose driver knows of the framework what a product
-# of it shows, and runs the conformance suite against that driver. Left out are the tests that start graphctl,
-# which has no drivers but its own. The last line is the test runner's own.
+# run.sh: builds the package Tests/OutsideDriver: the program of docs/linking.md, and a driver that knows of
+# the framework what a product of it shows, against which it runs the conformance suite. Left out are the tests
+# that start graphctl, which has no drivers but its own. The last line is the test runner's own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

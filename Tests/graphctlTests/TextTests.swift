@@ -65,8 +65,10 @@ import graphctl
         var table = Table(["NAME", "SIZE", "NOTE"], right: [1])
         table.add("a", "1", "")
         table.add("long\nname", "1000", "x")
+        var lines: [String] = []
+        table.visitLines { lines.append(String(decoding: $0, as: UTF8.self)) }
         #expect(
-            table.lines == [
+            lines == [
                 "NAME          SIZE  NOTE", "a                1", "long\\012name  1000  x",
             ])
     }

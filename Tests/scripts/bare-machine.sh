@@ -26,10 +26,14 @@ if [ "${1-}" != --inside ]; then
     done
     work=$(mktemp -d "${TMPDIR:-/var/tmp}/graph-bare.XXXXXX")
     machine=
-    # The mounts went with their namespace, and the processes with theirs.
+    # What was started there has the new root for its own. Not a process namespace: only from the first one
+    # may mount namespaces be listed in which no process is, as on a machine.
     # shellcheck disable=SC2317 # called by the trap
     finish() {
         [ -z "$machine" ] || { kill "$machine" && wait "$machine"; } 2>/dev/null || true
+        for process in /proc/[0-9]*; do
+            [ ! "$process/root" -ef "$work/root" ] || kill -9 "${process#/proc/}" 2>/dev/null || true
+        done
         losetup --list --noheadings --output NAME,BACK-FILE | { grep -F "$work/" || true; } |
             while read -r device _; do losetup --detach "$device"; done
         rm -rf --one-file-system "$work"
@@ -37,8 +41,7 @@ if [ "${1-}" != --inside ]; then
     trap finish EXIT
     trap 'exit 143' TERM
     trap 'exit 130' INT
-    "$scripts/listed-env.sh" machine unshare --mount --propagation private --pid --mount-proc --fork --kill-child \
-        --ipc --uts \
+    "$scripts/listed-env.sh" machine unshare --mount --propagation private --ipc --uts --fork --kill-child \
         "$0" --inside "$work" "$base" "${names[@]:-demo}" </dev/null &
     machine=$!
     status=0
@@ -97,14 +100,14 @@ mount_toolchain() {
 
 # git's rules for the URLs of packages, with the folders of this machine that they name.
 copy_url_rules() {
-    local key value folder
+    local key value directory
     while IFS= read -rd '' key && IFS= read -rd '' value; do
         git config --file "$root/etc/gitconfig" --add "$key" "$value"
-        folder=${key#url.} folder=${folder%.*} folder=${folder#file://}
-        if [[ $folder != /* ]] || [ ! -d "$folder" ] || mountpoint -q "$root$folder"; then continue; fi
-        mkdir -p "$root$folder"
-        mount --bind "$folder" "$root$folder"
-        mount -o remount,bind,ro "$root$folder"
+        directory=${key#url.} directory=${directory%.*} directory=${directory#file://}
+        if [[ $directory != /* ]] || [ ! -d "$directory" ] || mountpoint -q "$root$directory"; then continue; fi
+        mkdir -p "$root$directory"
+        mount --bind "$directory" "$root$directory"
+        mount -o remount,bind,ro "$root$directory"
     done < <(git_url_rules)
 }
 

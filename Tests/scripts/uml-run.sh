@@ -65,7 +65,7 @@ for folder in /dev/shm /run /mnt; do mount -t tmpfs tmpfs \$folder; done
 mkdir -p /run/tmp /run/lock
 echo $work/modprobe >/proc/sys/kernel/modprobe
 for module in loop dm-mod dm-thin-pool overlay; do $work/modprobe \$module; done
-ip link set lo up 2>/dev/null
+busybox ip link set lo up # Foundation runs programs with the help of sockets on it
 export TMPDIR=/run/tmp UML=1
 if [ -n "${UML_UDEV-}" ]; then
     mkdir /run/udev

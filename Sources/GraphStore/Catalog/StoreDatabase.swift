@@ -51,7 +51,9 @@ final class StoreDatabase: Sendable {
     private let mark = Mutex<RecordMark?>(nil)
 
     /// Opens an existing database.
-    init(_ path: FilePath, _ access: Access) throws(DriverError) {
+    init(
+        _ path: FilePath, in directory: Directory, _ access: Access
+    ) throws(DriverError) {
         self.path = path
         isReadOnly = access != .readWrite
         writer = Mutex(nil)
@@ -73,7 +75,7 @@ final class StoreDatabase: Sendable {
             }
         }
         let final = configuration
-        if access == .readWrite { Self.makeIndex(path) }
+        if access == .readWrite { Self.makeIndex(path, in: directory) }
         reader = try databaseErrors("open the store's database", path) {
             try DatabaseQueue(path: location, configuration: final)
         }
@@ -85,9 +87,8 @@ final class StoreDatabase: Sendable {
     /// the kernel ends the process (`SIGBUS`). Nobody misses checksums of it, since it is made again
     /// of the log. Only made, never opened: closing it would release the locks that this process's
     /// other connections hold.
-    private static func makeIndex(_ path: FilePath) {
+    private static func makeIndex(_ path: FilePath, in directory: Directory) {
         do throws(SyscallError) {
-            let directory = try Directory(opening: path.removingLastComponent())
             if try directory.descriptor.filesystem().typeName != "btrfs" { return }
             let name = RawPath(path.lastComponentName + "-shm")
             let file = try directory.open(

@@ -37,9 +37,11 @@ extension MountTable {
 
     /// Whether there is no table, or an empty file for which there was no room.
     static func isMissing(_ path: FilePath) throws(SyscallError) -> Bool {
-        let directory = try Directory(opening: path.removingLastComponent())
-        let status = try directory.statusIfPresent(of: RawPath(path.lastComponentName))
-        return status.map { $0.size == 0 } ?? true
+        do throws(SyscallError) {
+            return try FileStatus(of: path).size == 0
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            return true
+        }
     }
 
     /// Makes a table with all the space that it needs later; it gets its name when it is whole.

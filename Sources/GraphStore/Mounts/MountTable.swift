@@ -97,7 +97,7 @@ final class MountTable: Sendable {
     private static func lacksRoom(_ path: FilePath) throws(DriverError) -> Bool {
         let room = try attempting(
             "look at \(path)",
-            try Directory(opening: path.removingLastComponent()).descriptor.filesystem())
+            try OwnedDescriptor.open(path, .path).filesystem())
         return room.availableBytes < 1 << 20 || room.blockBytes < 4096 || room.typeName == "btrfs"
     }
 

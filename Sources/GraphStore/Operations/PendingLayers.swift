@@ -15,9 +15,8 @@ final class PendingLayers: Sendable {
     private let access: WriteAccess
     private let space: FreeSpaceGuard
     private let log: StoreLog
-    private let depthMaxIfAsked = Mutex<Int??>(nil)
     /// Numbers that were given out and under which somebody's bytes lie.
-    private let occupied = Mutex<Set<LayerNumber>>([])
+    private let occupied = Mutex<[LayerNumber]>([])
 
     init(
         _ catalog: Catalog, _ driver: any Driver, _ recipes: RecipeDirectory,
@@ -50,8 +49,7 @@ final class PendingLayers: Sendable {
     ) throws(DriverError) -> LayerIntent {
         let isDone = kind == .view
         let created = Timestamp.now
-        // A base layer is never too deep, and asking a driver what it can do is not free.
-        let depthMax = kind == .view || parent == nil ? nil : depthMax()
+        let depthMax = kind == .view ? nil : driver.depthMax
         return try catalog.write(
             "record a new layer", isDone ? catalog.resultSynchronization : .ordered
         ) { connection in
@@ -98,16 +96,6 @@ final class PendingLayers: Sendable {
         }
     }
 
-    /// The longest chain that the driver mounts; nil for no limit.
-    private func depthMax() -> Int? {
-        depthMaxIfAsked.withLock { known in
-            if let known { return known }
-            let depth = driver.capabilities.depthMax
-            known = .some(depth)
-            return depth
-        }
-    }
-
     /// Has the driver make the bytes of a layer, or what they begin with.
     ///
     /// Where bytes lie under the number already, they are somebody's layer, and the records have lost
@@ -119,7 +107,7 @@ final class PendingLayers: Sendable {
             try driver.create(
                 intent.number, parents: intent.parents, limits: limits, observer: observer)
         } catch  where error.code == .layerExists {
-            _ = occupied.withLock { $0.insert(intent.number) }
+            occupied.withLock { $0.append(intent.number) }
             access.declareLoss("\(error.message), but its number was just assigned")
             try access.refuseLoss("make a layer")
             throw error

@@ -76,6 +76,13 @@ package struct OpenFlags: OptionSet, Sendable {
     /// Takes raw flags of `open(2)`.
     package init(rawValue: CInt) { self.rawValue = rawValue }
 
+    // The protocol's own is generic over sequences: a short command would pay for the search of a conformance.
+    package init(arrayLiteral flags: OpenFlags...) {
+        var all: CInt = 0
+        for flag in flags { all |= flag.rawValue }
+        self.init(rawValue: all)
+    }
+
     /// `O_RDONLY`.
     package static let readOnly = OpenFlags([])
     /// `O_WRONLY`.

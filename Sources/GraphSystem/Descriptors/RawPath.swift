@@ -20,9 +20,14 @@ public struct RawPath: Hashable, Comparable, Sendable {
     }
 
     /// Takes the UTF-8 bytes of a string that has no NUL in it.
-    public init(_ string: some StringProtocol) {
-        precondition(!string.utf8.contains(0), "a path has no NUL")
-        storage = Array(string.utf8) + [0]
+    public init(_ string: some StringProtocol) { self.init(String(string)) }
+
+    /// Takes the UTF-8 bytes of a string that has no NUL in it.
+    public init(_ string: String) {
+        var storage = Array(string.utf8)
+        precondition(!storage.contains(0), "a path has no NUL")
+        storage.append(0)
+        self.storage = storage
     }
 
     /// Takes the bytes of a file path, be they UTF-8 or not.

@@ -69,35 +69,61 @@ public struct Mount: Hashable, Sendable {
     /// - Throws: The call that failed; ``SyscallError/detail`` holds the kernel's own sentence where
     ///   it has one. Nothing stays mounted then.
     public func attach(at target: FilePath) throws(SyscallError) {
+        if let prepared = try prepare() { return try prepared.attach(at: target) }
+        switch source {
+        case .overlay(let layers): try layers.attachByOptionString(at: target, attributes)
+        case .thin(let volume, let directory):
+            try volume.attach(directory, at: target, attributes)
+        case .bind, .device, .empty: break
+        }
+    }
+
+    /// Makes the mount, for ``PreparedMount/attach(at:)`` to show it; nil for what can only be mounted at a
+    /// place.
+    package func prepare() throws(SyscallError) -> PreparedMount? {
+        let mount: DetachedMount
         switch source {
         case .bind(let path):
             let tree = try checked("open_tree(\(path))") {
                 path.withPlatformString { cgraph_open_tree_clone(AT_FDCWD, $0) }
             }
-            let mount = DetachedMount(owning: tree)
+            mount = DetachedMount(owning: tree)
             if !isReadOnly { try mount.requireWritable("open_tree(\(path))") }
-            try mount.attach(at: target, attributes, allowing: allowed)
         case .overlay(let layers):
-            if layers.usesOptionString {
-                try layers.attachByOptionString(at: target, attributes)
-            } else {
-                try layers.configure().attach(at: target, attributes)
-            }
+            if layers.usesOptionString { return nil }
+            mount = try layers.configure()
         case .device(let path, let type, let options):
             let context = try FilesystemContext(type)
             try context.set("source", string: path.string)
             for option in options { try context.set(option) }
-            let mount = try context.create()
+            mount = try context.create()
             if !isReadOnly { try mount.requireWritable("fsconfig(create)") }
-            try mount.attach(at: target, attributes)
-        case .thin(let volume, let directory):
-            try volume.attach(directory, at: target, attributes)
+        case .thin:
+            return nil
         case .empty:
             let context = try FilesystemContext("tmpfs")
             try context.set("mode", string: "0755")
             try context.set(MountOption("ro"))
-            try context.create().attach(at: target, attributes)
+            mount = try context.create()
         }
+        return PreparedMount(mount: mount, attributes: attributes, allowed: allowed)
+    }
+}
+
+/// A mount that has all but its place, and ends with this value unless it gets one.
+package struct PreparedMount: ~Copyable {
+    let mount: DetachedMount
+    let attributes: MountAttributes
+    let allowed: MountAttributes
+
+    /// The kernel's id of it, which it keeps at its place.
+    package func id() throws(SyscallError) -> UInt64? {
+        try MountPoint.mountID(of: mount.descriptor)
+    }
+
+    /// Shows it at an existing directory.
+    package consuming func attach(at target: FilePath) throws(SyscallError) {
+        try mount.attach(at: target, attributes, allowing: allowed)
     }
 }
 
@@ -106,6 +132,13 @@ public struct MountAttributes: OptionSet, Hashable, Sendable {
     public let rawValue: CUnsignedInt
     /// Takes raw attributes.
     public init(rawValue: CUnsignedInt) { self.rawValue = rawValue }
+
+    /// Takes all that are given; not generic, as that of ``OpenFlags``.
+    public init(arrayLiteral attributes: MountAttributes...) {
+        var all: CUnsignedInt = 0
+        for attribute in attributes { all |= attribute.rawValue }
+        self.init(rawValue: all)
+    }
 
     /// `MOUNT_ATTR_RDONLY`.
     public static let readOnly = MountAttributes(rawValue: CUnsignedInt(CGRAPH_MOUNT_ATTR_RDONLY))

@@ -63,15 +63,15 @@ extension Session {
 
     /// The same for what has a name and other members.
     func print(
-        name: String, _ object: JSON, existing: Bool?, _ timings: WorkTimings?,
+        name: String, _ json: @autoclosure () -> JSON, existing: Bool?, _ timings: WorkTimings?,
         warnings: [LayerWarning]? = nil
     ) throws(DriverError) {
         tell(warnings ?? [])
-        guard global.json else {
+        guard settings.json else {
             if let timings { Failure.printLine(timings.line()) }
             return try print(name, json: .null)
         }
-        var object = object
+        var object = json()
         if let existing { object = object.adding(("existing", .bool(existing))) }
         if let warnings { object = object.adding(("warnings", JSON(warnings, \.json))) }
         if let timings { object = object.adding(timings.member()) }

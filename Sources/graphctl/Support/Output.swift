@@ -26,6 +26,14 @@ final class Output {
         try write(escaped: "\n")
     }
 
+    /// Adds the lines of a table, whose cells were made printable.
+    func print(_ table: Table) throws(DriverError) {
+        try table.visitLines { (line) throws(DriverError) in
+            buffer.append(contentsOf: line)
+            try write(escaped: "\n")
+        }
+    }
+
     /// Adds a JSON object.
     func print(_ object: JSON) throws(DriverError) {
         try object.write(to: self, indentation: 0)
@@ -55,7 +63,7 @@ extension Session {
     /// Prints the result in the form that was asked for.
     func print(_ text: @autoclosure () -> String, json: @autoclosure () -> JSON) throws(DriverError)
     {
-        if global.json {
+        if settings.json {
             try output.print(json())
         } else {
             try output.print(text())
@@ -66,10 +74,10 @@ extension Session {
     func print(
         _ table: @autoclosure () -> Table, json: @autoclosure () -> JSON
     ) throws(DriverError) {
-        if global.json {
+        if settings.json {
             try output.print(json())
         } else {
-            for line in table().lines { try output.print(line) }
+            try output.print(table())
         }
     }
 }

@@ -32,7 +32,8 @@ struct Removal {
     ) {
         var found: [(reference: String, layer: Layer)] = []
         var words: Set<String> = []
-        for reference in references where words.insert(reference).inserted {
+        for reference in references
+        where references.count == 1 || words.insert(reference).inserted {
             attempt(reference) { (removal) throws(DriverError) in
                 switch try find(reference) {
                 case .image: try removal.removeImage(reference)
@@ -78,7 +79,7 @@ struct Removal {
     }
 
     private func tell(_ line: String) throws(DriverError) {
-        if session.global.json { return }
+        if session.settings.json { return }
         try session.output.print(line)
         try session.output.flush()
     }
@@ -89,7 +90,7 @@ struct Removal {
             Failure.printLine("graphctl: \(attempt) \(refusal.reference): \(refusal.error)")
         }
         if !refusals.isEmpty { session.exitStatus = 1 }
-        if !session.global.json { return }
+        if !session.settings.json { return }
         var object: [String: JSON] = [
             "removed": JSON(layers) { .string($0) },
             "images": JSON(images) { .string("sha256:" + $0) },

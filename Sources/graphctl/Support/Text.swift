@@ -7,30 +7,54 @@ package import GraphSystem
 
 /// Columns under headings, each as wide as its widest cell; numbers stand at the right.
 package struct Table {
-    private let headings: [String]
-    private let rightColumns: Set<Int>
-    private var rows: [[String]] = []
+    private static let space = UInt8(ascii: " ")
+
+    private let rightColumns: [Int]
+    /// The cells of all rows, one after the other; the headings are the first row.
+    private var cells: [String]
+    /// How wide each column is.
+    private var widths: [Int]
 
     /// Names the columns, and those whose cells stand at the right.
-    package init(_ headings: [String], right: Set<Int> = []) {
-        (self.headings, rightColumns) = (headings, right)
+    package init(_ headings: [String], right: [Int] = []) {
+        rightColumns = right
+        cells = headings
+        widths = headings.map(Self.width)
     }
 
     /// Adds a row with a cell for each column.
-    package mutating func add(_ cells: String...) { rows.append(cells.map(printable)) }
+    package mutating func add(_ row: String...) {
+        for column in 0..<widths.count {
+            let cell = printable(row[column])
+            widths[column] = max(widths[column], Self.width(cell))
+            cells.append(cell)
+        }
+    }
 
-    /// The table, without spaces at the ends of lines.
-    package var lines: [String] {
-        let all = [headings] + rows
-        let widths = headings.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
-        return all.map { row in
-            let cells = row.indices.map { column in
-                let filling = String(repeating: " ", count: widths[column] - row[column].count)
-                return rightColumns.contains(column) ? filling + row[column] : row[column] + filling
+    /// How many places of a terminal a cell takes.
+    private static func width(_ cell: String) -> Int {
+        let bytes = cell.utf8.count
+        return cell.utf8.allSatisfy { $0 < 0x80 } ? bytes : cell.count
+    }
+
+    /// Tells one line after the other as UTF-8, without spaces at its end.
+    package func visitLines<Failure>(
+        _ body: ([UInt8]) throws(Failure) -> Void
+    ) throws(Failure) {
+        var line: [UInt8] = []
+        for start in stride(from: 0, to: cells.count, by: widths.count) {
+            line.removeAll(keepingCapacity: true)
+            for column in 0..<widths.count {
+                let cell = cells[start + column]
+                let isRight = rightColumns.contains(column)
+                let filling = widths[column] - Self.width(cell)
+                if column > 0 { line.append(contentsOf: repeatElement(Self.space, count: 2)) }
+                if isRight { line.append(contentsOf: repeatElement(Self.space, count: filling)) }
+                line.append(contentsOf: cell.utf8)
+                if !isRight { line.append(contentsOf: repeatElement(Self.space, count: filling)) }
             }
-            let line = cells.joined(separator: "  ")
-            let end = line.utf8.lastIndex { $0 != UInt8(ascii: " ") }
-            return end.map { String(line[..<line.utf8.index(after: $0)]) } ?? ""
+            while line.last == Self.space { line.removeLast() }
+            try body(line)
         }
     }
 }

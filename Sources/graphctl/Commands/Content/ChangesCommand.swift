@@ -7,7 +7,7 @@ import GraphCore
 import GraphStore
 import GraphSystem
 
-struct ChangesCommand: GraphCommand {
+struct ChangesCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "changes",
         abstract: "Lists what a layer adds (A), modifies (M) and deletes (D).")
@@ -25,6 +25,16 @@ struct ChangesCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
+    var action: ChangesAction {
+        ChangesAction(layer: layer, from: from, timings: timings)
+    }
+}
+
+struct ChangesAction: CommonAction {
+    var layer: String
+    var from: String?
+    var timings: Bool
+
     var attempt: String { "changes \(layer)" }
 
     func run(_ session: Session) throws(DriverError) {
@@ -32,7 +42,7 @@ struct ChangesCommand: GraphCommand {
         let timed = try session.store().timedChanges(of: layer, from: from, observer: observer)
         session.progress?.erase()
         if timings { Failure.printLine(Self.line(timed)) }
-        if global.json {
+        if session.settings.json {
             try session.output.print(arrayOf: timed.changes) { change throws(DriverError) in
                 try Self.requireGoOn(observer)
                 return Self.json(change)
@@ -75,5 +85,14 @@ struct ChangesCommand: GraphCommand {
             object["path_hex"] = .string("2f" + digits.joined())
         }
         return .object(object)
+    }
+}
+
+extension ChangesAction {
+    init?(_ line: inout CommonLine) {
+        from = line.option("from")
+        timings = line.flag("timings")
+        guard let layer = line.argument() else { return nil }
+        self.layer = layer
     }
 }

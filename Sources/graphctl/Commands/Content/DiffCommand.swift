@@ -8,7 +8,7 @@ import GraphStore
 import GraphSystem
 import SystemPackage
 
-struct DiffCommand: GraphCommand {
+struct DiffCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Writes what a layer changes as a layer tar.",
         discussion: """
@@ -48,15 +48,31 @@ struct DiffCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    private var form: TarForm { canonical ? .canonical : .applied }
-
-    var attempt: String { "diff \(layer)" }
-
     func validate() throws {
         if output == "-" && global.json {
             throw ValidationError("--json needs --output: the tar itself goes to standard output.")
         }
     }
+
+    var action: DiffAction {
+        DiffAction(
+            layer: layer, from: from, output: output, canonical: canonical,
+            skipsUnrepresentable: skipsUnrepresentable, timings: timings, compress: compress)
+    }
+}
+
+struct DiffAction: CommonAction {
+    var layer: String
+    var from: String?
+    var output: String
+    var canonical: Bool
+    var skipsUnrepresentable: Bool
+    var timings: Bool
+    var compress: CompressionName
+
+    var attempt: String { "diff \(layer)" }
+
+    private var form: TarForm { canonical ? .canonical : .applied }
 
     func run(_ session: Session) throws(DriverError) {
         if output == "-" && StandardStream.output.isTerminal {
@@ -66,7 +82,7 @@ struct DiffCommand: GraphCommand {
         let observer = session.observer
         let how = DiffForm(
             markedNames: skipsUnrepresentable ? .leftOut : .refused,
-            latest: try GlobalOptions.sourceDateEpoch())
+            latest: try Settings.sourceDateEpoch())
         let store = try session.store()
         // Before a file is made.
         _ = try store.layer(layer)
@@ -78,7 +94,7 @@ struct DiffCommand: GraphCommand {
                 observer: observer)
             session.progress?.erase()
             session.tell(written.warnings)
-            if timings { Failure.printLine(written.timings.line(DiffCommand.timed)) }
+            if timings { Failure.printLine(written.timings.line(Self.timed)) }
             return
         }
         let file = try OutputFile(FilePath(output))
@@ -89,10 +105,10 @@ struct DiffCommand: GraphCommand {
         try file.keep()
         session.progress?.erase()
         session.tell(written.warnings)
-        if timings && !global.json {
-            Failure.printLine(written.timings.line(DiffCommand.timed))
+        if timings && !session.settings.json {
+            Failure.printLine(written.timings.line(Self.timed))
         }
-        if global.json {
+        if session.settings.json {
             let report: JSON = [
                 "path": .string(output), "bytes": JSON(packed.byteCount),
                 "digest": JSON(packed.digest), "diff_id": JSON(written.digest),
@@ -100,10 +116,24 @@ struct DiffCommand: GraphCommand {
                 "warnings": JSON(written.warnings, \.json),
             ]
             try session.output.print(
-                timings ? report.adding(written.timings.member(DiffCommand.timed)) : report)
+                timings ? report.adding(written.timings.member(Self.timed)) : report)
         }
     }
 
     /// What a diff spends time on: reading files, hashing, and compressing and writing the tar.
     private static let timed: [WorkTimings.Part] = [.read, .hash, .write]
+}
+
+extension DiffAction {
+    init?(_ line: inout CommonLine) {
+        from = line.option("from")
+        output = line.option("output", "o") ?? "-"
+        canonical = line.flag("canonical")
+        skipsUnrepresentable = line.flag("skip-unrepresentable")
+        timings = line.flag("timings")
+        compress = line.option("compress", nil, CompressionName.argument) ?? .none
+        guard let layer = line.argument() else { return nil }
+        self.layer = layer
+        if output == "-" && line.settings.json { return nil }
+    }
 }

@@ -6,7 +6,7 @@ import GraphCore
 import GraphStore
 import SystemPackage
 
-struct MountCommand: GraphCommand {
+struct MountCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "mount",
         abstract: "Mounts a writable layer or a view, and prints the path.",
@@ -29,11 +29,21 @@ struct MountCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    var attempt: String { "mount \(layer)" }
-
     func validate() throws {
         if device && target != nil { throw ValidationError("a device is mounted nowhere here") }
     }
+
+    var action: MountAction {
+        MountAction(layer: layer, target: target, device: device)
+    }
+}
+
+struct MountAction: CommonAction {
+    var layer: String
+    var target: String?
+    var device: Bool
+
+    var attempt: String { "mount \(layer)" }
 
     func run(_ session: Session) throws(DriverError) {
         let store = try session.store()
@@ -42,5 +52,15 @@ struct MountCommand: GraphCommand {
             return
         }
         try session.print(path: try store.mount(layer, at: target.map { FilePath($0) }))
+    }
+}
+
+extension MountAction {
+    init?(_ line: inout CommonLine) {
+        device = line.flag("device")
+        guard let layer = line.argument() else { return nil }
+        self.layer = layer
+        target = line.argument()
+        if device && target != nil { return nil }
     }
 }

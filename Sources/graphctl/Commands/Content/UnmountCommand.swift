@@ -6,7 +6,7 @@ import GraphCore
 import GraphStore
 import SystemPackage
 
-struct UnmountCommand: GraphCommand {
+struct UnmountCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "unmount",
         abstract: "Unmounts a layer, and prints the path.",
@@ -18,6 +18,14 @@ struct UnmountCommand: GraphCommand {
     var layerOrTarget: String
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var action: UnmountAction {
+        UnmountAction(layerOrTarget: layerOrTarget)
+    }
+}
+
+struct UnmountAction: CommonAction {
+    var layerOrTarget: String
 
     var attempt: String { "unmount \(layerOrTarget)" }
 
@@ -39,5 +47,12 @@ struct UnmountCommand: GraphCommand {
             }
         }
         try session.print(path: mount)
+    }
+}
+
+extension UnmountAction {
+    init?(_ line: inout CommonLine) {
+        guard let place = line.argument() else { return nil }
+        layerOrTarget = place
     }
 }

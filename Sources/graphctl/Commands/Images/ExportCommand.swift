@@ -61,7 +61,7 @@ struct ExportCommand: GraphCommand {
         guard let destination = words.last.flatMap({ ImageLocation(parsing: $0) }) else { return }
         let observer = session.observer
         let store = try session.store()
-        let time = try GlobalOptions.sourceDateEpoch()
+        let time = try Settings.sourceDateEpoch()
         var exported: [ExportedImage] = []
         if let layer {
             exported.append(

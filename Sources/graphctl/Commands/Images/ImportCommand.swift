@@ -67,14 +67,15 @@ struct ImportCommand: GraphCommand {
             if type == .directory {
                 let store = try session.store(.anything)
                 let images = try ImageSource(
-                    opening: source.path, as: source.format, spoolingTo: try global.rootPath())
+                    opening: source.path, as: source.format,
+                    spoolingTo: try global.settings.rootPath())
                 try importImage(images, into: store, session, observer)
                 return
             }
         }
         let input = try InputFile(path)
         let store = try session.store(.anything)
-        let directory = try global.rootPath()
+        let directory = try global.settings.rootPath()
         let isFile = input.totalBytes != nil
         let images =
             isFile

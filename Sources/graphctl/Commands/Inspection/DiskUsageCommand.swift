@@ -42,7 +42,7 @@ struct DiskUsageCommand: GraphCommand {
             "available", "", "", String(usage.availableBytes),
             usage.filesystemInodes == 0 ? "-" : String(usage.freeInodes),
             humanBytes(usage.availableBytes))
-        for line in table.lines { try session.output.print(line) }
+        try session.output.print(table)
     }
 
     private static func json(_ usage: DiskUsage) -> JSON {

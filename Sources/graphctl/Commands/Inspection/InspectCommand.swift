@@ -5,7 +5,7 @@ import ArgumentParser
 import GraphCore
 import GraphStore
 
-struct InspectCommand: GraphCommand {
+struct InspectCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract: "Prints everything known about a layer or an image, as JSON.")
@@ -14,6 +14,14 @@ struct InspectCommand: GraphCommand {
     var layer: String
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var action: InspectAction {
+        InspectAction(layer: layer)
+    }
+}
+
+struct InspectAction: CommonAction {
+    var layer: String
 
     var attempt: String { "inspect \(layer)" }
 
@@ -46,5 +54,12 @@ struct InspectCommand: GraphCommand {
             image.hasConfiguration
             ? JSON(document: try store.images.configuration(of: image)) : .null
         try session.output.print(.object(members))
+    }
+}
+
+extension InspectAction {
+    init?(_ line: inout CommonLine) {
+        guard let layer = line.argument() else { return nil }
+        self.layer = layer
     }
 }

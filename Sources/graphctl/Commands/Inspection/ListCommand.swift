@@ -6,7 +6,7 @@ import GraphArchive
 import GraphCore
 import GraphStore
 
-struct ListCommand: GraphCommand {
+struct ListCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "Lists the layers, the oldest first.", aliases: ["list"])
 
@@ -26,11 +26,21 @@ struct ListCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
+    var action: ListAction {
+        ListAction(filters: filters, quiet: quiet, isWhole: isWhole)
+    }
+}
+
+struct ListAction: CommonAction {
+    var filters: [LabelFilter]
+    var quiet: Bool
+    var isWhole: Bool
+
     var attempt: String { "ls" }
 
     func run(_ session: Session) throws(DriverError) {
         let layers = try session.store().layers(matching: filters)
-        if quiet && !global.json {
+        if quiet && !session.settings.json {
             for layer in layers { try session.output.print(layer.id) }
             return
         }
@@ -41,13 +51,16 @@ struct ListCommand: GraphCommand {
         var table = Table(
             ["ID", "KIND", "PARENT", "SIZE", "CREATED", "LABELS"], right: [3])
         for layer in layers {
-            let labels = layer.labels.sorted { $0.key < $1.key }
-                .map { isWhole ? "\($0.key)=\($0.value)" : short("\($0.key)=\(digest($0.value))") }
+            var labels = ""
+            for (key, value) in layer.labels.sorted(by: { $0.key < $1.key }) {
+                if !labels.isEmpty { labels += "," }
+                labels += isWhole ? "\(key)=\(value)" : short("\(key)=\(digest(value))")
+            }
             table.add(
                 shortID(layer.id, whole: isWhole), layer.kind.rawValue,
                 layer.parent.map { shortID($0, whole: isWhole) } ?? "-",
                 layer.usage.map { humanBytes($0.bytes) } ?? "-", rfc3339(layer.created),
-                labels.joined(separator: ","))
+                labels)
         }
         return table
     }
@@ -57,5 +70,13 @@ struct ListCommand: GraphCommand {
             return value
         }
         return "sha256:" + digest.hex.prefix(12)
+    }
+}
+
+extension ListAction {
+    init?(_ line: inout CommonLine) {
+        filters = line.options("filter", LabelFilter.argument)
+        quiet = line.flag("quiet", "q")
+        isWhole = line.flag("no-trunc")
     }
 }

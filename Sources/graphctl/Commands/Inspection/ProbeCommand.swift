@@ -28,12 +28,14 @@ struct ProbeCommand: GraphCommand {
 
     func run(_ session: Session) throws(DriverError) {
         let drivers =
-            if let name = try global.driverName() {
+            if let name = try global.settings.driverName() {
                 [try BuiltinDrivers.named(name)]
             } else {
                 BuiltinDrivers.all
             }
-        let (probed, choice) = try LoopImageControl.withLayersRoot(of: try global.rootPath()) {
+        let (probed, choice) = try LoopImageControl.withLayersRoot(
+            of: try global.settings.rootPath()
+        ) {
             (root) throws(DriverError) in
             let place = try ProbePlace(root)
             defer { place.clear() }
@@ -54,7 +56,7 @@ struct ProbeCommand: GraphCommand {
                     requirement.refusal.map { "refused: \($0)" } ?? "works")
             }
         }
-        for line in table.lines { try session.output.print(line) }
+        try session.output.print(table)
         for driver in probed {
             try session.output.print("\(driver.name): \(driver.isUsable ? "usable" : "not usable")")
         }

@@ -5,7 +5,7 @@ import ArgumentParser
 import GraphCore
 import GraphStore
 
-struct CommitCommand: GraphCommand {
+struct CommitCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "commit",
         abstract: "Commits a writable layer, so that it can be a parent, and prints its id.")
@@ -17,6 +17,15 @@ struct CommitCommand: GraphCommand {
     var id: String?
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    var action: CommitAction {
+        CommitAction(layer: layer, id: id)
+    }
+}
+
+struct CommitAction: CommonAction {
+    var layer: String
+    var id: String?
 
     var attempt: String { "commit \(layer)" }
 
@@ -30,5 +39,13 @@ struct CommitCommand: GraphCommand {
                     + " parent, and diff refuses it unless --skip-unrepresentable leaves them out")
         }
         try session.print(id: committed)
+    }
+}
+
+extension CommitAction {
+    init?(_ line: inout CommonLine) {
+        id = line.option("id")
+        guard let layer = line.argument() else { return nil }
+        self.layer = layer
     }
 }

@@ -6,7 +6,7 @@ import GraphCore
 import GraphStore
 import GraphSystem
 
-struct CreateCommand: GraphCommand {
+struct CreateCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "create", abstract: "Creates a writable layer, and prints its id.")
 
@@ -42,6 +42,18 @@ struct CreateCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
+    var action: CreateAction {
+        CreateAction(id: id, parent: parent, labels: labels, size: size, copyUp: copyUp)
+    }
+}
+
+struct CreateAction: CommonAction {
+    var id: String?
+    var parent: String?
+    var labels: [KeyValue]
+    var size: ByteCount?
+    var copyUp: [String]
+
     var attempt: String { "create " + (id ?? "a layer") }
 
     func run(_ session: Session) throws(DriverError) {
@@ -52,5 +64,15 @@ struct CreateCommand: GraphCommand {
             observer: observer)
         session.progress?.erase()
         try session.print(id: layer)
+    }
+}
+
+extension CreateAction {
+    init?(_ line: inout CommonLine) {
+        id = line.option("id")
+        parent = line.option("parent")
+        labels = line.options("label", KeyValue.init(parsing:))
+        size = line.option("size", nil, ByteCount.init(parsing:))
+        copyUp = line.options("copy-up") { $0 }
     }
 }

@@ -6,7 +6,7 @@ import GraphArchive
 import GraphCore
 import GraphStore
 
-struct RemoveCommand: GraphCommand {
+struct RemoveCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm",
         abstract: "Removes layers and images, and prints their ids.",
@@ -28,6 +28,15 @@ struct RemoveCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
+    var action: RemoveAction {
+        RemoveAction(layers: layers, keepsSpace: keepsSpace)
+    }
+}
+
+struct RemoveAction: CommonAction {
+    var layers: [String]
+    var keepsSpace: Bool
+
     var attempt: String { "rm \(layers.joined(separator: " "))" }
 
     func run(_ session: Session) throws(DriverError) {
@@ -38,6 +47,14 @@ struct RemoveCommand: GraphCommand {
         }
         try removal.report(attempt: "rm")
         if removal.hasRemovedLayers && !keepsSpace { session.reclaim(store) }
+    }
+}
+
+extension RemoveAction {
+    init?(_ line: inout CommonLine) {
+        keepsSpace = line.flag("no-reclaim")
+        layers = line.arguments()
+        if layers.isEmpty { return nil }
     }
 }
 

@@ -5,7 +5,7 @@ import ArgumentParser
 import GraphCore
 import GraphStore
 
-struct ViewCommand: GraphCommand {
+struct ViewCommand: CommonCommand {
     static let configuration = CommandConfiguration(
         commandName: "view",
         abstract: "Creates a read-only view of a layer, or of an empty tree, and prints its id.")
@@ -28,11 +28,29 @@ struct ViewCommand: GraphCommand {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
+    var action: ViewAction {
+        ViewAction(parent: parent, id: id, labels: labels)
+    }
+}
+
+struct ViewAction: CommonAction {
+    var parent: String?
+    var id: String?
+    var labels: [KeyValue]
+
     var attempt: String { "view " + (parent ?? "nothing") }
 
     func run(_ session: Session) throws(DriverError) {
         let view = try session.store(parent == nil ? .anything : .existing).createView(
             id: id, parent: parent, labels: labels.dictionary)
         try session.print(id: view)
+    }
+}
+
+extension ViewAction {
+    init?(_ line: inout CommonLine) {
+        parent = line.option("parent")
+        id = line.option("id")
+        labels = line.options("label", KeyValue.init(parsing:))
     }
 }

@@ -38,7 +38,9 @@ struct CheckCommand: GraphCommand {
         do throws(DriverError) {
             return try session.store().check(deep: deep, observer: observer)
         } catch  where error.code == .storeDamaged {
-            return [Finding(.databaseDamaged, try global.rootPath().string, error.description)]
+            return [
+                Finding(.databaseDamaged, try global.settings.rootPath().string, error.description)
+            ]
         }
     }
 }
@@ -46,7 +48,7 @@ struct CheckCommand: GraphCommand {
 extension Session {
     /// Prints findings: nothing when there are none.
     func print(findings: [Finding], _ others: [String: JSON] = [:]) throws(DriverError) {
-        if global.json {
+        if settings.json {
             let list = JSON(findings) { finding in
                 [
                     "kind": .string(finding.kind.rawValue),
@@ -66,6 +68,6 @@ extension Session {
                 finding.kind.rawValue, finding.subject, finding.bytes.map(String.init) ?? "-",
                 finding.message)
         }
-        for line in table.lines { try output.print(line) }
+        try output.print(table)
     }
 }

@@ -35,7 +35,7 @@ struct LoopImageCommand: GraphCommand {
     }
 
     func run(_ session: Session) throws(DriverError) {
-        let loopImage = try LoopImageControl(root: try global.rootPath())
+        let loopImage = try LoopImageControl(root: try global.settings.rootPath())
         switch action {
         case .status: break
         case .grow:

@@ -43,7 +43,7 @@ struct PoolCommand: GraphCommand {
     }
 
     func run(_ session: Session) throws(DriverError) {
-        let pool = try PoolControl(root: try global.rootPath())
+        let pool = try PoolControl(root: try global.settings.rootPath())
         switch action {
         case .status: break
         case .grow:

@@ -32,6 +32,6 @@ extension CompletionKind {
                 options.append(word)
             }
         }
-        return try Session(try GlobalOptions.parse(options), attempt: "complete").store()
+        return try Session(try GlobalOptions.parse(options).settings) { "complete" }.store()
     }
 }
