@@ -59,7 +59,7 @@ extension Directory {
     /// Opens all files below for writing, but those with further names: to overlayfs each of these would be a
     /// file of its own from then on.
     fileprivate func copyUpFiles(_ observer: WorkObserver) throws(SyscallError) {
-        try visitFiles { (way, directory, name, status) throws(SyscallError) in
+        try TreeFiles(below: self).visit { (way, directory, name, status) throws(SyscallError) in
             if observer.isCancelled {
                 throw SyscallError(call: "open(\(way.path(of: name)))", errno: .canceled)
             }

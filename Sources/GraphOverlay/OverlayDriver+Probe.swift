@@ -39,7 +39,7 @@ extension OverlayDriver {
     ) throws(DriverError) -> [UInt8]? {
         try attempting(
             "read the mark of the overlay directory",
-            try directories.openedDirectory?.attribute(namespace.name(mark), of: "."))
+            try directories.openedDirectory?.attributes(of: ".").value(of: namespace.name(mark)))
     }
 
     /// Makes sure that the kernel makes the references that the options ask for.

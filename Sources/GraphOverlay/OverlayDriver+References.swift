@@ -13,8 +13,8 @@ extension OverlayDriver {
     func referenceMark(of layer: LayerNumber) throws(DriverError) -> ReferenceMark? {
         let value = try attempting(
             "read what layer \(layer) refers to",
-            try directories.openedDirectory?.attribute(
-                namespace.name(Self.referenceMark), of: layer.name))
+            try directories.openedDirectory?.attributes(of: layer.name).value(
+                of: namespace.name(Self.referenceMark)))
         guard let value else { return nil }
         guard let mark = ReferenceMark(value) else {
             throw DriverError(

@@ -159,7 +159,7 @@ package final class OverlayDriver: DirectoryDriver {
         of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let diff = try directories.open(layer, OverlayLayout.diff)
-        let usage = try attempting("measure layer \(layer)", try diff.treeUsage())
+        let usage = try attempting("measure layer \(layer)", try TreeUsage(of: diff))
         return LayerUsage(usage)
     }
 

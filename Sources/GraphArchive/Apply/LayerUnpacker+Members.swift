@@ -54,23 +54,20 @@ extension LayerUnpacker {
         let path = directory.path.appending(name)
         let isExact = isWithoutMask && entry.permissions & 0o7000 == 0
         let file = try createFile(name, in: directory, isExact ? entry.permissions : 0o600)
-        // How far the file reaches, which may end in a hole, of the archive or of our own.
-        var end: UInt64 = 0
-        var written: UInt64 = 0
+        var content = SparseContent()
         try data.readData { (offset, bytes) throws(ArchiveError) in
-            end = offset + UInt64(bytes.count)
             do throws(SyscallError) {
-                if try file.writeLeavingHoles(bytes, at: offset) { written = end }
+                try content.write(bytes, at: offset, to: file)
             } catch {
                 throw ArchiveError(.system, "could not write /\(path)", cause: error)
             }
             try recipe?.append(contentOf: path, at: offset, count: UInt64(bytes.count))
         }
         // Without data there is no byte of the tar that its content would be told by.
-        if end == 0 && size > 0 { try recipe?.append(contentOf: path, at: 0, count: 0) }
-        summary.contentBytes += end
+        if content.end == 0 && size > 0 { try recipe?.append(contentOf: path, at: 0, count: 0) }
+        summary.contentBytes += content.end
         do throws(SyscallError) {
-            if written < size { try file.truncate(to: size) }
+            if content.writtenEnd < size { try file.truncate(to: size) }
             let inherits = try directory.passesListsOn()
             if inherits { try directory.removeInherited(from: name) }
             if try directory.ownerOfNew(file) != FileOwner(entry) {
@@ -83,7 +80,7 @@ extension LayerUnpacker {
                 }
             }
             try file.setTimes(entry.modified)
-            try closing.close(file, writtenBytes: written)
+            try closing.close(file, writtenBytes: content.writtenEnd)
         } catch {
             throw ArchiveError(.system, "could not finish the file /\(path)", cause: error)
         }
@@ -250,7 +247,7 @@ extension LayerUnpacker {
             }
             for attribute in storedAttributes(of: entry) {
                 try setOrSkip(attribute, entry) { (attribute) throws(SyscallError) in
-                    try handle.setAttribute(attribute, of: name)
+                    try handle.attributes(of: name).set(attribute)
                 }
             }
             try handle.setTimes(of: name, entry.modified)
@@ -273,7 +270,7 @@ extension LayerUnpacker {
             recent = nil
             cache.forget(below: path)
             try keepTree(path, try directory.handle.openDirectory(name))
-            try directory.handle.removeTree(name, observer)
+            try directory.handle.removeTree(name) { observer.isCancelled }.requireComplete()
         } catch {
             throw ArchiveError(.system, "could not replace /\(path)", cause: error)
         }
@@ -293,7 +290,7 @@ extension LayerUnpacker {
     /// Saves the contents of all files in a directory that is about to be removed.
     private func keepTree(_ path: RawPath, _ directory: Directory) throws(SyscallError) {
         if recipe == nil { return }
-        try directory.visitFiles { (way, parent, name, status) throws(SyscallError) in
+        try TreeFiles(below: directory).visit { (way, parent, name, status) throws(SyscallError) in
             try observer.requireGoOnCalls()
             try keep(path.appending(way.path(of: name)), status, name, of: parent)
         }

@@ -63,14 +63,14 @@ extension LayerUnpacker {
         try descriptor.descriptor.setOwner(uid: entry.uid, gid: entry.gid)
         try descriptor.descriptor.setPermissions(entry.permissions)
         // A directory made as the parents have it, or named twice, may have others.
-        let old = try descriptor.attributes(of: ".").filter {
+        let old = try descriptor.attributes(of: ".").all().filter {
             AttributeTable.isContent($0.name) && !target.marks.isMark($0.name)
         }
         let stored = storedAttributes(of: entry)
         if !old.isEmpty {
             let kept = Set(stored.map(\.name))
             for old in old where !kept.contains(old.name) {
-                try descriptor.removeAttribute(old.name, of: ".")
+                try descriptor.attributes(of: ".").remove(old.name)
             }
         }
         for attribute in stored {
@@ -130,7 +130,7 @@ extension LayerUnpacker {
             try handle.setPermissions(of: name, status.permissions)
         }
         for attribute in try below.copiedAttributes(for: target.marks) {
-            try handle.setAttribute(attribute, of: name)
+            try handle.attributes(of: name).set(attribute)
         }
         try handle.setTimes(of: name, status.modified)
     }

@@ -28,7 +28,7 @@ extension LayerUnpacker {
         var known: Set<UInt64> = []
         var failure: ArchiveError?
         do throws(SyscallError) {
-            try target.directory.visitFiles {
+            try TreeFiles(below: target.directory).visit {
                 (way, directory, name, status) throws(SyscallError) in
                 guard status.type == .regular, status.size > 0,
                     status.links > 1 || unnamed.mayHaveOthers,

@@ -76,8 +76,8 @@ final class SubvolumeRemoval: Sendable {
         } catch let error where Self.mayBeHelped.contains(error.errno) {
             // Flags and modes refuse even an owner; the second call tells whether they did.
             let isHeld = (try? makeWritable(subvolume)) == nil
-            try? holder.descriptor.clearLocks()
-            try? subvolume.directory.descriptor.clearLocks()
+            try? InodeFlags.clearLocks(of: holder.descriptor)
+            try? InodeFlags.clearLocks(of: subvolume.directory.descriptor)
             do throws(SyscallError) {
                 try Subvolume.destroy(name, in: holder)
             } catch let error where Self.mayBeHelped.contains(error.errno) {

@@ -31,7 +31,7 @@ final class LinkedNames {
         while let (path, place) = waiting.popLast() {
             guard let directory = try tree.openIfPresent(path) else { continue }
             if place.isWholeTree {
-                try directory.visitFiles { (_, _, _, status) throws(SyscallError) in
+                try TreeFiles(below: directory).visit { (_, _, _, status) throws(SyscallError) in
                     try tell(status, &found)
                 }
                 continue

@@ -104,11 +104,11 @@ package final class DeviceMapperDriver: DirectoryDriver {
         let volume = pool.volume(
             layer.rawValue, sectors: sectors, options: options.mountOptions, readOnly: false)
         do throws(SyscallError) {
-            let root = try volume.openFilesystem(pool.mapper)
+            let filesystem = MountedFilesystem(at: try volume.openFilesystem(pool.mapper))
             if pool.settings.filesystem == "xfs" {
-                try root.growXFS(toBytes: sectors * 512)
+                try filesystem.growXFS(toBytes: sectors * 512)
             } else {
-                try root.growExt4(toBytes: sectors * 512)
+                try filesystem.growExt4(toBytes: sectors * 512)
             }
         } catch {
             throw DriverError("grow the filesystem of layer \(layer)", error)

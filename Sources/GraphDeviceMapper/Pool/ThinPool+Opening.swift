@@ -105,8 +105,7 @@ extension ThinPool {
         case .devices(_, let metadata):
             let head = try attempting(
                 "look at \(metadata)",
-                try OwnedDescriptor.open(FilePath(metadata), [.readOnly, .direct])
-                    .readDirect(at: 0))
+                try DirectFile(opening: FilePath(metadata)).block(at: 0))
             if head.allSatisfy({ $0 == 0 }) { return }
             throw DriverError(
                 .invalidArgument,
