@@ -60,7 +60,7 @@ package final class DeviceMapperDriver: DirectoryDriver {
         }
         let below = try parents.first.map { (parent) throws(DriverError) in try record(of: parent) }
         let sectors = try self.sectors(limits, atLeast: below?.sectors ?? pool.settings.baseSectors)
-        try pool.requireReserve(options)
+        try PoolGrowth(of: pool).requireReserve(options)
         try directories.create(layer) { directory throws(DriverError) in
             let record = VolumeRecord(number: layer, sectors: sectors)
             do throws(SyscallError) {
@@ -182,7 +182,7 @@ package final class DeviceMapperDriver: DirectoryDriver {
     package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
         _ = try directories.writableDirectory()
         let pool = try place.pool()
-        try pool.removeIdleDevices()
+        try IdleDevices(of: pool).remove()
         return try directories.reclaim(observer: observer)
     }
 
