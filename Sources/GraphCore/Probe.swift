@@ -68,7 +68,7 @@ public struct Probe {
         ]
         for (name, attribute, isOptional) in attributes {
             attempt(name, isOptional: isOptional) { () throws(SyscallError) in
-                try directory.setAttribute(attribute, of: "file")
+                try directory.attributes(of: "file").set(attribute)
             }
         }
         attempt("hard links") { () throws(SyscallError) in
@@ -87,7 +87,7 @@ public struct Probe {
     /// Tries whether files in `directory` can share blocks.
     public mutating func attemptReflink(in directory: Directory) {
         attempt("reflink", isOptional: true) { () throws(SyscallError) in
-            try directory.tryReflink()
+            try CopyMethod.tryReflink(in: directory)
         }
     }
 }

@@ -55,6 +55,7 @@ extension OverlayDriver {
         _ chain: [LayerNumber], _ layers: [Directory]
     ) throws(DriverError) -> LayeredTree {
         LayeredTree(
-            layers: layers, whiteouts: .overlay(namespace), referring: try referring(chain))
+            layers: layers, whiteouts: .overlay(namespace),
+            referring: try references.referring(chain))
     }
 }

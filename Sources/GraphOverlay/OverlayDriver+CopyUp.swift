@@ -21,13 +21,19 @@ extension OverlayDriver: CopyUpDriver {
         }
         for mount in try mounts(for: layer, parents: parents, writable: true) {
             let root = try attempting("mount layer \(layer) apart", try mount.openDetached())
-            for path in paths { try copyUp(path, in: root, observer) }
+            let copyUp = MountedCopyUp(root: root, observer: observer)
+            for path in paths { try copyUp.run(path) }
         }
     }
+}
 
-    private func copyUp(
-        _ path: RawPath, in root: Directory, _ observer: WorkObserver
-    ) throws(DriverError) {
+/// Copies up in a mount of a layer that is writable.
+private struct MountedCopyUp {
+    let root: Directory
+    let observer: WorkObserver
+
+    /// Copies a file, or all below a directory.
+    func run(_ path: RawPath) throws(DriverError) {
         do throws(SyscallError) {
             let opened = try root.resolve(path, .path)
             let status = try opened.status()
@@ -35,7 +41,7 @@ extension OverlayDriver: CopyUpDriver {
             case .regular:
                 _ = try root.resolve(path, .writeOnly)
             case .directory:
-                try Directory(owning: opened).copyUpFiles(observer)
+                try copyFiles(below: Directory(owning: opened))
             default:
                 throw SyscallError(call: "open(\(path))", errno: .invalidArgument)
             }
@@ -53,18 +59,16 @@ extension OverlayDriver: CopyUpDriver {
             }
         }
     }
-}
 
-extension Directory {
     /// Opens all files below for writing, but those with further names: to overlayfs each of these would be a
     /// file of its own from then on.
-    fileprivate func copyUpFiles(_ observer: WorkObserver) throws(SyscallError) {
-        try visitFiles { (way, directory, name, status) throws(SyscallError) in
+    private func copyFiles(below directory: Directory) throws(SyscallError) {
+        try TreeFiles(below: directory).visit { (way, parent, name, status) throws(SyscallError) in
             if observer.isCancelled {
                 throw SyscallError(call: "open(\(way.path(of: name)))", errno: .canceled)
             }
             guard status.type == .regular, status.links == 1 else { return }
-            _ = try directory.open(name, .writeOnly)
+            _ = try parent.open(name, .writeOnly)
         }
     }
 }

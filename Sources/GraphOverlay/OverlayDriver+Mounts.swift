@@ -40,7 +40,8 @@ extension OverlayDriver {
     ) throws(DriverError) -> Mount {
         let attributes = writable ? options.attributes : options.attributes.union(.readOnly)
         let mark =
-            parents.isEmpty ? ReferenceMark() : try references(of: layer, writable: writable)
+            parents.isEmpty
+            ? ReferenceMark() : try references.markForMount(of: layer, writable: writable)
         var lowers = parents.map { layout.diff($0) }
         if lowers.isEmpty {
             guard try hasEmptyLower(writable: writable) else {

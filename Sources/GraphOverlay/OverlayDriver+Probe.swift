@@ -20,28 +20,6 @@ extension OverlayDriver {
         return OverlayProbe(requirements: requirements, namespace: namespace)
     }
 
-    /// The attribute of the driver's directory that says where overlayfs keeps its own.
-    private static let mark = "store"
-
-    /// Where overlayfs keeps its attributes in this store, as the driver's directory is marked.
-    static func recordedNamespace(
-        _ directories: LayerDirectories
-    ) throws(DriverError) -> OverlayNamespace? {
-        for namespace in [OverlayNamespace.trusted, .user] {
-            if try recordedProbe(namespace, directories) != nil { return namespace }
-        }
-        return nil
-    }
-
-    /// The mark's value: what has been tried here.
-    private static func recordedProbe(
-        _ namespace: OverlayNamespace, _ directories: LayerDirectories
-    ) throws(DriverError) -> [UInt8]? {
-        try attempting(
-            "read the mark of the overlay directory",
-            try directories.openedDirectory?.attribute(namespace.name(mark), of: "."))
-    }
-
     /// Makes sure that the kernel makes the references that the options ask for.
     ///
     /// Tried once a store, which the mark of the driver's directory then says.
@@ -53,9 +31,8 @@ extension OverlayDriver {
                     + "namespace (mount option userxattr)")
         }
         guard tries else { return }
-        let tried = try Self.recordedProbe(namespace, directories) ?? []
         let wanted = options.references
-        if wanted.letters.allSatisfy(tried.contains) { return }
+        if try ProbeMark(in: directories).hasTried(wanted, namespace) { return }
         let mark = ReferenceMark(own: wanted)
         let kernelOptions = options.kernelOptions(namespace, mark, writable: true)
         let requirements = Probe.run(below: directories.root, driver: Self.name) {
@@ -67,7 +44,7 @@ extension OverlayDriver {
             }
         }
         try require(requirements, driver: Self.name)
-        try Self.record(namespace, wanted, in: directories)
+        try ProbeMark(in: directories).write(namespace, wanted)
     }
 
     /// Tries everything, and refuses when something that is needed does not work.
@@ -75,18 +52,5 @@ extension OverlayDriver {
         let probed = probeOnce(root: root)
         try require(probed.requirements, driver: name)
         return probed.namespace
-    }
-
-    /// Marks the driver's directory with what was found when the store was begun.
-    static func record(
-        _ namespace: OverlayNamespace, _ references: References = [],
-        in directories: LayerDirectories
-    ) throws(DriverError) {
-        let directory = try directories.writableDirectory()
-        let attribute = ExtendedAttribute(
-            name: namespace.name(mark), value: [UInt8(ascii: "y")] + references.letters)
-        try attempting(
-            "mark the overlay directory", try directory.descriptor.setAttribute(attribute))
-        try attempting("sync the overlay directory", try directory.sync())
     }
 }

@@ -73,7 +73,8 @@ extension OverlayDriver {
 
     private func formerWork(of layer: LayerNumber) throws(SyscallError) -> InodeHandle? {
         do throws(SyscallError) {
-            return try directories.openedDirectory?.attribute(formerWorkName, of: layer.name)
+            return try directories.openedDirectory?
+                .attributes(of: layer.name).value(of: formerWorkName)
                 .flatMap { InodeHandle(text: RawPath(partOf: $0[...])) }
         } catch  where error.errno == .noSuchFileOrDirectory {
             return nil

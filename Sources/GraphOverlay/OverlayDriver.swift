@@ -37,7 +37,7 @@ package final class OverlayDriver: DirectoryDriver {
             tried = try Self.requireAll(root: root)
         }
         layout = OverlayLayout(root: directories.root)
-        if let known = try Self.recordedNamespace(directories) {
+        if let known = try ProbeMark(in: directories).namespace() {
             namespace = known
         } else if readOnly {
             namespace = .trusted
@@ -45,7 +45,7 @@ package final class OverlayDriver: DirectoryDriver {
             // The mark is missing where an earlier opening died before it.
             namespace = if let tried { tried } else { try Self.requireAll(root: directories.root) }
             try Self.makeEmptyLower(in: try directories.writableDirectory())
-            try Self.record(namespace, in: directories)
+            try ProbeMark(in: directories).write(namespace)
         }
         if !self.options.references.isEmpty {
             try requireReferences(tries: !readOnly)
@@ -53,6 +53,11 @@ package final class OverlayDriver: DirectoryDriver {
     }
 
     package var depthMax: Int? { Self.lowersMax }
+
+    /// What the layers refer to.
+    var references: LayerReferences {
+        LayerReferences(directories: directories, namespace: namespace, wanted: options.references)
+    }
 
     package var capabilities: DriverCapabilities {
         DriverCapabilities(
@@ -103,13 +108,13 @@ package final class OverlayDriver: DirectoryDriver {
         var mark: ReferenceMark?
         if let nearest = parents.first {
             parent = try directories.open(nearest, OverlayLayout.diff)
-            mark = try referenceMark(of: nearest).map { ReferenceMark(chain: $0.chain) }
+            mark = try references.mark(of: nearest).map { ReferenceMark(chain: $0.chain) }
         } else {
             parent = nil
         }
         try directories.create(layer) { directory throws(DriverError) in
             do throws(SyscallError) {
-                if let mark { try write(mark, to: directory) }
+                if let mark { try references.write(mark, to: directory) }
                 let diff = try directory.makeOrOpenDirectory(OverlayLayout.diff, permissions: 0o755)
                 if let parent {
                     try directory.makeDirectory(OverlayLayout.work, permissions: 0o700)
@@ -161,7 +166,7 @@ package final class OverlayDriver: DirectoryDriver {
         of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
         let diff = try directories.open(layer, OverlayLayout.diff)
-        let usage = try attempting("measure layer \(layer)", try diff.treeUsage())
+        let usage = try attempting("measure layer \(layer)", try TreeUsage(of: diff))
         return LayerUsage(usage)
     }
 

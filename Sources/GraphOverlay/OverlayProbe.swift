@@ -46,9 +46,8 @@ struct OverlayProbe {
         _ probe: inout Probe, in directory: Directory
     ) -> OverlayNamespace {
         func set(_ namespace: OverlayNamespace) throws(SyscallError) {
-            try directory.setAttribute(
-                ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")]),
-                of: "listed")
+            try directory.attributes(of: "listed").set(
+                ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")]))
         }
         // Either will do.
         probe.attempt("trusted.overlay attributes", isOptional: true) {
@@ -76,9 +75,8 @@ struct OverlayProbe {
             try middle.makeDirectory(RawPath(name), permissions: 0o700)
         }
         try middle.makeSpecial("hidden", .characterDevice, permissions: 0)
-        try middle.setAttribute(
-            ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")]),
-            of: "opaque")
+        try middle.attributes(of: "opaque").set(
+            ExtendedAttribute(name: namespace.name("opaque"), value: [UInt8(ascii: "y")]))
         let layers = OverlayLayers(
             lowers: [path.appending("middle"), path.appending("base")],
             upper: path.appending("upper"), work: path.appending("work"),

@@ -35,7 +35,7 @@ struct ReferenceProbe {
     private func expect(
         _ key: String, of name: RawPath, in upper: Directory
     ) throws(SyscallError) {
-        if try upper.attribute(namespace.name(key), of: name) == nil {
+        if try upper.attributes(of: name).value(of: namespace.name(key)) == nil {
             throw SyscallError(
                 call: "overlay mount", errno: .notSupported,
                 detail: "\(name) did not get the attribute \(key)")

@@ -72,7 +72,8 @@ package final class VFSDriver: DirectoryDriver {
         // Filesystems that make inodes as they are needed tell of none.
         let inodesFit = disk.totalInodes == 0 || disk.freeInodes >= inodesUsed
         if disk.availableBytes >= bytesUsedMax && inodesFit { return }
-        let needed = try attempting("measure the parent of layer \(layer)", try parent.treeUsage())
+        let needed = try attempting(
+            "measure the parent of layer \(layer)", try TreeUsage(of: parent))
         if disk.totalInodes > 0 && needed.inodes > disk.freeInodes {
             throw DriverError(
                 .noSpace,
@@ -128,7 +129,7 @@ package final class VFSDriver: DirectoryDriver {
     ) throws(DriverError) -> LayerUsage {
         guard directories.supportsReflink else {
             let tree = try trees.open(layer)
-            return LayerUsage(try attempting("measure layer \(layer)", try tree.treeUsage()))
+            return LayerUsage(try attempting("measure layer \(layer)", try TreeUsage(of: tree)))
         }
         let copies = copies(in: layer)
         return try trees.usage(of: layer, parents: parents) { copies?.isUntouchedCopy($0) ?? false }

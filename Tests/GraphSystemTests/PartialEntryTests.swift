@@ -11,10 +11,10 @@ import Testing
     @Test func `who makes the same at the same time has another name, and loses nothing`() throws {
         try withScratchRoot { directory in
             let parent = try Directory(opening: directory)
-            let first = try parent.makePartialFile(of: "out", permissions: 0o600)
+            let first = try PartialEntry.makeFile(of: "out", in: parent, permissions: 0o600)
             try first.descriptor.write("first")
-            let second = try parent.makePartialFile(of: "out", permissions: 0o600)
-            let third = try parent.makePartialDirectory(of: "out", permissions: 0o700)
+            let second = try PartialEntry.makeFile(of: "out", in: parent, permissions: 0o600)
+            let third = try PartialEntry.makeDirectory(of: "out", in: parent, permissions: 0o700)
             let names = [first.name, second.name, third.name]
             #expect(
                 names == [".out.graph-partial", ".out.1.graph-partial", ".out.2.graph-partial"])
@@ -32,10 +32,11 @@ import Testing
             let parent = try Directory(opening: directory)
             // A lock ends with the last descriptor of its file, as in a process that is killed.
             func leave() throws {
-                let first = try parent.makePartialFile(of: "out", permissions: 0o600)
+                let first = try PartialEntry.makeFile(of: "out", in: parent, permissions: 0o600)
                 try first.descriptor.write("left")
-                let second = try parent.makePartialDirectory(of: "out", permissions: 0o700)
-                let third = try parent.makePartialFile(of: "out", permissions: 0o600)
+                let second = try PartialEntry.makeDirectory(
+                    of: "out", in: parent, permissions: 0o700)
+                let third = try PartialEntry.makeFile(of: "out", in: parent, permissions: 0o600)
                 let names = [first.name, second.name, third.name]
                 let inner = second.directory()
                 try inner.makeDirectory("inner", permissions: 0o700)
@@ -45,7 +46,7 @@ import Testing
             }
             try leave()
             #expect(try directory.names.count == 3)
-            let next = try parent.makePartialFile(of: "out", permissions: 0o640)
+            let next = try PartialEntry.makeFile(of: "out", in: parent, permissions: 0o640)
             #expect(next.name == ".out.graph-partial")
             #expect(try directory.names == [".out.graph-partial"])
             let status = try next.file().status()
@@ -59,7 +60,7 @@ import Testing
             try directory.appending("target").write("kept")
             try parent.makeSymbolicLink(".out.graph-partial", to: "target")
             try parent.makeSpecial(".out.1.graph-partial", .fifo, permissions: 0o600)
-            let made = try parent.makePartialFile(of: "out", permissions: 0o600)
+            let made = try PartialEntry.makeFile(of: "out", in: parent, permissions: 0o600)
             #expect(made.name == ".out.2.graph-partial")
             #expect(
                 try directory.names
@@ -76,7 +77,7 @@ import Testing
         try withScratchRoot { directory in
             let parent = try Directory(opening: directory)
             let name = RawPath(String(repeating: "\u{e4}", count: 127))
-            let made = try parent.makePartialFile(of: name, permissions: 0o600)
+            let made = try PartialEntry.makeFile(of: name, in: parent, permissions: 0o600)
             #expect(made.name.count < 255)
             try parent.rename(made.name, to: name, in: parent)
             #expect(try made.file().status().links == 1)
@@ -93,7 +94,8 @@ import Testing
                 group.addTask {
                     let parent = try Directory(opening: directory)
                     for _ in 0..<50 {
-                        let made = try parent.makePartialFile(of: "out", permissions: 0o600)
+                        let made = try PartialEntry.makeFile(
+                            of: "out", in: parent, permissions: 0o600)
                         try made.descriptor.write("\(number)")
                         try parent.rename(made.name, to: RawPath("out-\(number)"), in: parent)
                         #expect(try made.file().status().links == 1)

@@ -113,7 +113,7 @@ import Testing
                 level = try level.makeOrOpenDirectory("down", permissions: 0o755)
             }
             let directory = try Directory(opening: root)
-            let usage = try directory.openDirectory("tree").treeUsage()
+            let usage = try TreeUsage(of: directory.openDirectory("tree"))
             #expect(usage.inodes == 3_601)
             var most = 0
             try directory.removeTree("tree") {
@@ -133,9 +133,10 @@ import Testing
             let below = try Directory(opening: root.appending("a/b"))
             try below.makeSpecial("gone", .characterDevice, permissions: 0)
             try below.setTimes(of: ".", Timestamp(seconds: 5, nanoseconds: 6))
-            try Directory(opening: root.appending("a")).removeWhiteouts {
-                (status, _, _) in status.isWhiteoutDevice
-            }
+            try WhiteoutRemoval(of: .characterDevice)
+                .run(in: Directory(opening: root.appending("a"))) {
+                    (status, _, _) in status.isWhiteoutDevice
+                }
             #expect(try root.appending("a/b").names == ["file"])
             let status = try below.status()
             #expect(status.modified == Timestamp(seconds: 5, nanoseconds: 6))

@@ -96,6 +96,13 @@ import Testing
         #expect(line.2 == "0", "\(told)")
     }
 
+    @Test func `a type has at most thirty-five methods, in all of its files`() throws {
+        let script = TidyTests.root.appendingPathComponent("docs/structure.py").path
+        let told = try runCommand("python3", [script])
+        let line = try #require(told.firstMatch(of: /largest types, methods: (\w+) (\d+),/))
+        #expect((20...35).contains(try #require(Int(line.2))), "\(line.1): \(told)")
+    }
+
     @Test func `a type that the glossary names is there`() throws {
         let (page, sources) = (try Self.page("glossary.md"), try Self.sources())
         let rows = page.split(separator: "\n").filter { $0.hasPrefix("| ") }

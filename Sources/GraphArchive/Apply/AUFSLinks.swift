@@ -11,8 +11,8 @@ extension LayerUnpacker {
     mutating func removeAUFSLinks() throws(ArchiveError) {
         let name = EntryName.aufsLinks
         do throws(SyscallError) {
-            guard try root.handle.statusIfPresent(of: name)?.type == .directory else { return }
-            let directory = try root.handle.openDirectory(name)
+            guard try tree.root.handle.statusIfPresent(of: name)?.type == .directory else { return }
+            let directory = try tree.root.handle.openDirectory(name)
             for entry in try directory.listing() {
                 try observer.requireGoOnCalls()
                 if try directory.status(of: entry.name).links == 1 {
@@ -22,6 +22,6 @@ extension LayerUnpacker {
         } catch {
             throw ArchiveError(.system, "could not look at /\(name)", cause: error)
         }
-        try clear(name, in: root)
+        try clear(name, in: tree.root)
     }
 }

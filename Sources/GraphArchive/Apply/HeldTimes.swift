@@ -13,7 +13,7 @@ struct HeldTimes {
     private static let seconds: ClosedRange<Int64> = -(1 << 31)...((1 << 34) - (1 << 31) - 1)
     /// What every filesystem holds: 1970 to 2038.
     private static let common: ClosedRange<Int64> = 0...((1 << 31) - 1)
-    static let replacement = Timestamp(seconds: 0)
+    private static let replacement = Timestamp(seconds: 0)
 
     /// What is known of single seconds beyond those that all hold: few archives have any.
     private var known: [Int64: Bool] = [:]
@@ -21,7 +21,7 @@ struct HeldTimes {
 
     /// Whether a directory's filesystem holds a time; tried with the directory itself, whose own time is
     /// lost.
-    mutating func holds(
+    private mutating func holds(
         _ time: Timestamp, _ directory: borrowing Directory
     ) throws(SyscallError) -> Bool {
         if Self.common.contains(time.seconds) { return true }
@@ -32,18 +32,15 @@ struct HeldTimes {
         if known.count < Self.knownMax { known[time.seconds] = isHeld }
         return isHeld
     }
-}
 
-extension LayerUnpacker {
-    /// A member with a time that the layer's filesystem holds, and whether that is its own.
-    mutating func withHeldTime(
-        _ entry: ArchiveEntry
+    /// A member with a time that the filesystem of a layer's directory holds, and whether that is its own.
+    mutating func hold(
+        _ entry: ArchiveEntry, in directory: Directory
     ) throws(ArchiveError) -> (entry: ArchiveEntry, isHeld: Bool) {
-        let isHeld = try attempting(
-            "set the time of /", try times.holds(entry.modified, target.directory))
+        let isHeld = try attempting("set the time of /", try holds(entry.modified, directory))
         if isHeld { return (entry, true) }
         var entry = entry
-        entry.modified = HeldTimes.replacement
+        entry.modified = Self.replacement
         return (entry, false)
     }
 }

@@ -42,7 +42,7 @@ struct LayerMarks {
     }
 
     func isOpaque(_ name: RawPath, in directory: Directory) throws(SyscallError) -> Bool {
-        try directory.attribute(opaque.name, of: name) == opaque.value
+        try directory.attributes(of: name).value(of: opaque.name) == opaque.value
     }
 
     /// Whether a name stands for a deletion.
@@ -53,7 +53,7 @@ struct LayerMarks {
         guard status.type == .regular, status.size == 0, status.permissions == 0 else {
             return false
         }
-        return try directory.attribute(whiteout.name, of: name) != nil
+        return try directory.attributes(of: name).value(of: whiteout.name) != nil
     }
 
     /// Records that a name is deleted, which the directory does not have.
@@ -71,9 +71,9 @@ struct LayerMarks {
     func remove(
         from directory: Directory, andOpaque: Bool, _ observer: WorkObserver
     ) throws(SyscallError) {
-        try directory.removeWhiteouts(
-            andMark: andOpaque ? opaque.name : nil, of: isStage ? .regular : .characterDevice
-        ) {
+        let removal = WhiteoutRemoval(
+            of: isStage ? .regular : .characterDevice, andMark: andOpaque ? opaque.name : nil)
+        try removal.run(in: directory) {
             (status, name, directory) throws(SyscallError) in
             try isWhiteout(status, name, in: directory)
         } isCancelled: {
@@ -94,6 +94,6 @@ extension ApplyTarget {
     package func markOpaque(
         _ name: RawPath, in directory: Directory? = nil
     ) throws(SyscallError) {
-        try (directory ?? self.directory).setAttribute(marks.opaque, of: name)
+        try (directory ?? self.directory).attributes(of: name).set(marks.opaque)
     }
 }

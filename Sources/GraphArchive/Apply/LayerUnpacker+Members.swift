@@ -54,36 +54,22 @@ extension LayerUnpacker {
         let path = directory.path.appending(name)
         let isExact = isWithoutMask && entry.permissions & 0o7000 == 0
         let file = try createFile(name, in: directory, isExact ? entry.permissions : 0o600)
-        // How far the file reaches, which may end in a hole, of the archive or of our own.
-        var end: UInt64 = 0
-        var written: UInt64 = 0
+        var content = SparseContent()
         try data.readData { (offset, bytes) throws(ArchiveError) in
-            end = offset + UInt64(bytes.count)
             do throws(SyscallError) {
-                if try file.writeLeavingHoles(bytes, at: offset) { written = end }
+                try content.write(bytes, at: offset, to: file)
             } catch {
                 throw ArchiveError(.system, "could not write /\(path)", cause: error)
             }
             try recipe?.append(contentOf: path, at: offset, count: UInt64(bytes.count))
         }
         // Without data there is no byte of the tar that its content would be told by.
-        if end == 0 && size > 0 { try recipe?.append(contentOf: path, at: 0, count: 0) }
-        summary.contentBytes += end
+        if content.end == 0 && size > 0 { try recipe?.append(contentOf: path, at: 0, count: 0) }
+        summary.contentBytes += content.end
         do throws(SyscallError) {
-            if written < size { try file.truncate(to: size) }
-            let inherits = try directory.passesListsOn()
-            if inherits { try directory.removeInherited(from: name) }
-            if try directory.ownerOfNew(file) != FileOwner(entry) {
-                try file.setOwner(uid: entry.uid, gid: entry.gid)
-            }
-            if !isExact || inherits { try file.setPermissions(entry.permissions) }
-            for attribute in storedAttributes(of: entry) {
-                try setOrSkip(attribute, entry) { (attribute) throws(SyscallError) in
-                    try file.setAttribute(attribute)
-                }
-            }
-            try file.setTimes(entry.modified)
-            try closing.close(file, writtenBytes: written)
+            if content.writtenEnd < size { try file.truncate(to: size) }
+            try metadata.set(entry, on: file, name, in: directory, hasMode: isExact, &warnings)
+            try closing.close(file, writtenBytes: content.writtenEnd)
         } catch {
             throw ArchiveError(.system, "could not finish the file /\(path)", cause: error)
         }
@@ -115,17 +101,17 @@ extension LayerUnpacker {
         do throws(SyscallError) {
             let own = try directory.handle.statusIfPresent(of: name)
             if let own, own.type != .directory {
-                try keep(path, own, name, of: try directory.handle)
+                try unnamed.keep(path, own, name, of: try directory.handle)
                 try directory.handle.removeFile(name)
-                let made = try make(name, in: directory, modified: entry.modified)
+                let made = try tree.make(name, in: directory, modified: entry.modified)
                 // Behind a deletion the name starts anew; behind something of this layer that was
                 // not a directory it does too.
-                return try setMetadataChecked(of: made, entry)
+                return try metadata.set(entry, on: made, &warnings)
             } else if own != nil {
-                return try setMetadataChecked(of: try open(name, in: directory), entry)
+                return try metadata.set(entry, on: try tree.open(name, in: directory), &warnings)
             }
-            let made = try makeMerging(name, in: directory, modified: entry.modified)
-            try setMetadataChecked(of: made, entry)
+            let made = try tree.makeMerging(name, in: directory, modified: entry.modified)
+            try metadata.set(entry, on: made, &warnings)
         } catch {
             throw ArchiveError(.system, "could not make the directory /\(path)", cause: error)
         }
@@ -145,7 +131,7 @@ extension LayerUnpacker {
         if last.isEmpty {
             throw ArchiveError(.malformed, "the hard link /\(path) names the root")
         }
-        let source = try findOrMake(way.parent, modified: directory.modified)
+        let source = try tree.findOrMake(way.parent, modified: directory.modified)
         if source.path == directory.path && last == name {
             throw ArchiveError(.malformed, "the hard link /\(path) names itself")
         }
@@ -170,8 +156,8 @@ extension LayerUnpacker {
                 guard let below = try source.lowerEntry(last), below.directory == nil else {
                     throw missingError
                 }
-                try copyUp(below, to: last, in: source)
-                unnamed.mayHaveLinked = true
+                try copyUp.copy(below, to: last, in: source)
+                unnamed.addCopy()
             }
         } catch  where error == missingError {
             throw missing
@@ -241,19 +227,7 @@ extension LayerUnpacker {
             throw ArchiveError(.system, "could not make /\(path)", cause: error)
         }
         do throws(SyscallError) {
-            try handle.setOwner(of: name, uid: entry.uid, gid: entry.gid)
-            if case .symbolicLink = entry.kind {
-                // A link has no mode of its own.
-            } else {
-                try directory.removeInherited(from: name)
-                try handle.setPermissions(of: name, entry.permissions)
-            }
-            for attribute in storedAttributes(of: entry) {
-                try setOrSkip(attribute, entry) { (attribute) throws(SyscallError) in
-                    try handle.setAttribute(attribute, of: name)
-                }
-            }
-            try handle.setTimes(of: name, entry.modified)
+            try metadata.set(entry, on: name, in: directory, handle, &warnings)
         } catch {
             throw ArchiveError(.system, "could not finish /\(path)", cause: error)
         }
@@ -267,35 +241,15 @@ extension LayerUnpacker {
         do throws(SyscallError) {
             guard let own = try directory.handle.statusIfPresent(of: name) else { return }
             guard own.type == .directory else {
-                try keep(path, own, name, of: try directory.handle)
+                try unnamed.keep(path, own, name, of: try directory.handle)
                 return try directory.handle.removeFile(name)
             }
-            recent = nil
-            cache.forget(below: path)
-            try keepTree(path, try directory.handle.openDirectory(name))
-            try directory.handle.removeTree(name, observer)
+            tree.forget(below: path)
+            try unnamed.keepTree(path, try directory.handle.openDirectory(name))
+            try directory.handle.removeTree(name) { observer.isCancelled }
+                .requireComplete()
         } catch {
             throw ArchiveError(.system, "could not replace /\(path)", cause: error)
-        }
-    }
-
-    /// Saves the content of a file that is about to be removed, since the recipe refers to it.
-    func keep(
-        _ path: RawPath, _ status: FileStatus, _ name: RawPath, of directory: Directory
-    ) throws(SyscallError) {
-        guard let recipe, status.type == .regular, status.size > 0 else { return }
-        // Its other names go on showing what the recipe has elsewhere now.
-        if status.links > 1 { unnamed.mayHaveOthers = true }
-        let file = try directory.open(name, [.readOnly, .nonBlocking])
-        try recipe.keep(path, file, size: status.size, observer: observer)
-    }
-
-    /// Saves the contents of all files in a directory that is about to be removed.
-    private func keepTree(_ path: RawPath, _ directory: Directory) throws(SyscallError) {
-        if recipe == nil { return }
-        try directory.visitFiles { (way, parent, name, status) throws(SyscallError) in
-            try observer.requireGoOnCalls()
-            try keep(path.appending(way.path(of: name)), status, name, of: parent)
         }
     }
 }

@@ -67,7 +67,7 @@ private func unpackLayer(
         }
     }
     try unpacker.finish()
-    try unpacker.recordUnnamed(unpacker.observer)
+    try unpacker.unnamed.record(in: unpacker.target.directory)
     try reader.drain()
     unpacker.summary.warnings = unpacker.warnings.all
     return unpacker.summary
@@ -76,23 +76,22 @@ private func unpackLayer(
 /// Puts one member after another into a layer's directory.
 struct LayerUnpacker {
     let target: ApplyTarget
-    let root: UnpackDirectory
     let recipe: RecipeWriter?
     let closing: WritebackQueue
     /// Whether what is made has exactly the mode that it is made with.
     let isWithoutMask: Bool
     let observer: WorkObserver
-    var cache = UnpackDirectoryCache()
+    var tree: UnpackTree
+    let metadata: MemberMetadata
+    let copyUp: CopyUp
     var summary = UnpackSummary()
     var warnings = LayerWarnings()
     var leftOut = LeftOutDevices()
-    var times = HeldTimes()
-    let unnamed = UnnamedContents()
+    private var times = HeldTimes()
+    let unnamed: UnnamedContents
     private let deferred: DeferredDeletions
     private var namesRoot = false
     private var hasAUFSLinks = false
-    /// The directory of the member before: most members share it.
-    var recent: (parent: RawPath, directory: UnpackDirectory)?
 
     init(
         _ target: ApplyTarget, _ recipe: RecipeWriter?, _ closing: WritebackQueue,
@@ -104,16 +103,22 @@ struct LayerUnpacker {
         deferred = DeferredDeletions { () throws(SyscallError) in
             try OwnedDescriptor.temporary(in: target.directory.descriptor.procPath)
         }
-        root = try attempting(
-            "open the layer", try UnpackDirectory(root: target))
+        metadata = MemberMetadata(for: target)
+        let copyUp = CopyUp(marks: target.marks, observer: observer)
+        let unnamed = UnnamedContents(recipe, observer)
+        (self.copyUp, self.unnamed) = (copyUp, unnamed)
+        tree = try attempting(
+            "open the layer", try UnpackTree(of: target, copyUp, unnamed, observer))
     }
 
     mutating func unpack(
         _ entry: ArchiveEntry, data: inout TarReader
     ) throws(ArchiveError) {
-        let (entry, isHeld) = try withHeldTime(entry)
+        let (entry, isHeld) = try times.hold(entry, in: target.directory)
         // As any directory that neither the archive nor the parents have.
-        if summary.entries == 0 && target.lower.layers.isEmpty { root.modified = entry.modified }
+        if summary.entries == 0 && target.lower.layers.isEmpty {
+            tree.root.modified = entry.modified
+        }
         summary.entries += 1
         switch try EntryName(entry.path) {
         case .aufs:
@@ -126,7 +131,8 @@ struct LayerUnpacker {
                 return warnings.add(.misplacedRoot, entry.shownPath)
             }
             if !isHeld { warnings.add(.time, entry.shownPath) }
-            try setMetadata(of: root, entry)
+            try attempting(
+                "set the attributes of /", try metadata.set(entry, on: tree.root, &warnings))
             namesRoot = true
         case .opaque(let parent), .whiteout(let parent, _):
             let isDone = try canSeeParents() ? delete(entry.path, .existing) : false
@@ -140,13 +146,15 @@ struct LayerUnpacker {
     private mutating func place(
         _ entry: ArchiveEntry, _ name: RawPath, below parent: RawPath, data: inout TarReader
     ) throws(ArchiveError) {
-        let directory = try findOrMake(parent, modified: entry.modified)
-        if directory.pathBytes(of: name) > TarLimits.pathBytes { throw tooLong(entry.path) }
+        let directory = try tree.findOrMake(parent, modified: entry.modified)
+        if directory.pathBytes(of: name) > TarLimits.pathBytes {
+            throw UnpackTree.tooLong(entry.path)
+        }
         try place(entry, name, in: directory, data: &data)
     }
 
     mutating func finish() throws(ArchiveError) {
-        recent = nil
+        tree.releaseRecent()
         try deferred.visit { (path) throws(ArchiveError) in
             try observer.requireGoOn()
             _ = try delete(path, .makingMerged)
@@ -154,8 +162,7 @@ struct LayerUnpacker {
         if hasAUFSLinks { try removeAUFSLinks() }
         if target.lowerCompletion != nil && !namesRoot { try takeRootFromParents() }
         do throws(SyscallError) {
-            try cache.removeAll()
-            try root.restoreTime()
+            try tree.finish()
             try closing.finish()
         } catch {
             throw ArchiveError(.system, "could not set the times of directories", cause: error)
@@ -169,10 +176,10 @@ struct LayerUnpacker {
         do throws(SyscallError) {
             let status = try below.status()
             // Both are layers of an overlay, in which a user's attributes have the same names.
-            try root.handle.descriptor.takeMetadata(from: below.descriptor, status) {
+            try tree.root.handle.descriptor.takeMetadata(from: below.descriptor, status) {
                 [marks = target.marks] in !marks.isMark($0)
             }
-            root.modified = status.modified
+            tree.root.modified = status.modified
         } catch {
             throw ArchiveError(.system, "could not set the attributes of /", cause: error)
         }
@@ -191,15 +198,17 @@ struct LayerUnpacker {
     /// Carries out the deletion that a marker's path tells.
     ///
     /// - Returns: Whether there is the directory in which to delete.
-    private mutating func delete(_ path: RawPath, _ way: Way) throws(ArchiveError) -> Bool {
+    private mutating func delete(_ path: RawPath, _ way: UnpackTree.Way) throws(ArchiveError)
+        -> Bool
+    {
         let name = try EntryName(path)
         do throws(SyscallError) {
             switch name {
             case .whiteout(let parent, let name):
-                guard let directory = try resolve(parent, way) else { return false }
+                guard let directory = try tree.resolve(parent, way) else { return false }
                 try hide(name, in: directory)
             case .opaque(let parent):
-                guard let directory = try resolve(parent, way) else { return false }
+                guard let directory = try tree.resolve(parent, way) else { return false }
                 try hideAll(in: directory)
             case .root, .entry, .aufs, .aufsLink:
                 break
@@ -230,7 +239,7 @@ struct LayerUnpacker {
         guard try directory.lowerEntry(name) != nil else { return }
         if let own = try directory.handle.statusIfPresent(of: name) {
             guard own.type == .directory else { return }
-            return try open(name, in: directory, own).makeOpaque(target.marks, observer)
+            return try tree.open(name, in: directory, own).makeOpaque(target.marks, observer)
         }
         try target.marks.makeWhiteout(name, in: directory.handle)
     }

@@ -70,7 +70,7 @@ private struct StageMerge {
         do throws(SyscallError) {
             let status = try stage.status()
             // File flags are in no layer tar, so they do not decide whether one can be applied.
-            if try tree.status().isLocked { try tree.descriptor.clearLocks() }
+            if try tree.status().isLocked { try InodeFlags.clearLocks(of: tree.descriptor) }
             try copyAttributes(of: stage, to: tree)
             try tree.descriptor.setOwner(uid: status.uid, gid: status.gid)
             try tree.descriptor.setPermissions(status.permissions)
@@ -90,18 +90,18 @@ private struct StageMerge {
             let staged = try stage.status(of: name)
             let existing = try tree.statusIfPresent(of: name)
             if try marks.isWhiteout(staged, name, in: stage) {
-                if existing != nil { try tree.removeTree(name, observer) }
+                if existing != nil { try removeTree(name, in: tree) }
                 return nil
             }
             guard staged.type == .directory else {
-                if existing?.type == .directory { try tree.removeTree(name, observer) }
+                if existing?.type == .directory { try removeTree(name, in: tree) }
                 try unlock(name, existing, in: tree)
                 try stage.rename(name, to: name, in: tree)
                 return nil
             }
             let isOpaque = try marks.isOpaque(name, in: stage)
             if isOpaque || existing?.type != .directory {
-                if existing != nil { try tree.removeTree(name, observer) }
+                if existing != nil { try removeTree(name, in: tree) }
                 if isOpaque { try stripMarks(of: name, in: stage) }
                 try stage.rename(name, to: name, in: tree)
                 return nil
@@ -114,12 +114,16 @@ private struct StageMerge {
         return try self.level(below.0, below.1, at: path)
     }
 
+    private func removeTree(_ name: RawPath, in tree: Directory) throws(SyscallError) {
+        try tree.removeTree(name) { observer.isCancelled }.requireComplete()
+    }
+
     /// A file with `chattr +i` can be neither replaced nor removed.
     private func unlock(
         _ name: RawPath, _ existing: FileStatus?, in tree: Directory
     ) throws(SyscallError) {
         guard let existing, existing.isLocked, existing.type == .regular else { return }
-        try tree.open(name, [.readOnly, .nonBlocking]).clearLocks()
+        try InodeFlags.clearLocks(of: tree.open(name, [.readOnly, .nonBlocking]))
     }
 
     /// Takes the marks of deletions out of a directory that becomes a part of a whole tree.
@@ -131,26 +135,16 @@ private struct StageMerge {
     private func copyAttributes(
         of stage: Directory, to tree: Directory
     ) throws(SyscallError) {
-        let wanted = try stage.attributes(of: ".").filter {
+        let wanted = try stage.attributes(of: ".").all().filter {
             AttributeTable.isContent($0.name)
         }
-        let old = try tree.attributes(of: ".").filter { AttributeTable.isContent($0.name) }
+        let old = try tree.attributes(of: ".").all().filter { AttributeTable.isContent($0.name) }
         if !old.isEmpty {
             let kept = Set(wanted.map(\.name))
             for old in old where !kept.contains(old.name) {
-                try tree.removeAttribute(old.name, of: ".")
+                try tree.attributes(of: ".").remove(old.name)
             }
         }
         for attribute in wanted { try tree.descriptor.setAttribute(attribute) }
-    }
-}
-
-extension Directory {
-    /// Removes a name and everything below it.
-    ///
-    /// - Throws: `ECANCELED` when the observer stops it; a part is gone then.
-    func removeTree(_ name: RawPath, _ observer: WorkObserver) throws(SyscallError) {
-        let outcome = try removeTree(name) { observer.isCancelled }
-        if !outcome.isComplete { throw SyscallError(call: "unlinkat", errno: .canceled) }
     }
 }

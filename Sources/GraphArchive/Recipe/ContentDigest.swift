@@ -15,13 +15,14 @@ extension Digest {
     ) throws(ArchiveError) {
         var hasher = DigestHasher()
         var position: UInt64 = 0
+        var rest = FileData(in: 0..<UInt64(Int64.max))
         while let data = try attempting(
-            "read /\(path)", try file.readData(in: position..<UInt64(Int64.max), buffer: &buffer))
+            "read /\(path)", try rest.next(of: file, buffer: &buffer))
         {
             try observer.report(WorkProgress(phase: "hashing", completedBytes: position))
             var start = 0
             while start < data.count {
-                let end = min(start + OwnedDescriptor.holeBytes, data.count)
+                let end = min(start + SparseContent.holeBytes, data.count)
                 let block = buffer.span.extracting(start..<end)
                 if !block.isZero(0..<block.count) {
                     let place = data.offset + UInt64(start)

@@ -16,6 +16,7 @@ final class KeptContents {
     }
 
     private let file: OwnedDescriptor
+    private var written = SparseContent()
     private var entries: [Entry] = []
     private var isSorted = false
     private var end: UInt64 = 0
@@ -44,7 +45,7 @@ final class KeptContents {
             if count == 0 { break }
             // A class's property cannot be lent itself; an array that shares its storage can.
             let filled = buffer
-            try file.writeLeavingHoles(filled.span.extracting(0..<count), at: end + done)
+            try written.write(filled.span.extracting(0..<count), at: end + done, to: file)
             done += UInt64(count)
         }
         end += size

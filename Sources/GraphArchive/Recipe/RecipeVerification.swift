@@ -55,10 +55,10 @@ final class RecipeVerification {
 
     /// Makes sure that a file holds zeros from where it has been read to, up to an offset.
     func requireZeros(in file: RecipeFile, upTo offset: UInt64) throws(ArchiveError) {
-        while file.end < offset,
-            let data = try attempting(
-                "read /\(file.path)",
-                try file.descriptor.readData(in: file.end..<offset, buffer: &buffer))
+        if file.end >= offset { return }
+        var rest = FileData(in: file.end..<offset)
+        while let data = try attempting(
+            "read /\(file.path)", try rest.next(of: file.descriptor, buffer: &buffer))
         {
             try observer.report(WorkProgress(phase: "verifying", completedBytes: file.end))
             if !buffer.span.isZero(0..<data.count) {

@@ -10,7 +10,7 @@ extension BtrfsDriver {
     ) throws(DriverError) -> ApplyTarget {
         if options.sizeDefault != nil {
             // The default limit is for what containers write, not for images.
-            let subvolume = try directories.open(layer, BtrfsLayout.subvolume)
+            let subvolume = try subvolume(of: layer)
             try attempting(
                 "lift the limit of layer \(layer)", try Self.setLimit(nil, of: subvolume))
         }

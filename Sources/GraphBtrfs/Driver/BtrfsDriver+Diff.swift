@@ -43,17 +43,17 @@ extension BtrfsDriver {
     /// A subvolume of one of two layers that are compared.
     private struct Side {
         let layer: LayerNumber
-        let directory: Directory
+        let subvolume: Subvolume
         let status: SubvolumeStatus
 
-        init(_ layer: LayerNumber, _ directory: Directory) throws(Refusal) {
-            (self.layer, self.directory) = (layer, directory)
-            status = try asking(try directory.subvolumeStatus())
+        init(_ layer: LayerNumber, _ subvolume: Subvolume) throws(Refusal) {
+            (self.layer, self.subvolume) = (layer, subvolume)
+            status = try asking(try subvolume.status())
         }
 
         /// Refuses when something was changed since this was looked at.
         func requireUnchanged() throws(Refusal) {
-            if try asking(try directory.subvolumeStatus()) != status {
+            if try asking(try subvolume.status()) != status {
                 throw Refusal("layer \(layer) was changed meanwhile")
             }
         }
@@ -88,7 +88,7 @@ extension BtrfsDriver {
         for (index, number) in chain.enumerated() {
             let subvolume = try open(number)
             // A snapshot further up has an empty directory in its place.
-            if try asking(try subvolume.hasNestedSubvolumes()) {
+            if try asking(try subvolume.hasNested()) {
                 throw Refusal("layer \(number) has subvolumes in it", isFinal: true)
             }
             if index <= length { sides.append(try Side(number, subvolume)) }
@@ -105,9 +105,9 @@ extension BtrfsDriver {
             madeTransaction: sides[length - 1].status.madeTransaction, isBackward: !isForward)
     }
 
-    private func open(_ layer: LayerNumber) throws(Refusal) -> Directory {
+    private func open(_ layer: LayerNumber) throws(Refusal) -> Subvolume {
         do throws(DriverError) {
-            return try directories.open(layer, BtrfsLayout.subvolume)
+            return try subvolume(of: layer)
         } catch {
             throw Refusal(error.description)
         }
@@ -115,18 +115,18 @@ extension BtrfsDriver {
 
     /// Lends a layer's subvolume to be asked about: of a writable layer a snapshot.
     private func withSubject<Value>(
-        _ side: Side, _ body: (Directory) throws(Refusal) -> Value
+        _ side: Side, _ body: (Subvolume) throws(Refusal) -> Value
     ) throws(Refusal) -> Value {
-        if side.status.isReadOnly { return try body(side.directory) }
+        if side.status.isReadOnly { return try body(side.subvolume) }
         let result: Result<Value, Refusal>
         do throws(DriverError) {
             result = try directories.withScratch { (scratch) throws(DriverError) in
                 try attempting(
                     "snapshot layer \(side.layer)",
-                    try scratch.makeSnapshot("tree", of: side.directory, isReadOnly: true))
+                    try side.subvolume.makeSnapshot("tree", in: scratch, isReadOnly: true))
                 let snapshot = try attempting(
                     "open the snapshot of layer \(side.layer)",
-                    try scratch.openDirectory("tree"))
+                    try Subvolume("tree", in: scratch))
                 return Result { () throws(Refusal) in try body(snapshot) }
             }
         } catch {
@@ -138,11 +138,11 @@ extension BtrfsDriver {
     private func search(_ line: Line) throws(Refusal) -> CandidateNames {
         try withSubject(line.younger) { (subject) throws(Refusal) in
             // What a layer that was sealed without waiting for the disk has in memory, too.
-            try asking(try subject.settleSubvolume(with: line.older.status.id))
+            try asking(try subject.settle(with: line.older.status.id))
             let settled = try Side(line.younger.layer, subject)
             try line.older.requireUnchanged()
             let found = try SearchDifferences(
-                subject, over: line.older.directory, madeIn: line.madeTransaction,
+                subject, over: line.older.subvolume, madeIn: line.madeTransaction,
                 isBackward: line.isBackward)
             // A search stops nobody from making a subvolume writable, as a send does.
             try settled.requireUnchanged()

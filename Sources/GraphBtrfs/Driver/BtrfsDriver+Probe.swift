@@ -14,11 +14,11 @@ extension BtrfsDriver {
                 try BtrfsUtility.requireLibrary()
             }
             probe.attempt("subvolume") { () throws(SyscallError) in
-                try scratch.makeSubvolume("subvolume")
+                try Subvolume.make("subvolume", in: scratch)
             }
             // Without one nothing else makes sense.
-            guard let subvolume = try? scratch.openDirectory("subvolume") else { return }
-            probe.attemptFiles(in: subvolume)
+            guard let subvolume = try? Subvolume("subvolume", in: scratch) else { return }
+            probe.attemptFiles(in: subvolume.directory)
             attemptSnapshots(of: subvolume, in: scratch, &probe)
         }
     }
@@ -27,27 +27,27 @@ extension BtrfsDriver {
     private static func empty(_ scratch: Directory) { try? SubvolumeRemoval().empty(scratch) }
 
     private static func attemptSnapshots(
-        of subvolume: Directory, in scratch: Directory, _ probe: inout Probe
+        of subvolume: Subvolume, in scratch: Directory, _ probe: inout Probe
     ) {
         probe.attempt("snapshot") { () throws(SyscallError) in
-            try scratch.makeSnapshot("snapshot", of: subvolume)
+            try subvolume.makeSnapshot("snapshot", in: scratch)
         }
         probe.attempt("read-only subvolume") { () throws(SyscallError) in
-            let snapshot = try scratch.openDirectory("snapshot")
-            try snapshot.setReadOnlySubvolume(true)
-            try snapshot.setReadOnlySubvolume(false)
+            let snapshot = try Subvolume("snapshot", in: scratch)
+            try snapshot.setReadOnly(true)
+            try snapshot.setReadOnly(false)
         }
         attemptDifferences("differences by search", of: subvolume, in: scratch, &probe) {
             (snapshot, base) throws(SyscallError) in
-            try snapshot.settleSubvolume(with: base)
-            try snapshot.visitSubvolumeItems(writtenSince: 0) { _, _ in nil }
+            try snapshot.settle(with: base)
+            try snapshot.visitItems(writtenSince: 0) { _, _ in nil }
         }
         attemptDifferences("differences by send", of: subvolume, in: scratch, &probe) {
             (snapshot, base) throws(SyscallError) in
-            try snapshot.sendSubvolume(from: base) { _ in true }
+            try snapshot.send(from: base) { _ in true }
         }
         probe.attempt("quotas", isOptional: true) { () throws(SyscallError) in
-            try subvolume.setSubvolumeLimit(exclusiveBytes: nil)
+            try subvolume.setLimit(exclusiveBytes: nil)
         }
         probe.attempt("destroying subvolumes") { () throws(SyscallError) in
             let removal = SubvolumeRemoval()
@@ -57,16 +57,16 @@ extension BtrfsDriver {
     }
 
     private static func attemptDifferences(
-        _ name: String, of subvolume: Directory, in scratch: Directory, _ probe: inout Probe,
-        _ ask: (Directory, UInt64) throws(SyscallError) -> Void
+        _ name: String, of subvolume: Subvolume, in scratch: Directory, _ probe: inout Probe,
+        _ ask: (Subvolume, UInt64) throws(SyscallError) -> Void
     ) {
         probe.attempt(name, isOptional: true) { () throws(SyscallError) in
-            let snapshot = try scratch.openDirectory("snapshot")
-            for side in [subvolume, snapshot] { try side.setReadOnlySubvolume(true) }
+            let snapshot = try Subvolume("snapshot", in: scratch)
+            for side in [subvolume, snapshot] { try side.setReadOnly(true) }
             let result = Result { () throws(SyscallError) in
-                try ask(snapshot, try subvolume.subvolumeID())
+                try ask(snapshot, try subvolume.id())
             }
-            for side in [subvolume, snapshot] { try side.setReadOnlySubvolume(false) }
+            for side in [subvolume, snapshot] { try side.setReadOnly(false) }
             try result.get()
         }
     }

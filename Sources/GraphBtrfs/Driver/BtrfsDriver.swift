@@ -51,7 +51,17 @@ package final class BtrfsDriver: DirectoryDriver {
     }
 
     /// Whether and how the filesystem counts; nil where this user cannot ask.
-    var quotaState: SubvolumeQuotaState? { try? directories.openedDirectory?.subvolumeQuotaState() }
+    private var quotaState: SubvolumeQuotaState? { try? filesystem?.quotaState() }
+
+    /// nil while there is no store.
+    private var filesystem: BtrfsFilesystem? {
+        directories.openedDirectory.map { BtrfsFilesystem(of: $0) }
+    }
+
+    /// Opens the subvolume of a layer.
+    func subvolume(of layer: LayerNumber) throws(DriverError) -> Subvolume {
+        Subvolume(try directories.open(layer, BtrfsLayout.subvolume))
+    }
 
     // MARK: Lifecycle
 
@@ -66,14 +76,13 @@ package final class BtrfsDriver: DirectoryDriver {
                 "driver btrfs limits the size of layers only where quotas are on, as after: "
                     + "btrfs quota enable \(directories.root)")
         }
-        var parent: Directory?
-        if let nearest = parents.first {
-            parent = try directories.open(nearest, BtrfsLayout.subvolume)
+        let parent = try parents.first.map { (nearest) throws(DriverError) in
+            try subvolume(of: nearest)
         }
         try directories.create(layer) { directory throws(DriverError) in
             do throws(SyscallError) {
                 try Self.fill(directory, from: parent)
-                let subvolume = try directory.openDirectory(BtrfsLayout.subvolume)
+                let subvolume = try Subvolume(BtrfsLayout.subvolume, in: directory)
                 try Self.setLimit(limit, of: subvolume)
             } catch {
                 throw spaceError("make layer \(layer)", error, on: directory.descriptor)
@@ -82,9 +91,9 @@ package final class BtrfsDriver: DirectoryDriver {
     }
 
     /// Makes a layer's subvolume.
-    private static func fill(_ directory: Directory, from parent: Directory?) throws(SyscallError) {
-        if let parent { return try directory.makeSnapshot(BtrfsLayout.subvolume, of: parent) }
-        try directory.makeSubvolume(BtrfsLayout.subvolume)
+    private static func fill(_ directory: Directory, from parent: Subvolume?) throws(SyscallError) {
+        if let parent { return try parent.makeSnapshot(BtrfsLayout.subvolume, in: directory) }
+        try Subvolume.make(BtrfsLayout.subvolume, in: directory)
         let subvolume = try directory.openDirectory(BtrfsLayout.subvolume)
         try subvolume.descriptor.setPermissions(0o700)
         let tree = try subvolume.makeOrOpenDirectory(WholeTrees.tree, permissions: 0o755)
@@ -92,9 +101,9 @@ package final class BtrfsDriver: DirectoryDriver {
     }
 
     /// Sets or takes away the limit of a subvolume, which began with that of its parent.
-    static func setLimit(_ bytes: UInt64?, of subvolume: Directory) throws(SyscallError) {
+    static func setLimit(_ bytes: UInt64?, of subvolume: Subvolume) throws(SyscallError) {
         do throws(SyscallError) {
-            try subvolume.setSubvolumeLimit(exclusiveBytes: bytes)
+            try subvolume.setLimit(exclusiveBytes: bytes)
         } catch {
             // Where quotas are off, or for others than root, there is no limit to take away.
             if bytes != nil { throw error }
@@ -104,12 +113,12 @@ package final class BtrfsDriver: DirectoryDriver {
     package func seal(
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
-        let subvolume = try directories.open(layer, BtrfsLayout.subvolume)
+        let subvolume = try subvolume(of: layer)
         _ = try directories.writableDirectory()
         // The data first: making a subvolume read-only commits names and sizes alone.
         if durability == .durable { try directories.sync(layer) }
         do throws(SyscallError) {
-            if try !subvolume.isReadOnlySubvolume() { try subvolume.setReadOnlySubvolume(true) }
+            if try !subvolume.isReadOnly() { try subvolume.setReadOnly(true) }
         } catch {
             throw DriverError("make layer \(layer) read-only", error)
         }
@@ -139,12 +148,12 @@ package final class BtrfsDriver: DirectoryDriver {
         return items.map { item in
             if item.kind != .trash { return item }
             let place = RawPath(item.location).appending(BtrfsLayout.subvolume)
-            let usage = try? root.openIfPresent(place)?.subvolumeQuotaUsage()
+            let usage = try? root.openIfPresent(place).map { Subvolume($0) }?.quotaUsage()
             return InventoryItem(.trash, location: item.location, bytes: usage?.exclusiveBytes)
         }
     }
 
-    package func freeingCount() -> Int? { try? directories.openedDirectory?.deadSubvolumeCount() }
+    package func freeingCount() -> Int? { try? filesystem?.deadSubvolumeCount() }
 
     // MARK: Access
 
@@ -167,10 +176,10 @@ package final class BtrfsDriver: DirectoryDriver {
     }
 
     package func reopen(_ layer: LayerNumber) throws(DriverError) {
-        let subvolume = try directories.open(layer, BtrfsLayout.subvolume)
+        let subvolume = try subvolume(of: layer)
         _ = try directories.writableDirectory()
         do throws(SyscallError) {
-            if try subvolume.isReadOnlySubvolume() { try subvolume.setReadOnlySubvolume(false) }
+            if try subvolume.isReadOnly() { try subvolume.setReadOnly(false) }
         } catch {
             throw DriverError("make layer \(layer) writable", error)
         }
@@ -182,8 +191,8 @@ package final class BtrfsDriver: DirectoryDriver {
     package func usage(
         of layer: LayerNumber, parents: [LayerNumber]
     ) throws(DriverError) -> LayerUsage {
-        let subvolume = try directories.open(layer, BtrfsLayout.subvolume)
-        let made = try attempting("look at layer \(layer)", try subvolume.subvolumeStatus()).made
+        let subvolume = try subvolume(of: layer)
+        let made = try attempting("look at layer \(layer)", try subvolume.status()).made
         // Nobody sets the time of an inode's last change; in a tick of the clock both may have happened.
         return try trees.usage(of: layer, parents: parents) { $0.changed < made }
     }

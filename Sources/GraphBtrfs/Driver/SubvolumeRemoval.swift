@@ -40,19 +40,19 @@ final class SubvolumeRemoval: Sendable {
             do throws(SyscallError) {
                 var holder = parent
                 var leaf = name
-                var subvolume = try parent.openDirectory(name)
+                var subvolume = try Subvolume(name, in: parent)
                 var depth = 0
-                while let nested = try subvolume.firstNestedSubvolume() {
+                while let nested = try subvolume.firstNested() {
                     // Or nothing could be removed from it.
                     try makeWritable(subvolume)
                     holder =
                         nested.directory.isEmpty
-                        ? subvolume
+                        ? subvolume.directory
                         : Directory(
-                            owning: try subvolume.openBeneath(
+                            owning: try subvolume.directory.openBeneath(
                                 nested.directory, [.readOnly, .directory]))
                     leaf = nested.name
-                    subvolume = try holder.openDirectory(leaf)
+                    subvolume = try Subvolume(leaf, in: holder)
                     depth += 1
                 }
                 try destroyInnermost(leaf, subvolume, in: holder)
@@ -68,18 +68,18 @@ final class SubvolumeRemoval: Sendable {
 
     /// Destroys a subvolume without others in it.
     private func destroyInnermost(
-        _ name: RawPath, _ subvolume: Directory, in holder: Directory
+        _ name: RawPath, _ subvolume: Subvolume, in holder: Directory
     ) throws(SyscallError) {
-        let id = try subvolume.subvolumeID()
+        let id = try subvolume.id()
         do throws(SyscallError) {
-            try holder.destroySubvolume(name)
+            try Subvolume.destroy(name, in: holder)
         } catch let error where Self.mayBeHelped.contains(error.errno) {
             // Flags and modes refuse even an owner; the second call tells whether they did.
             let isHeld = (try? makeWritable(subvolume)) == nil
-            try? holder.descriptor.clearLocks()
-            try? subvolume.descriptor.clearLocks()
+            try? InodeFlags.clearLocks(of: holder.descriptor)
+            try? InodeFlags.clearLocks(of: subvolume.directory.descriptor)
             do throws(SyscallError) {
-                try holder.destroySubvolume(name)
+                try Subvolume.destroy(name, in: holder)
             } catch let error where Self.mayBeHelped.contains(error.errno) {
                 // While it is sent nothing can be done with it, not even by root.
                 if isHeld && error.errno == .notPermitted {
@@ -89,7 +89,7 @@ final class SubvolumeRemoval: Sendable {
             }
         }
         // Newer kernels do it themselves, and where quotas are off there is nothing to do.
-        try? holder.removeSubvolumeQuotaGroup(id: id)
+        try? BtrfsFilesystem(of: holder).removeQuotaGroup(id: id)
         pending.withLock { $0.append(id) }
     }
 
@@ -100,14 +100,15 @@ final class SubvolumeRemoval: Sendable {
     /// Removes a subvolume the way that is open to its owner without privileges, where the
     /// filesystem is mounted without `user_subvol_rm_allowed`: an empty one goes like a directory.
     private func removeAsDirectory(
-        _ name: RawPath, _ subvolume: Directory, in holder: Directory
+        _ name: RawPath, _ subvolume: Subvolume, in holder: Directory
     ) throws(SyscallError) {
-        for entry in try subvolume.listing() { try subvolume.removeTree(entry.name) }
+        let directory = subvolume.directory
+        for entry in try directory.listing() { try directory.removeTree(entry.name) }
         try holder.removeDirectory(name)
     }
 
-    private func makeWritable(_ subvolume: Directory) throws(SyscallError) {
-        if try subvolume.isReadOnlySubvolume() { try subvolume.setReadOnlySubvolume(false) }
+    private func makeWritable(_ subvolume: Subvolume) throws(SyscallError) {
+        if try subvolume.isReadOnly() { try subvolume.setReadOnly(false) }
     }
 
     /// Waits until the kernel has freed what was destroyed, where that is needed for room: it does
@@ -121,10 +122,11 @@ final class SubvolumeRemoval: Sendable {
         }
         let disk = try directory.descriptor.filesystem()
         if ids.isEmpty || disk.availableBytes > max(disk.totalBytes / 20, 64 << 20) { return }
-        try directory.commitSubvolumes()
+        let filesystem = BtrfsFilesystem(of: directory)
+        try filesystem.commit()
         for _ in 0..<Self.roundsMax {
             do throws(SyscallError) {
-                while let last = ids.last, try !directory.hasSubvolume(id: last) {
+                while let last = ids.last, try !filesystem.hasSubvolume(id: last) {
                     ids.removeLast()
                 }
             } catch {
@@ -135,7 +137,7 @@ final class SubvolumeRemoval: Sendable {
             Pause.milliseconds(10)
         }
         // Freed blocks can be used once the transaction that freed them is committed.
-        try directory.commitSubvolumes()
+        try filesystem.commit()
     }
 
     /// Half a minute: the kernel may be stopped by a scrub or a balance.

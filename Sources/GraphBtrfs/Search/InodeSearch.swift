@@ -30,19 +30,19 @@ final class InodeSearch: Sendable {
 
     /// The transaction after which a change counts.
     let made: UInt64
-    private let subvolume: Directory
+    private let subvolume: Subvolume
     private let found = Mutex(Found())
 
     /// Describes a search of a subvolume that nobody changes, in memory or on disk.
-    init(_ subvolume: Directory, made: UInt64) {
+    init(_ subvolume: Subvolume, made: UInt64) {
         (self.subvolume, self.made) = (subvolume, made)
     }
 
     /// Searches.
     func run() throws(Refusal) -> Found {
         // The first job makes the others: parts, more of them than threads, for none to be idle.
-        try ParallelWork.run(Directory.allSubvolumeInodes) { (inodes, work) throws(Refusal) in
-            guard inodes == Directory.allSubvolumeInodes else { return try self.search(inodes) }
+        try ParallelWork.run(Subvolume.allInodes) { (inodes, work) throws(Refusal) in
+            guard inodes == Subvolume.allInodes else { return try self.search(inodes) }
             for part in try self.parts() { work.add(part) }
         }
         return found.withLock { $0 }
@@ -52,11 +52,11 @@ final class InodeSearch: Sendable {
 
     /// Cuts the numbers at which something was changed into parts of equal size.
     private func parts() throws(Refusal) -> [ClosedRange<UInt64>] {
-        let all = Directory.allSubvolumeInodes
+        let all = Subvolume.allInodes
         var end = all.lowerBound + Self.partsCount
         while end < all.upperBound / 2 {
             let hasMore = try asking(
-                try subvolume.hasSubvolumeItems(of: end...all.upperBound, writtenSince: made + 1))
+                try subvolume.hasItems(of: end...all.upperBound, writtenSince: made + 1))
             if !hasMore { break }
             end *= 2
         }
@@ -76,7 +76,7 @@ final class InodeSearch: Sendable {
         var part = InodeSearchPart(self)
         var reader = SearchResultReader(since: made + 1)
         do throws(SyscallError) {
-            try subvolume.visitSubvolumeItems(of: inodes, writtenSince: made + 1) { bytes, items in
+            try subvolume.visitItems(of: inodes, writtenSince: made + 1) { bytes, items in
                 do throws(ArchiveError) {
                     let last = try reader.take(bytes, items: items) { part.take($0) }
                     return part.failure == nil ? last : nil
@@ -99,12 +99,12 @@ final class InodeSearch: Sendable {
 
     /// The path in the tree of a directory; nil for those outside of it.
     func path(ofDirectory inode: UInt64) throws(Refusal) -> RawPath? {
-        BtrfsLayout.pathInTree(try asking(try subvolume.subvolumePath(ofDirectory: inode)))
+        BtrfsLayout.pathInTree(try asking(try subvolume.path(ofDirectory: inode)))
     }
 
     /// All names of a file, in whichever blocks they are.
     fileprivate func names(of inode: UInt64) throws(Refusal) -> [InodeName] {
-        try asking(try subvolume.subvolumeNames(ofInode: inode))
+        try asking(try subvolume.names(ofInode: inode))
     }
 }
 

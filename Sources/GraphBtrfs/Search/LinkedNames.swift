@@ -3,11 +3,11 @@
 
 import GraphArchive
 import GraphSystem
-import SystemPackage
 
 /// Finds in one layer's tree the names of files that have several.
 final class LinkedNames {
     private let tree: Directory
+    private let subvolume: Subvolume
     /// The files whose names have been told.
     private var told: Set<UInt64> = []
     private var toldCount = 0
@@ -19,7 +19,9 @@ final class LinkedNames {
     private var directories: [UInt64: RawPath?] = [:]
 
     /// Looks into a tree, which lies in a subvolume with others.
-    init(_ tree: Directory) { self.tree = tree }
+    init(_ tree: Directory) {
+        (self.tree, subvolume) = (tree, Subvolume(tree))
+    }
 
     /// All names of the files with several that have one among these paths, or below one that is
     /// taken with its tree; each file's once.
@@ -29,7 +31,7 @@ final class LinkedNames {
         while let (path, place) = waiting.popLast() {
             guard let directory = try tree.openIfPresent(path) else { continue }
             if place.isWholeTree {
-                try directory.visitFiles { (_, _, _, status) throws(SyscallError) in
+                try TreeFiles(below: directory).visit { (_, _, _, status) throws(SyscallError) in
                     try tell(status, &found)
                 }
                 continue
@@ -61,7 +63,7 @@ final class LinkedNames {
         guard status.type != .directory, status.links > 1, !isTooMuch,
             told.insert(status.inode).inserted
         else { return }
-        for name in try tree.subvolumeNames(ofInode: status.inode) {
+        for name in try subvolume.names(ofInode: status.inode) {
             guard let directory = try path(of: name.directory) else { continue }
             found.append(directory.appending(name.name))
             toldCount += 1
@@ -70,25 +72,8 @@ final class LinkedNames {
 
     private func path(of directory: UInt64) throws(SyscallError) -> RawPath? {
         if let known = directories[directory] { return known }
-        let path = BtrfsLayout.pathInTree(try tree.subvolumePath(ofDirectory: directory))
+        let path = BtrfsLayout.pathInTree(try subvolume.path(ofDirectory: directory))
         directories[directory] = .some(path)
         return path
     }
-}
-
-extension Directory {
-    /// Opens a directory below this one; nil when there is none of that path.
-    func openIfPresent(_ path: RawPath) throws(SyscallError) -> Directory? {
-        if path.isEmpty { return try openDirectory(".") }
-        do throws(SyscallError) {
-            return Directory(owning: try openBeneath(path, [.readOnly, .directory]))
-        } catch let error where Self.absent.contains(error.errno) {
-            return nil
-        }
-    }
-
-    /// There is nothing of that name, or a file or link on the way.
-    private static let absent: [Errno] = [
-        .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels,
-    ]
 }

@@ -49,11 +49,11 @@ struct SearchDifferences {
     /// Searches a subvolume, which is read-only and settled, for what was changed after the
     /// transaction in which it was made of `older`, or a layer between the two was.
     init(
-        _ subvolume: Directory, over older: Directory, madeIn made: UInt64, isBackward: Bool
+        _ subvolume: Subvolume, over older: Subvolume, madeIn made: UInt64, isBackward: Bool
     ) throws(Refusal) {
         self.isBackward = isBackward
-        new = try asking(try subvolume.openDirectory(WholeTrees.tree))
-        old = try asking(try older.openDirectory(WholeTrees.tree))
+        new = try asking(try subvolume.directory.openDirectory(WholeTrees.tree))
+        old = try asking(try older.directory.openDirectory(WholeTrees.tree))
         if try asking(try new.status()).inode != asking(try old.status()).inode {
             throw Refusal("the tree of a layer was replaced")
         }

@@ -35,10 +35,10 @@ struct SendDifferences {
     private var failure: Refusal?
 
     /// Asks; both subvolumes are read-only.
-    init(of subvolume: Directory, from base: UInt64) throws(Refusal) {
+    init(of subvolume: Subvolume, from base: UInt64) throws(Refusal) {
         var reader = SendStreamReader()
         do throws(SyscallError) {
-            try subvolume.sendSubvolume(from: base) { bytes in
+            try subvolume.send(from: base) { bytes in
                 do throws(ArchiveError) {
                     try reader.take(bytes) { (command) in take(command) }
                 } catch {

@@ -79,7 +79,7 @@ public final class LayerDirectories: Sendable {
         _ name: RawPath, in root: Directory
     ) throws(SyscallError) -> Directory {
         let directory = try root.makeOrOpenDirectory(name, permissions: 0o700)
-        try directory.removeInheritedAccessLists()
+        try directory.attributes(of: ".").removeInheritedAccessLists()
         try directory.descriptor.setPermissions(0o700)
         try root.sync()
         return directory
@@ -192,7 +192,7 @@ public final class LayerDirectories: Sendable {
         guard let directory, !isReadOnly else { return false }
         return reflink.withLock { known in
             if let known { return known }
-            let found = (try? directory.tryReflink()) != nil
+            let found = (try? CopyMethod.tryReflink(in: directory)) != nil
             known = found
             return found
         }

@@ -44,7 +44,7 @@ package final class OutputFile: ByteSink {
         } else {
             let partial = try attempting(
                 "make \(path)",
-                try directory.makePartialFile(of: RawPath(last), permissions: 0o666))
+                try PartialEntry.makeFile(of: RawPath(last), in: directory, permissions: 0o666))
             temporaryName = partial.name
             descriptor = partial.file()
         }

@@ -180,9 +180,9 @@ private final class TreeCopy: Sendable {
         if status.type != .symbolicLink {
             try target.setPermissions(of: name, status.permissions)
         }
-        for attribute in try source.attributes(of: name)
+        for attribute in try source.attributes(of: name).all()
         where AttributeTable.isContent(attribute.name) {
-            try target.setAttribute(attribute, of: name)
+            try target.attributes(of: name).set(attribute)
         }
         try target.setTimes(of: name, status.modified)
     }

@@ -108,7 +108,7 @@ public struct WholeTrees: Sendable {
         return LayerUsage(
             try attempting(
                 "measure layer \(layer)",
-                try tree.treeUsage(beside: base, isUntouched: isUntouched)))
+                try TreeUsage(of: tree, beside: base, isUntouched: isUntouched)))
     }
 
     /// Makes an empty stage with the attributes of the tree's root.
@@ -178,7 +178,7 @@ public struct WholeTrees: Sendable {
         } catch let error where error.errno == .notPermitted || error.errno == .notSupported {
             return .user
         }
-        try stage.removeAttribute(key, of: ".")
+        try stage.attributes(of: ".").remove(key)
         return .trusted
     }
 

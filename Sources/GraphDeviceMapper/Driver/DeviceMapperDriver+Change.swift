@@ -53,7 +53,7 @@ extension DeviceMapperDriver {
         _ = try directories.writableDirectory()
         let pool = try place.pool()
         try pool.requireChangeable()
-        try pool.requireReserve(options)
+        try PoolGrowth(of: pool).requireReserve(options)
         let root = try openRoot(pool, record, false)
         let tree = try attempting("open layer \(layer)", try root.openDirectory(WholeTrees.tree))
         let target = try WholeTrees.makeStage(in: root, beside: tree, of: layer, parents: parents)

@@ -60,7 +60,7 @@ package final class DeviceMapperDriver: DirectoryDriver {
         }
         let below = try parents.first.map { (parent) throws(DriverError) in try record(of: parent) }
         let sectors = try self.sectors(limits, atLeast: below?.sectors ?? pool.settings.baseSectors)
-        try pool.requireReserve(options)
+        try PoolGrowth(of: pool).requireReserve(options)
         try directories.create(layer) { directory throws(DriverError) in
             let record = VolumeRecord(number: layer, sectors: sectors)
             do throws(SyscallError) {
@@ -104,11 +104,11 @@ package final class DeviceMapperDriver: DirectoryDriver {
         let volume = pool.volume(
             layer.rawValue, sectors: sectors, options: options.mountOptions, readOnly: false)
         do throws(SyscallError) {
-            let root = try volume.openFilesystem(pool.mapper)
+            let filesystem = MountedFilesystem(at: try volume.openFilesystem(pool.mapper))
             if pool.settings.filesystem == "xfs" {
-                try root.growXFS(toBytes: sectors * 512)
+                try filesystem.growXFS(toBytes: sectors * 512)
             } else {
-                try root.growExt4(toBytes: sectors * 512)
+                try filesystem.growExt4(toBytes: sectors * 512)
             }
         } catch {
             throw DriverError("grow the filesystem of layer \(layer)", error)
@@ -182,7 +182,7 @@ package final class DeviceMapperDriver: DirectoryDriver {
     package func reclaim(observer: WorkObserver) throws(DriverError) -> UInt64 {
         _ = try directories.writableDirectory()
         let pool = try place.pool()
-        try pool.removeIdleDevices()
+        try IdleDevices(of: pool).remove()
         return try directories.reclaim(observer: observer)
     }
 

@@ -18,7 +18,7 @@ package struct PoolControl: Sendable {
             let driver = RawPath(DeviceMapperLayout.driver)
             try Trust.require([(driver, .directory)], in: directory, place.path)
         }
-        guard let pool = try ThinPool.open(root: place.path, options: nil) else {
+        guard let pool = try PoolOpening.open(root: place.path, options: nil) else {
             throw DriverError(
                 .invalidArgument, "there is no store of driver devicemapper at \(root)")
         }
@@ -40,7 +40,7 @@ package struct PoolControl: Sendable {
         dataBytes: UInt64? = nil, metadataBytes: UInt64? = nil
     ) throws(DriverError) {
         let lock = try ThinPool.lock(in: pool.path)
-        try pool.growLocked(dataBytes: dataBytes, metadataBytes: metadataBytes)
+        try PoolGrowth(of: pool).growLocked(dataBytes: dataBytes, metadataBytes: metadataBytes)
         _ = consume lock
     }
 
@@ -49,7 +49,7 @@ package struct PoolControl: Sendable {
     ///
     /// - Throws: ``GraphCore/DriverError/Code/layerInUse`` when a volume is in use.
     package func stop() throws(DriverError) {
-        try pool.removeIdleDevices()
+        try IdleDevices(of: pool).remove()
         guard pool.settings.poolName.hasPrefix(pool.settings.prefix) else { return }
         do throws(SyscallError) {
             try pool.removeUnused(name, awaitingNode: true)
@@ -58,40 +58,5 @@ package struct PoolControl: Sendable {
         } catch {
             throw DriverError("stop pool \(name)", error)
         }
-    }
-}
-
-extension ThinPool {
-    /// Takes away the devices of volumes that nobody uses, left by processes that died between making
-    /// one and using it.
-    ///
-    /// One that is about to be used is made again by whoever wants it.
-    func removeIdleDevices() throws(DriverError) {
-        let own = "\(settings.prefix)"
-        do throws(SyscallError) {
-            try mapper.removeStaleNodes(own)
-            for device in try mapper.devices() where device.hasPrefix(own) && device != name {
-                // It stays until it is given back, also while its machine is down.
-                if device.hasPrefix(own + "device-") { continue }
-                guard let status = try mapper.status(of: device) else { continue }
-                if status.isSuspended { try resumeAbandoned(device) }
-                if status.openCount > 0 { continue }
-                do throws(SyscallError) {
-                    try mapper.remove(device)
-                } catch  where error.errno == .resourceBusy {
-                    // Somebody has just opened it.
-                }
-            }
-        } catch {
-            throw DriverError("look for idle volumes of pool \(name)", error)
-        }
-    }
-
-    /// Lets a device go on whose suspender died: nobody suspends one without the lock.
-    private func resumeAbandoned(_ device: String) throws(SyscallError) {
-        let lock = try RangeLock(waitingFor: 0, in: path.appending(DeviceMapperLayout.lock))
-        let status = try mapper.status(of: device)
-        if let status, status.isSuspended, status.isActive { try mapper.resume(device) }
-        _ = consume lock
     }
 }

@@ -15,7 +15,7 @@ struct PoolMetadata {
         let mapRoot: UInt64
     }
 
-    private let file: OpenFile
+    private let file: DirectFile
 
     /// The volumes as they are at this moment.
     static func volumes(of pool: ThinPool) throws(DriverError) -> [Volume] {
@@ -78,7 +78,7 @@ struct PoolMetadata {
         let device = try BlockDevice(place, readOnly: true)
         // What the kernel writes there is not in the page cache.
         let metadata = PoolMetadata(
-            file: OpenFile(try device.descriptor.reopened([.readOnly, .direct])))
+            file: try DirectFile(reopening: device))
         let superblock = try metadata.block(start)
         if superblock.number(at: 32, bytes: 8) != 27_022_010 {
             throw SyscallError.damage("block \(start) of the metadata", "no superblock")
@@ -97,15 +97,8 @@ struct PoolMetadata {
     }
 
     func block(_ number: UInt64) throws(SyscallError) -> MetadataBlock {
-        MetadataBlock(bytes: try file.descriptor.readDirect(at: number * 4_096))
+        MetadataBlock(bytes: try file.block(at: number * 4_096))
     }
-}
-
-/// An open file, shared.
-private final class OpenFile: Sendable {
-    let descriptor: OwnedDescriptor
-
-    init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
 }
 
 /// A block of metadata, in little-endian numbers.

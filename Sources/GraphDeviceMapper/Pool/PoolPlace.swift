@@ -31,7 +31,7 @@ final class PoolPlace: Sendable {
             if let pool = state.pool { return pool }
             guard let root = state.directories?.root else { throw Self.missing("the store") }
             let options = state.isReadOnly ? nil : state.options
-            guard let pool = try ThinPool.open(root: root, options: options) else {
+            guard let pool = try PoolOpening.open(root: root, options: options) else {
                 throw Self.missing("\(root)")
             }
             state.pool = pool

@@ -22,6 +22,7 @@ final class ThinPool: Sendable {
     let blockSectors: UInt64
 
     var name: String { settings.poolName }
+    private var transaction: PoolTransaction { PoolTransaction(in: directory) }
 
     init(
         _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ directory: Directory,
@@ -92,7 +93,7 @@ final class ThinPool: Sendable {
     /// - Throws: ``DriverError/Code/storeReadOnly`` with what to do when it is not.
     func requireSameTransaction(_ status: PoolStatus) throws(DriverError) {
         guard settings.hasBase else { return }
-        let known = try attempting("read the pool's transaction", try knownTransaction())
+        let known = try attempting("read the pool's transaction", try transaction.number())
         if status.mode == "Fail" || known == status.transaction { return }
         if known == status.transaction + 1 { return }
         throw DriverError(
@@ -101,13 +102,6 @@ final class ThinPool: Sendable {
                 + "is at \(status.transaction): another program has changed the pool, or the store or "
                 + "the pool is an older copy; nothing is changed until both are from the same time, "
                 + "or the number in \(path.appending("transaction")) is set to that of the pool")
-    }
-
-    private func knownTransaction() throws(SyscallError) -> UInt64? {
-        let name = DeviceMapperLayout.transaction
-        guard try directory.statusIfPresent(of: name) != nil else { return nil }
-        let bytes = try directory.open(name, .readOnly).readAll(limit: 64)
-        return UInt64(String(decoding: bytes.prefix { (48...57).contains($0) }, as: UTF8.self))
     }
 
     /// Has the pool make one change, told in one message, if `isWanted` says so once nobody else can
@@ -131,7 +125,7 @@ final class ThinPool: Sendable {
         try requireSameTransaction(status)
         guard try isWanted() else { return }
         do throws(SyscallError) {
-            try write(transaction: status.transaction + 1)
+            try transaction.write(status.transaction + 1)
             try mapper.send(message, to: name)
             try mapper.send(
                 "set_transaction_id \(status.transaction) \(status.transaction + 1)", to: name)
@@ -155,16 +149,6 @@ final class ThinPool: Sendable {
                 .noSpace, "could not \(action)", cause: error, resource: .poolMetadata)
         }
         return DriverError(action, error)
-    }
-
-    private func write(transaction: UInt64) throws(SyscallError) {
-        let file = try directory.open(
-            DeviceMapperLayout.transaction, [.writeOnly, .create], permissions: 0o600)
-        // Always as long: never cut off, so never empty.
-        let digits = String(transaction)
-        let text = String(repeating: "0", count: 20 - digits.count) + digits + "\n"
-        try file.write(Array(text.utf8).span, at: 0)
-        try file.sync()
     }
 
     // MARK: Volumes

@@ -49,7 +49,7 @@ final class LayoutPlace: ExportPlace {
         }
         let partial = try attempting(
             "make \(path)",
-            try parent.makePartialDirectory(of: RawPath(last), permissions: 0o755))
+            try PartialEntry.makeDirectory(of: RawPath(last), in: parent, permissions: 0o755))
         unnamed = (parent, RawPath(last), partial.name)
         directory = partial.directory()
     }

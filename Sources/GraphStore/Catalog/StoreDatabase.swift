@@ -93,7 +93,7 @@ final class StoreDatabase: Sendable {
             let name = RawPath(path.lastComponentName + "-shm")
             let file = try directory.open(
                 name, [.readWrite, .create, .exclusive], permissions: 0o600)
-            try file.disableCopyOnWrite()
+            try InodeFlags.disableCopyOnWrite(of: file)
         } catch {
             // It is there, or SQLite makes it as it can.
         }

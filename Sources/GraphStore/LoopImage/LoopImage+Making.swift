@@ -161,7 +161,9 @@ extension LoopImage {
         let file = try directory.open(
             LoopImageLayout.begun, [.readWrite, .create, .exclusive], permissions: 0o600)
         // Every write elsewhere would scatter the image in a few days.
-        if try file.filesystem().typeName == "btrfs" { try file.disableCopyOnWrite() }
+        if try file.filesystem().typeName == "btrfs" {
+            try InodeFlags.disableCopyOnWrite(of: file)
+        }
         try file.truncate(to: loopImage.bytes)
         try file.punchHole(at: 0, length: loopImage.bytes)
         return file

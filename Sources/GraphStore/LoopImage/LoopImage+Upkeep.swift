@@ -11,7 +11,7 @@ extension LoopImage {
 
     /// Whether the filesystem takes all of its image.
     func fillsImage(_ status: LoopImageStatus) throws(DriverError) -> Bool {
-        let bytes = try attempting("look at \(path)", try tree.bytesOfXFS())
+        let bytes = try attempting("look at \(path)", try MountedFilesystem(at: tree).bytesOfXFS())
         return bytes + Self.unusedBytesMax >= status.size
     }
 
@@ -21,7 +21,7 @@ extension LoopImage {
     func giveBack() {
         try? tree.descriptor.syncFilesystem()
         waitForFreeing()
-        _ = try? tree.trim()
+        _ = try? MountedFilesystem(at: tree).trim()
     }
 
     /// xfs frees what was removed a moment later, sooner when it is asked how full it is.

@@ -73,7 +73,7 @@ public struct LoopImageControl: Sendable {
                 try file.sync()
             }
             try LoopDevice.refresh(try BlockDevice(loopImage.device))
-            try loopImage.tree.growXFS(toBytes: wanted)
+            try MountedFilesystem(at: loopImage.tree).growXFS(toBytes: wanted)
         } catch  where error.errno == .invalidArgument && error.detail != nil {
             throw DriverError(
                 .invalidArgument, "could not grow the loop image at \(root)", cause: error)

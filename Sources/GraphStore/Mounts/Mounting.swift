@@ -155,8 +155,10 @@ struct Mounting: Sendable {
             mount.source, attributes: mount.attributes, allowing: LoopImageLayout.forbidden)
     }
 
-    /// Mounts, with a record before: of a mount whose id the kernel tells before it has its place, one record is
-    /// enough. Should this process die in between, the kernel has no such mount.
+    /// Mounts, with a record before.
+    ///
+    /// One is enough for a mount whose id the kernel tells before it has its place: should this process die in
+    /// between, the kernel has no such mount.
     private func attach(
         _ mounts: [Mount], _ table: MountTable, _ intent: MountRecord
     ) throws(DriverError) {

@@ -80,26 +80,6 @@ package struct BlockDevice: ~Copyable, Sendable {
     }
 }
 
-extension OwnedDescriptor {
-    /// Reads 4,096 bytes at an offset as they are on the device; the file was opened with
-    /// ``OpenFlags/direct``.
-    package func readDirect(at offset: UInt64) throws(SyscallError) -> [UInt8] {
-        var block = [UInt8](repeating: 0, count: 4_096)
-        try checked("pread(O_DIRECT)") { cgraph_read_direct(rawValue, offset, &block) }
-        return block
-    }
-
-    /// Opens the same file once more, with other flags.
-    package func reopened(_ flags: OpenFlags) throws(SyscallError) -> OwnedDescriptor {
-        try OwnedDescriptor.open(procPath, flags)
-    }
-}
-
-extension OpenFlags {
-    /// `O_DIRECT`, past the page cache.
-    package static let direct = OpenFlags(rawValue: CInt(CGRAPH_O_DIRECT))
-}
-
 /// Loop devices: files as block devices; loop(4).
 package enum LoopDevice {
     /// Makes a block device of a file, which goes away when nobody uses it any more;
@@ -149,26 +129,6 @@ package enum LoopDevice {
     package static func refresh(_ device: borrowing BlockDevice) throws(SyscallError) {
         let raw = device.descriptor.rawValue
         try checked("ioctl(LOOP_SET_CAPACITY)") { cgraph_loop_refresh(raw) }
-    }
-}
-
-extension Directory {
-    /// Lets the ext4 mounted here take `bytes` of its device; `EXT4_IOC_RESIZE_FS`.
-    package func growExt4(toBytes bytes: UInt64) throws(SyscallError) {
-        let block = UInt64(try blockSize())
-        try checked("ioctl(EXT4_IOC_RESIZE_FS)") { cgraph_ext4_resize(raw, bytes / block) }
-    }
-
-    /// Lets the xfs mounted here take `bytes` of its device; `XFS_IOC_FSGROWFSDATA`.
-    package func growXFS(toBytes bytes: UInt64) throws(SyscallError) {
-        let block = UInt64(try blockSize())
-        try checked("ioctl(XFS_IOC_FSGROWFSDATA)") { cgraph_xfs_grow(raw, bytes / block) }
-    }
-
-    private func blockSize() throws(SyscallError) -> UInt64 {
-        var status = cgraph_filesystem()
-        try checked("fstatfs") { cgraph_fstatfs(raw, &status) }
-        return status.block_size
     }
 }
 

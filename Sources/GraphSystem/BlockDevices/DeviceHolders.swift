@@ -18,12 +18,11 @@ package enum DeviceHolders {
                 let namespace = try? links.readLink("mnt"),
                 namespaces.insert(namespace).inserted,
                 let file = try? OwnedDescriptor.open(directory.appending("mountinfo"), .readOnly),
-                let bytes = try? file.readMadeUp(limit: 1 << 28)
+                let table = try? KernelTable(reading: file)
             else { continue }
-            let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-            let isHolder = lines.contains { line in
-                line.split(separator: " ", maxSplits: 3).dropFirst(2).first.map { $0 == wanted }
-                    ?? false
+            let isHolder = table.lines.contains { line in
+                let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 3)
+                return fields.count > 2 && fields[2].elementsEqual(wanted.utf8)
             }
             if isHolder { found.append(process) }
         }

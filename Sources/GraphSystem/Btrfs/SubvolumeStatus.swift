@@ -37,9 +37,9 @@ package struct SubvolumeStatus: Hashable, Sendable {
     }
 }
 
-extension Directory {
-    /// What is kept about the subvolume that this directory lies in; `BTRFS_IOC_GET_SUBVOL_INFO`.
-    package func subvolumeStatus() throws(SyscallError) -> SubvolumeStatus {
+extension Subvolume {
+    /// What is kept about the subvolume; `BTRFS_IOC_GET_SUBVOL_INFO`.
+    package func status() throws(SyscallError) -> SubvolumeStatus {
         var raw = cgraph_btrfs_subvolume()
         try checked("ioctl(BTRFS_IOC_GET_SUBVOL_INFO)") {
             cgraph_btrfs_subvolume_info(self.raw, &raw)
@@ -50,7 +50,7 @@ extension Directory {
     /// Whether other subvolumes lie in this one; `BTRFS_IOC_GET_SUBVOL_ROOTREF`.
     ///
     /// Snapshots do not count the ones that lay in their source, which are empty directories now.
-    package func hasNestedSubvolumes() throws(SyscallError) -> Bool {
+    package func hasNested() throws(SyscallError) -> Bool {
         try checked("ioctl(BTRFS_IOC_GET_SUBVOL_ROOTREF)") { cgraph_btrfs_child(raw, nil, nil) }
             == 1
     }

@@ -21,62 +21,71 @@ package struct ExtendedAttribute: Hashable, Comparable, Sendable {
     }
 }
 
-// Names have calls of their own since Linux 6.13; before, they go by /proc/self/fd/N/NAME and the
-// l…xattr calls, which do not follow a link at the end either.
-extension Directory {
-    /// All attributes of a name, sorted.
-    package func attributes(of name: RawPath) throws(SyscallError) -> [ExtendedAttribute] {
+/// The extended attributes of a name in a directory, or of the directory itself under the name `.`;
+/// a symbolic link is not followed.
+///
+/// Names have calls of their own since Linux 6.13; before, they go by `/proc/self/fd/N/NAME` and the
+/// `l…xattr` calls, which do not follow a link at the end either.
+package struct EntryAttributes {
+    private let directory: Directory
+    private let name: RawPath
+
+    fileprivate init(_ name: RawPath, in directory: Directory) {
+        (self.directory, self.name) = (directory, name)
+    }
+
+    /// All of them, sorted.
+    package func all() throws(SyscallError) -> [ExtendedAttribute] {
         var found: [ExtendedAttribute] = []
-        for key in try attributeNames(of: name) {
+        for key in try names() {
             // An attribute that went away between the two calls is no attribute.
-            if let value = try attribute(key, of: name) {
+            if let value = try value(of: key) {
                 found.append(ExtendedAttribute(name: key, value: value))
             }
         }
         return found.sorted()
     }
 
-    /// The names of the attributes of a name; `listxattrat(2)` or `llistxattr(2)`.
-    package func attributeNames(of name: RawPath) throws(SyscallError) -> [String] {
+    /// The names of all; `listxattrat(2)` or `llistxattr(2)`.
+    package func names() throws(SyscallError) -> [String] {
         let found = try AttributeCalls.atNames { () throws(SyscallError) in
             try growing("listxattrat(\(name))") { buffer in
                 name.withCString {
-                    cgraph_listxattrat(raw, $0, buffer.baseAddress, UInt(buffer.count))
+                    cgraph_listxattrat(directory.raw, $0, buffer.baseAddress, UInt(buffer.count))
                 }
             }
         }
         if let found { return try attributeNameList(found, from: "listxattrat(\(name))") }
-        let path = procPath(of: name)
+        let path = procPath
         let names = try growing("llistxattr(\(name))") { buffer in
             path.withCString { llistxattr($0, buffer.baseAddress, buffer.count) }
         }
         return try attributeNameList(names, from: "llistxattr(\(name))")
     }
 
-    /// One attribute of a name, or nil when it has none so named; `getxattrat(2)` or `lgetxattr(2)`.
-    package func attribute(_ key: String, of name: RawPath) throws(SyscallError) -> [UInt8]? {
+    /// The value of one, or nil when there is none so named; `getxattrat(2)` or `lgetxattr(2)`.
+    package func value(of key: String) throws(SyscallError) -> [UInt8]? {
         let isAbsence = { (errno: Errno) in errno == .noData || errno == .notSupported }
         let found = try AttributeCalls.atNames { () throws(SyscallError) in
             try growing("getxattrat(\(name), \(key))", unless: isAbsence) { buffer in
                 name.withCString {
-                    cgraph_getxattrat(raw, $0, key, buffer.baseAddress, UInt(buffer.count))
+                    cgraph_getxattrat(
+                        directory.raw, $0, key, buffer.baseAddress, UInt(buffer.count))
                 }
             }
         }
         if let found { return found }
-        let path = procPath(of: name)
+        let path = procPath
         return try growing("lgetxattr(\(name), \(key))", unless: isAbsence) { buffer in
             path.withCString { lgetxattr($0, key, buffer.baseAddress, buffer.count) }
         }
     }
 
-    /// Sets an attribute of a name; `lsetxattr(2)`.
+    /// Sets one; `lsetxattr(2)`.
     ///
     /// - Throws: `E2BIG` where the filesystem takes no attribute of that size, or no more of them.
-    package func setAttribute(
-        _ attribute: ExtendedAttribute, of name: RawPath
-    ) throws(SyscallError) {
-        let path = procPath(of: name)
+    package func set(_ attribute: ExtendedAttribute) throws(SyscallError) {
+        let path = procPath
         do throws(SyscallError) {
             try checked("lsetxattr(\(name), \(attribute.name))") {
                 path.withCString {
@@ -84,21 +93,39 @@ extension Directory {
                 }
             }
         } catch {
-            throw attributeError(error, attribute, on: descriptor)
+            throw attributeError(error, attribute, on: directory.descriptor)
         }
     }
 
-    /// Removes an attribute of a name; `lremovexattr(2)`.
-    package func removeAttribute(_ key: String, of name: RawPath) throws(SyscallError) {
-        let path = procPath(of: name)
+    /// Removes one; `lremovexattr(2)`.
+    package func remove(_ key: String) throws(SyscallError) {
+        let path = procPath
         try checked("lremovexattr(\(name), \(key))") {
             path.withCString { lremovexattr($0, key) }
         }
     }
 
-    /// `.` stands for this directory itself.
-    private func procPath(of name: RawPath) -> RawPath {
-        RawPath("/proc/self/fd/\(raw)").appending(name)
+    /// Takes away the access lists that the name inherited from the directory it was made in, so that it
+    /// has the permissions it is given.
+    ///
+    /// A symbolic link has none.
+    package func removeInheritedAccessLists() throws(SyscallError) {
+        for key in ["system.posix_acl_default", "system.posix_acl_access"] {
+            do throws(SyscallError) {
+                try remove(key)
+            } catch let error where [.noData, .notSupported].contains(error.errno) {
+                // It has none, or the filesystem has none.
+            }
+        }
+    }
+
+    private var procPath: RawPath { RawPath("/proc/self/fd/\(directory.raw)").appending(name) }
+}
+
+extension Directory {
+    /// The extended attributes of a name in this directory; of this directory itself for `.`.
+    package func attributes(of name: RawPath) -> EntryAttributes {
+        EntryAttributes(name, in: self)
     }
 }
 

@@ -31,32 +31,6 @@ extension OwnedDescriptor {
         }
     }
 
-    /// Clears the immutable and append-only flags; `FS_IOC_SETFLAGS`.
-    package func clearLocks() throws(SyscallError) {
-        try changeFlags { $0 & ~CInt(CGRAPH_FS_IMMUTABLE_FL | CGRAPH_FS_APPEND_FL) }
-    }
-
-    /// The same; where a user namespace may not, they stay.
-    package func clearLocksIfAllowed() throws(SyscallError) {
-        do throws(SyscallError) {
-            try clearLocks()
-        } catch  where error.errno == .notPermitted {
-            return
-        }
-    }
-
-    /// Has btrfs write this empty file's blocks in place from now on, without checksums;
-    /// `FS_IOC_SETFLAGS`.
-    package func disableCopyOnWrite() throws(SyscallError) {
-        try changeFlags { $0 | CInt(CGRAPH_FS_NOCOW_FL) }
-    }
-
-    private func changeFlags(_ change: (CInt) -> CInt) throws(SyscallError) {
-        var flags: CInt = 0
-        try checked("ioctl(FS_IOC_GETFLAGS)") { cgraph_get_flags(rawValue, &flags) }
-        try checked("ioctl(FS_IOC_SETFLAGS)") { cgraph_set_flags(rawValue, change(flags)) }
-    }
-
     /// Gives the file blocks for its first `bytes` bytes, so that writing them needs none later; its
     /// size and its content stay; `fallocate(2)`.
     ///

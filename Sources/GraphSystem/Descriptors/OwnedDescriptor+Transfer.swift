@@ -111,21 +111,6 @@ extension OwnedDescriptor {
         }
     }
 
-    /// Reads the whole of a file that the kernel makes up as it is read: such a read gives a page or less,
-    /// and only one without any bytes is the last.
-    ///
-    /// - Throws: `EFBIG` when the file has more bytes than `limit`.
-    func readMadeUp(limit: Int) throws(SyscallError) -> [UInt8] {
-        var content: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let got = try read(into: &buffer, count: buffer.count, at: UInt64(content.count))
-            if got == 0 { return content }
-            content.append(contentsOf: buffer[..<got])
-            if content.count > limit { throw SyscallError(call: "read", errno: .fileTooLarge) }
-        }
-    }
-
     /// Moves the position; `lseek(2)` with `SEEK_SET`.
     package func seek(to offset: UInt64) throws(SyscallError) {
         try checked("lseek") { lseek(rawValue, off_t(offset), SEEK_SET) }

@@ -52,6 +52,11 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
         return OwnedDescriptor(owning: copy)
     }
 
+    /// Opens the same file once more, with other flags.
+    package func reopened(_ flags: OpenFlags) throws(SyscallError) -> OwnedDescriptor {
+        try OwnedDescriptor.open(procPath, flags)
+    }
+
     /// A path by which any system call reaches this open file: `/proc/self/fd/N`.
     package var procPath: FilePath { FilePath("/proc/self/fd/\(rawValue)") }
 

@@ -71,6 +71,22 @@ public final class Directory: Sendable {
         return OwnedDescriptor(owning: opened)
     }
 
+    /// Opens a directory below this one, without following any symbolic link; nil when there is none of
+    /// that path.
+    package func openIfPresent(_ path: RawPath) throws(SyscallError) -> Directory? {
+        if path.isEmpty { return try openDirectory(".") }
+        do throws(SyscallError) {
+            return Directory(owning: try openBeneath(path, [.readOnly, .directory]))
+        } catch let error where Self.absent.contains(error.errno) {
+            return nil
+        }
+    }
+
+    /// There is nothing of that name, or a file or link on the way.
+    private static let absent: [Errno] = [
+        .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels,
+    ]
+
     /// Opens a regular file, wherever symbolic links on the way lead; what else is there is not opened at all.
     ///
     /// - Returns: The file for reading; nil where the path ends at something else.

@@ -13,6 +13,25 @@ package struct PartialEntry: ~Copyable, Sendable {
     package let name: RawPath
     package let descriptor: OwnedDescriptor
 
+    /// Makes an empty file to be renamed to `name` in the same directory when it is whole.
+    package static func makeFile(
+        of name: RawPath, in parent: Directory, permissions: UInt16
+    ) throws(SyscallError) -> PartialEntry {
+        try PartialNames(of: name, in: parent).take { (partial) throws(SyscallError) in
+            try parent.open(partial, [.readWrite, .create, .exclusive], permissions: permissions)
+        }
+    }
+
+    /// Makes an empty directory to be renamed to `name` in the same directory when it is whole.
+    package static func makeDirectory(
+        of name: RawPath, in parent: Directory, permissions: UInt16
+    ) throws(SyscallError) -> PartialEntry {
+        try PartialNames(of: name, in: parent).take { (partial) throws(SyscallError) in
+            try parent.makeDirectory(partial, permissions: permissions)
+            return try parent.openBeneath(partial, .directory)
+        }
+    }
+
     fileprivate init(_ name: RawPath, _ descriptor: consuming OwnedDescriptor) {
         self.name = name
         self.descriptor = descriptor
@@ -25,74 +44,65 @@ package struct PartialEntry: ~Copyable, Sendable {
     package consuming func directory() -> Directory { Directory(owning: descriptor) }
 }
 
-extension Directory {
+/// The names that what is being made of one name may have meanwhile.
+private struct PartialNames {
+    private let parent: Directory
+    private let start: RawPath
     /// How many may make the same at the same time.
-    private static let partialMax = 1_000
+    private static let countMax = 1_000
 
-    /// Makes an empty file to be renamed to `name` when it is whole.
-    package func makePartialFile(
-        of name: RawPath, permissions: UInt16
-    ) throws(SyscallError) -> PartialEntry {
-        try makePartial(of: name) { (partial) throws(SyscallError) in
-            try open(partial, [.readWrite, .create, .exclusive], permissions: permissions)
-        }
-    }
-
-    /// Makes an empty directory to be renamed to `name` when it is whole.
-    package func makePartialDirectory(
-        of name: RawPath, permissions: UInt16
-    ) throws(SyscallError) -> PartialEntry {
-        try makePartial(of: name) { (partial) throws(SyscallError) in
-            try makeDirectory(partial, permissions: permissions)
-            return try openBeneath(partial, .directory)
-        }
-    }
-
-    private func makePartial(
-        of name: RawPath, _ make: (RawPath) throws(SyscallError) -> OwnedDescriptor
-    ) throws(SyscallError) -> PartialEntry {
+    init(of name: RawPath, in parent: Directory) {
+        self.parent = parent
         // Cut off where the whole would be no name any more.
-        let start = RawPath(".").joined(RawPath(partOf: name.bytes.prefix(200)))
-        for number in 0..<Self.partialMax {
-            let partial = start.joined(
-                number == 0 ? ".graph-partial" : RawPath(".\(number).graph-partial"))
+        start = RawPath(".").joined(RawPath(partOf: name.bytes.prefix(200)))
+    }
+
+    private func name(_ number: Int) -> RawPath {
+        start.joined(number == 0 ? ".graph-partial" : RawPath(".\(number).graph-partial"))
+    }
+
+    /// Makes something under the first name that no living process has.
+    func take(
+        _ make: (RawPath) throws(SyscallError) -> OwnedDescriptor
+    ) throws(SyscallError) -> PartialEntry {
+        for number in 0..<Self.countMax {
+            let partial = name(number)
             guard try removeAbandoned(partial) else { continue }
             do throws(SyscallError) {
                 let made = try make(partial)
                 // Somebody may have taken it for abandoned before it was locked.
-                guard made.lockIfFree() != .taken, try isNamed(partial, made) else { continue }
-                try removeAbandoned(start, from: number + 1)
+                guard Self.lock(made) != .taken, try isNamed(partial, made) else { continue }
+                try removeAbandoned(from: number + 1)
                 return PartialEntry(partial, made)
             } catch  where [.fileExists, .noSuchFileOrDirectory].contains(error.errno) {
                 // Somebody else was faster, or has taken it for abandoned; or there is no such directory.
-                if try descriptor.status().links == 0 { throw error }
+                if try parent.status().links == 0 { throw error }
             }
         }
         throw SyscallError(call: "open(\(start).graph-partial)", errno: .fileExists)
     }
 
     /// Removes what others left that made the same at the same time.
-    private func removeAbandoned(_ start: RawPath, from first: Int) throws(SyscallError) {
-        for number in first..<max(first, Self.partialMax) {
-            let partial = start.joined(RawPath(".\(number).graph-partial"))
-            if try statusIfPresent(of: partial) == nil { return }
-            _ = try removeAbandoned(partial)
+    private func removeAbandoned(from first: Int) throws(SyscallError) {
+        for number in first..<max(first, Self.countMax) {
+            if try parent.statusIfPresent(of: name(number)) == nil { return }
+            _ = try removeAbandoned(name(number))
         }
     }
 
     /// Removes what a dead process of this user left under a name; false where something else stays there.
     private func removeAbandoned(_ partial: RawPath) throws(SyscallError) -> Bool {
-        guard let there = try statusIfPresent(of: partial) else { return true }
+        guard let there = try parent.statusIfPresent(of: partial) else { return true }
         guard there.type == .regular || there.type == .directory,
             there.uid == CurrentProcess.effectiveUser
         else { return false }
         do throws(SyscallError) {
-            let left = try openBeneath(partial, [.readOnly, .nonBlocking])
-            guard left.lockIfFree() == .locked, try isNamed(partial, left) else { return false }
+            let left = try parent.openBeneath(partial, [.readOnly, .nonBlocking])
+            guard Self.lock(left) == .locked, try isNamed(partial, left) else { return false }
             if there.type == .directory {
-                try removeTree(partial)
+                try parent.removeTree(partial)
             } else {
-                try removeFile(partial)
+                try parent.removeFile(partial)
             }
             return true
         } catch  where error.errno == .noSuchFileOrDirectory {
@@ -104,16 +114,14 @@ extension Directory {
     private func isNamed(
         _ name: RawPath, _ file: borrowing OwnedDescriptor
     ) throws(SyscallError) -> Bool {
-        try statusIfPresent(of: name)?.identity == file.status().identity
+        try parent.statusIfPresent(of: name)?.identity == file.status().identity
     }
-}
 
-extension OwnedDescriptor {
-    enum LockOutcome { case locked, taken, impossible }
+    private enum LockOutcome { case locked, taken, impossible }
 
-    /// Takes the lock on the whole file, unless another open of it has it; `flock(2)`.
-    func lockIfFree() -> LockOutcome {
-        if flock(rawValue, LOCK_EX | LOCK_NB) == 0 { return .locked }
+    /// Takes the lock on a whole file, unless another open of it has it; `flock(2)`.
+    private static func lock(_ file: borrowing OwnedDescriptor) -> LockOutcome {
+        if flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 { return .locked }
         return Errno(rawValue: Glibc.errno) == .wouldBlock ? .taken : .impossible
     }
 }

@@ -10,6 +10,13 @@ package struct TreeRemovalOutcome: Hashable, Sendable {
     package var freedBytes: UInt64 = 0
     /// Whether everything is gone; false when the caller asked to stop.
     package var isComplete = true
+
+    /// For those who asked to stop because their own work shall end.
+    ///
+    /// - Throws: `ECANCELED` when something is left.
+    package func requireComplete() throws(SyscallError) {
+        if !isComplete { throw SyscallError(call: "unlinkat", errno: .canceled) }
+    }
 }
 
 extension Directory {
@@ -128,8 +135,12 @@ private func unlocking<Value>(
     } catch let error where error.errno == .notPermitted {
         // Each may be what refuses, and a filesystem without such flags refuses the asking: the
         // call itself says in the end whether it helped.
-        try? parent.openDirectory(".").descriptor.clearLocks()
-        if let file = try? parent.open(name, [.readOnly, .nonBlocking]) { try? file.clearLocks() }
+        if let again = try? parent.openDirectory(".") {
+            try? InodeFlags.clearLocks(of: again.descriptor)
+        }
+        if let file = try? parent.open(name, [.readOnly, .nonBlocking]) {
+            try? InodeFlags.clearLocks(of: file)
+        }
         return try call()
     } catch let error where error.errno == .permissionDenied {
         // Without privileges even an owner is refused by a mode: this is about to go away.

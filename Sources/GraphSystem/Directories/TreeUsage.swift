@@ -16,49 +16,62 @@ public struct TreeUsage: Hashable, Sendable {
     }
 }
 
-extension Directory {
-    /// Adds up this directory and everything below it; `statx(2)` of each name.
+extension TreeUsage {
+    /// Adds up a directory and everything below it; `statx(2)` of each name.
     ///
     /// What is mounted in it, or lies on another filesystem, does not count. Names that go away
     /// meanwhile are passed over. `isCancelled` is asked at each; then `ECANCELED` is thrown.
-    package func treeUsage(
-        isCancelled: () -> Bool = { false }
-    ) throws(SyscallError) -> TreeUsage {
-        try addUp(isCancelled) { (_, _, _, status) in status.allocatedBytes }
+    package init(
+        of directory: Directory, isCancelled: () -> Bool = { false }
+    ) throws(SyscallError) {
+        var count = try TreeCount(of: directory)
+        try count.run(isCancelled) { (_, _, _, status) in status.allocatedBytes }
+        self = count.usage
     }
 
     /// The same without the blocks that files share with those of another tree, which counts them.
     ///
     /// Files that `isUntouched` says have been left as they are there are not asked; of others the
     /// filesystem tells (`FS_IOC_FIEMAP`). Blocks that only files of this tree share count once.
-    package func treeUsage(
-        beside base: Directory?, isUntouched: @escaping (FileStatus) -> Bool = { _ in false },
+    package init(
+        of directory: Directory, beside base: Directory?,
+        isUntouched: @escaping (FileStatus) -> Bool = { _ in false },
         isCancelled: () -> Bool = { false }
-    ) throws(SyscallError) -> TreeUsage {
+    ) throws(SyscallError) {
         var own = OwnUsage(base: base, isUntouched: isUntouched)
-        var usage = try addUp(isCancelled) {
-            (way, directory, name, status) throws(SyscallError) in
+        var count = try TreeCount(of: directory)
+        try count.run(isCancelled) { (way, directory, name, status) throws(SyscallError) in
             try own.bytes(of: name, in: directory, status) { way.path(of: name) }
         }
-        usage.bytes += try own.restBytes(isCancelled: isCancelled)
-        return usage
+        self = count.usage
+        bytes += try own.restBytes(isCancelled: isCancelled)
+    }
+}
+
+/// Counts what lies in a tree, each inode once.
+private struct TreeCount {
+    /// Tells the bytes of a file.
+    typealias Measure = (TreeWay, Directory, RawPath, FileStatus) throws(SyscallError) -> UInt64
+
+    private let directory: Directory
+    private let top: FileStatus
+    private(set) var usage: TreeUsage
+    /// Of the files with several names.
+    private var counted: Set<FileIdentity> = []
+
+    init(of directory: Directory) throws(SyscallError) {
+        self.directory = directory
+        top = try directory.status()
+        usage = TreeUsage(bytes: top.allocatedBytes, inodes: 1)
     }
 
-    private typealias Measure = (TreeWay, Directory, RawPath, FileStatus) throws(SyscallError)
-        -> UInt64
-
-    private func addUp(
-        _ isCancelled: () -> Bool, _ measure: Measure
-    ) throws(SyscallError) -> TreeUsage {
-        let top = try status()
-        var usage = TreeUsage(bytes: top.allocatedBytes, inodes: 1)
-        var counted: Set<FileIdentity> = []
+    mutating func run(_ isCancelled: () -> Bool, _ measure: Measure) throws(SyscallError) {
         var walk = TreeWalk()
         var ways = [TreeWay()]
         // The walk opens the directory again, because a descriptor has one reading position.
         try walk.enter(
-            try openDirectory("."), named: "", top,
-            try addFiles(ways[0], to: &usage, &counted, top.device, isCancelled, measure))
+            try directory.openDirectory("."), named: "", top,
+            try addFiles(of: directory, ways[0], isCancelled, measure))
         while !walk.isAtEnd {
             guard let name = walk.current.next()?.name else {
                 _ = try walk.leave()
@@ -74,32 +87,29 @@ extension Directory {
                 let way = TreeWay(name, in: ways[ways.count - 1])
                 try walk.enter(
                     directory, named: name, status,
-                    try directory.addFiles(
-                        way, to: &usage, &counted, top.device, isCancelled, measure))
+                    try addFiles(of: directory, way, isCancelled, measure))
                 ways.append(way)
             } catch let error where error.errno == .noSuchFileOrDirectory {
                 continue
             }
         }
-        return usage
     }
 
-    /// Adds up what is in this directory and is none itself, and lists those that are.
+    /// Adds up what is in a directory and is none itself, and lists those that are.
     ///
     /// Counted as it is read: a directory of a million files costs no list of their names.
-    private func addFiles(
-        _ way: TreeWay, to usage: inout TreeUsage, _ counted: inout Set<FileIdentity>,
-        _ device: DeviceNumber, _ isCancelled: () -> Bool, _ measure: Measure
+    private mutating func addFiles(
+        of directory: Directory, _ way: TreeWay, _ isCancelled: () -> Bool, _ measure: Measure
     ) throws(SyscallError) -> DirectoryListing {
-        try listing { (entry) throws(SyscallError) in
+        try directory.listing { (entry) throws(SyscallError) in
             if isCancelled() { throw SyscallError(call: "statx", errno: .canceled) }
             if entry.type == .directory { return true }
-            guard let status = try statusIfPresent(of: entry.name), status.device == device,
-                !status.isMountRoot
+            guard let status = try directory.statusIfPresent(of: entry.name),
+                status.device == top.device, !status.isMountRoot
             else { return false }
             if status.type == .directory { return true }
             if status.links > 1, !counted.insert(status.identity).inserted { return false }
-            usage.bytes += try measure(way, self, entry.name, status)
+            usage.bytes += try measure(way, directory, entry.name, status)
             usage.inodes += 1
             return false
         }

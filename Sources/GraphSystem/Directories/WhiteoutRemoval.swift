@@ -3,26 +3,29 @@
 
 import SystemPackage
 
-extension Directory {
-    /// Removes every name in this directory and below it that `isWhiteout` calls a deletion, and the
-    /// extended attribute `mark` from each directory that has it.
+/// Takes the deletions that a layer records out of a tree.
+package struct WhiteoutRemoval {
+    private let type: FileType
+    private let mark: String?
+
+    /// Describes what is taken out: names of a type, as far as they are said to be deletions, and an
+    /// extended attribute of directories.
+    package init(of type: FileType, andMark mark: String? = nil) {
+        (self.type, self.mark) = (type, mark)
+    }
+
+    /// Takes it out of a directory and all below it, whose times stay as they are.
     ///
-    /// `isWhiteout` is asked about names of the type `type`. The times of the directories stay as they
-    /// are.
-    ///
-    /// `isCancelled` is asked at each name; then `ECANCELED` is thrown.
-    package func removeWhiteouts(
-        andMark mark: String? = nil, of type: FileType = .characterDevice,
+    /// `isWhiteout` is asked whether a name is a deletion. `isCancelled` is asked at each name; then
+    /// `ECANCELED` is thrown.
+    package func run(
+        in top: Directory,
         _ isWhiteout: (FileStatus, RawPath, Directory) throws(SyscallError) -> Bool,
         isCancelled: () -> Bool = { false }
     ) throws(SyscallError) {
-        func remove(from directory: Directory) throws(SyscallError) {
-            guard let mark, try directory.attribute(mark, of: ".") != nil else { return }
-            try directory.removeAttribute(mark, of: ".")
-        }
         var walk = TreeWalk()
-        try walk.enter(try openDirectory("."), named: "", try status())
-        try remove(from: self)
+        try walk.enter(try top.openDirectory("."), named: "", try top.status())
+        try removeMark(of: top)
         while !walk.isAtEnd {
             if isCancelled() { throw SyscallError(call: "unlinkat", errno: .canceled) }
             guard let entry = walk.current.next() else {
@@ -35,7 +38,7 @@ extension Directory {
             let found = try entry.type(in: walk.directory)
             if found == .directory {
                 let below = try walk.directory.openDirectory(entry.name)
-                try remove(from: below)
+                try removeMark(of: below)
                 try walk.enter(below, named: entry.name, try below.status())
             } else if found == type {
                 let status = try walk.directory.status(of: entry.name)
@@ -44,5 +47,10 @@ extension Directory {
                 walk.current.isChanged = true
             }
         }
+    }
+
+    private func removeMark(of directory: Directory) throws(SyscallError) {
+        guard let mark, try directory.attributes(of: ".").value(of: mark) != nil else { return }
+        try directory.attributes(of: ".").remove(mark)
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-import SystemPackage
-
 extension OwnedDescriptor {
     /// Gives this new file the owner, mode, attributes and modification time of another.
     ///
@@ -19,21 +17,5 @@ extension OwnedDescriptor {
             try setAttribute(attribute)
         }
         try setTimes(status.modified)
-    }
-}
-
-extension Directory {
-    /// Takes away the access lists that a name inherited from the directory it was made in, so that
-    /// it has the permissions it is given.
-    ///
-    /// `.` stands for this directory itself. A symbolic link has none.
-    package func removeInheritedAccessLists(of name: RawPath = ".") throws(SyscallError) {
-        for key in ["system.posix_acl_default", "system.posix_acl_access"] {
-            do throws(SyscallError) {
-                try removeAttribute(key, of: name)
-            } catch let error where [.noData, .notSupported].contains(error.errno) {
-                // It has none, or the filesystem has none.
-            }
-        }
     }
 }

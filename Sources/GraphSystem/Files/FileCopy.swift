@@ -13,6 +13,17 @@ package enum CopyMethod: Hashable, Sendable {
     case inKernel
     /// The bytes went through this process.
     case throughMemory
+
+    /// Tries whether two files in a directory can share blocks; `FICLONE` between two files without
+    /// names, which needs no space.
+    ///
+    /// - Throws: What the kernel refused.
+    package static func tryReflink(in directory: Directory) throws(SyscallError) {
+        let flags = OpenFlags(rawValue: CInt(CGRAPH_O_TMPFILE)).union(.readWrite)
+        let source = try directory.open(".", flags, permissions: 0o600)
+        let target = try directory.open(".", flags, permissions: 0o600)
+        try checked("ioctl(FICLONE)") { cgraph_ficlone(target.rawValue, source.rawValue) }
+    }
 }
 
 /// Fills a new, empty file with the content of another, keeping holes.
@@ -85,17 +96,4 @@ private func refusesCopyRange(_ errno: Errno) -> Bool {
 
 private func report(_ count: UInt64, _ progressed: (UInt64) -> Bool) throws(SyscallError) {
     if !progressed(count) { throw SyscallError(call: "copy", errno: .canceled) }
-}
-
-extension Directory {
-    /// Tries whether two files in this directory can share blocks; `FICLONE` between two files
-    /// without names, which needs no space.
-    ///
-    /// - Throws: What the kernel refused.
-    package func tryReflink() throws(SyscallError) {
-        let flags = OpenFlags(rawValue: CInt(CGRAPH_O_TMPFILE)).union(.readWrite)
-        let source = try open(".", flags, permissions: 0o600)
-        let target = try open(".", flags, permissions: 0o600)
-        try checked("ioctl(FICLONE)") { cgraph_ficlone(target.rawValue, source.rawValue) }
-    }
 }

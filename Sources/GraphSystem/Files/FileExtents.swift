@@ -11,18 +11,19 @@ struct FileExtent {
     let length: UInt64
     /// Whether other files have them, too, or this one a second time.
     let isShared: Bool
-}
 
-extension OwnedDescriptor {
     /// Visits the blocks of a file, without those that lie in metadata; `FS_IOC_FIEMAP`.
     ///
     /// - Throws: `EOPNOTSUPP` where the filesystem does not tell.
-    func visitExtents(_ body: (FileExtent) -> Void) throws(SyscallError) {
+    static func visit(
+        of file: borrowing OwnedDescriptor, _ body: (FileExtent) -> Void
+    ) throws(SyscallError) {
+        let raw = file.rawValue
         var extents = [cgraph_extent](repeating: cgraph_extent(), count: 64)
         var offset: UInt64 = 0
         while true {
             let count = try checked("ioctl(FS_IOC_FIEMAP)") {
-                cgraph_extents(rawValue, offset, &extents, UInt32(extents.count))
+                cgraph_extents(raw, offset, &extents, UInt32(extents.count))
             }
             for extent in extents[..<Int(count)] where extent.is_inline == 0 {
                 let isPlaced = extent.is_delayed == 0

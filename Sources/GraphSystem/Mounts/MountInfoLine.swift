@@ -16,8 +16,8 @@ struct MountInfoLine {
 
     /// The mounts of a namespace, in the order of the file.
     static func all(_ path: FilePath) throws(SyscallError) -> [MountInfoLine] {
-        let table = try OwnedDescriptor.open(path, [.readOnly]).readMadeUp(limit: 1 << 28)
-        return table.split(separator: UInt8(ascii: "\n")).compactMap { MountInfoLine($0) }
+        let table = try KernelTable(reading: OwnedDescriptor.open(path, [.readOnly]))
+        return table.lines.compactMap { MountInfoLine($0) }
     }
 
     private init?(_ line: ArraySlice<UInt8>) {

@@ -91,14 +91,14 @@ struct HeldFiles {
     /// A private mapping is written to no file.
     private func holdsMapping(_ directory: Directory) -> Bool {
         guard let file = try? directory.open("maps", .readOnly),
-            let table = try? file.readMadeUp(limit: 1 << 28)
+            let table = try? KernelTable(reading: file)
         else { return false }
         func digits(_ number: UInt32) -> String {
             let text = String(number, radix: 16)
             return text.count == 1 ? "0" + text : text
         }
         let wanted = Array("\(digits(device.major)):\(digits(device.minor))".utf8)
-        for line in table.split(separator: UInt8(ascii: "\n")) {
+        for line in table.lines {
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 4)
             guard fields.count > 3, fields[1].last == UInt8(ascii: "s"),
                 fields[3].elementsEqual(wanted),

@@ -50,7 +50,7 @@ struct OwnUsage {
         shared.merge()
         if let base, !shared.isEmpty {
             // A file was moved, or copied: its blocks may be anywhere.
-            try base.visitFiles { (_, directory, name, status) throws(SyscallError) in
+            try TreeFiles(below: base).visit { (_, directory, name, status) throws(SyscallError) in
                 if isCancelled() { throw SyscallError(call: "statx", errno: .canceled) }
                 guard status.type == .regular, status.allocatedBytes > 0, !shared.isEmpty,
                     let (_, found) = try Self.blocks(of: name, in: directory)
@@ -70,7 +70,7 @@ struct OwnUsage {
         var shared = BlockRanges()
         do throws(SyscallError) {
             let file = try directory.open(name, [.readOnly, .noFollow, .nonBlocking])
-            try file.visitExtents { extent in
+            try FileExtent.visit(of: file) { extent in
                 if extent.isShared, let address = extent.address {
                     shared.add(address..<address &+ extent.length)
                 } else {

@@ -194,7 +194,7 @@ import Testing
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
             try store.build(2, parents: [1]) { root in
-                try Directory(opening: root).makeSubvolume("nested")
+                try Subvolume.make("nested", in: Directory(opening: root))
                 try root.appending("nested/file").write("two")
             }
             try store.build(3, parents: [2, 1]) { try $0.appending("third").write("three") }
@@ -223,12 +223,12 @@ import Testing
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
             try store.build(2, parents: [1]) { try $0.appending("second").write("two") }
-            let parent = try Directory(opening: store.root.appending("btrfs/1/tree"))
+            let parent = try Subvolume("btrfs/1/tree", in: Directory(opening: store.root))
             #expect(try checked(store, 2, [1], from: 1, []).changedPaths != nil)
-            try parent.setReadOnlySubvolume(false)
+            try parent.setReadOnly(false)
             expectWhole(try checked(store, 2, [1], from: 1, []), "not a snapshot of its parent")
             try tree(store, 1).appending("late").write("three")
-            try parent.setReadOnlySubvolume(true)
+            try parent.setReadOnly(true)
             expectWhole(try checked(store, 2, [1], from: 1, []), "not a snapshot of its parent")
         }
     }

@@ -40,7 +40,7 @@ import Testing
                     try directory.makeDirectory("in between", permissions: 0o755)
                     directory = try directory.openDirectory("in between")
                     for name in ["first", "second"] {
-                        try directory.makeSubvolume(RawPath(name))
+                        try Subvolume.make(RawPath(name), in: directory)
                         let nested = try directory.openDirectory(RawPath(name))
                         _ = try nested.open(
                             RawPath("\(depth)"), [.create, .writeOnly], permissions: 0o600)
@@ -49,7 +49,7 @@ import Testing
                     made.append(directory)
                 }
                 for (depth, nested) in made.enumerated() where depth % 2 == 1 {
-                    try nested.setReadOnlySubvolume(true)
+                    try Subvolume(nested).setReadOnly(true)
                 }
             }
             try store.driver.seal(2, parents: [1], durability: .durable)
@@ -72,7 +72,7 @@ import Testing
             try store.withTree(of: 1, writable: true) { tree in
                 var directory = try Directory(opening: tree)
                 for _ in 0..<100 {
-                    try directory.makeSubvolume("nested")
+                    try Subvolume.make("nested", in: directory)
                     directory = try directory.openDirectory("nested")
                 }
             }
@@ -235,8 +235,9 @@ import Testing
         throws
     {
         try subject.withRoot { root in
-            try Directory(opening: root).makeSubvolume("host")
-            defer { try? Directory(opening: root).destroySubvolume("host") }
+            let parent = try Directory(opening: root)
+            try Subvolume.make("host", in: parent)
+            defer { try? Subvolume.destroy("host", in: parent) }
             let place = root.appending("host/var")
             try place.makeDirectory()
             let store = TestStore(driver: try subject.open(place), root: place)

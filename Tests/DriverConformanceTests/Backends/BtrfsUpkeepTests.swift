@@ -19,8 +19,8 @@ import Testing
         let left = store.root.appending(name.description)
         try left.makeDirectory(permissions: 0o700)
         if owner { try left.appending("owner").write("") }
-        let subvolume = try Directory(opening: store.root).openDirectory("btrfs/1/tree")
-        try Directory(opening: left).makeSnapshot("tree", of: subvolume, isReadOnly: true)
+        let subvolume = try Subvolume("btrfs/1/tree", in: Directory(opening: store.root))
+        try subvolume.makeSnapshot("tree", in: Directory(opening: left), isReadOnly: true)
         return left
     }
 
@@ -74,10 +74,10 @@ import Testing
                 }
             }
             let subvolumes = try Directory(opening: store.root).openDirectory("btrfs")
-            let sent = try subvolumes.openDirectory("2/tree")
-            let base = try subvolumes.openDirectory("1/tree").subvolumeID()
+            let sent = try Subvolume("2/tree", in: subvolumes)
+            let base = try Subvolume("1/tree", in: subvolumes).id()
             var outcome: Result<[InventoryItem], any Error>?
-            try sent.sendSubvolume(from: base) { _ in
+            try sent.send(from: base) { _ in
                 outcome = Result {
                     try store.driver.remove(2)
                     try store.driver.reclaim(observer: .none)
@@ -96,13 +96,13 @@ import Testing
     {
         try subject.withDriver { store in
             try store.build(1) { try $0.appending("kept").write("one") }
-            let subvolume = try Directory(opening: store.root).openDirectory("btrfs/1/tree")
+            let subvolume = try Subvolume("btrfs/1/tree", in: Directory(opening: store.root))
             for isWritable in [true, false] {
                 _ = try store.driver.mounts(for: 1, parents: [], writable: isWritable)
-                #expect(try subvolume.isReadOnlySubvolume())
+                #expect(try subvolume.isReadOnly())
             }
             try store.driver.reopen(1)
-            #expect(try !subvolume.isReadOnlySubvolume())
+            #expect(try !subvolume.isReadOnly())
         }
     }
 
@@ -124,7 +124,7 @@ import Testing
             #expect(details.contains { $0.key == "subvolumes being freed" })
             for _ in 0..<200 where store.driver.freeingCount() != 0 {
                 // Wakes the kernel's thread that frees.
-                try Directory(opening: root).commitSubvolumes()
+                try BtrfsFilesystem(of: Directory(opening: root)).commit()
                 Pause.milliseconds(50)
             }
             #expect(store.driver.freeingCount() == 0)

@@ -23,8 +23,8 @@ import Testing
         /// Linux 6.6 and later.
         private static let tmpfsKeepsUserAttributes =
             (try? withLoopFilesystem(type: .tmpfs) {
-                try Directory(opening: $0).setAttribute(
-                    ExtendedAttribute(name: "user.note", value: [1]), of: ".")
+                try Directory(opening: $0).attributes(of: ".").set(
+                    ExtendedAttribute(name: "user.note", value: [1]))
             }) != nil
     }
 

@@ -25,8 +25,8 @@ struct OverlayAttributeTests {
         /// Sets `trusted.overlay.KEY`, and the same in the other namespace.
         func set(_ key: String, _ value: [UInt8], of name: String, in layer: Int) throws {
             for namespace in [OverlayNamespace.trusted, .user] {
-                try directories[layer].setAttribute(
-                    ExtendedAttribute(name: namespace.name(key), value: value), of: RawPath(name))
+                try directories[layer].attributes(of: RawPath(name)).set(
+                    ExtendedAttribute(name: namespace.name(key), value: value))
             }
         }
 
@@ -226,7 +226,8 @@ struct OverlayAttributeTests {
             #expect(attributes?.contains(expected) == true)
             try layers.withMounted { (place: FilePath) throws in
                 #expect(
-                    try Directory(opening: place).attribute("trusted.overlay.opaque", of: "file")
+                    try Directory(opening: place).attributes(of: "file")
+                        .value(of: "trusted.overlay.opaque")
                         == Array("mine".utf8))
             }
         }

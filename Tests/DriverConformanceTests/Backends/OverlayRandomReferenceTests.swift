@@ -136,7 +136,7 @@ private struct ReferenceChains {
             opening: root.appending("overlay/\(layer)/diff"))
         func count(_ directory: Directory) throws {
             for entry in try directory.listing() {
-                let names = try directory.attributeNames(of: entry.name)
+                let names = try directory.attributes(of: entry.name).names()
                 if names.contains("trusted.overlay.metacopy") { metacopyCount += 1 }
                 guard entry.type == .directory else { continue }
                 if names.contains("trusted.overlay.redirect") { redirectCount += 1 }

@@ -133,7 +133,7 @@ struct OverlayReferenceTests {
             #expect(
                 try references(metacopying.driver, 2, [1], writable: false) == ["off", "nofollow"])
             let directory = try Directory(opening: plain.root.appending("overlay"))
-            #expect(try directory.attributeNames(of: "2") == [])
+            #expect(try directory.attributes(of: "2").names() == [])
         }
     }
 
@@ -210,9 +210,8 @@ struct OverlayReferenceTests {
             try plain.create(2, parents: [1])
             let directory = try Directory(opening: plain.root.appending("overlay"))
             for value in ["", "/", "q/q", "r/", "rm"] {
-                try directory.setAttribute(
-                    ExtendedAttribute(name: "trusted.overlay.refers", value: Array(value.utf8)),
-                    of: "2")
+                try directory.attributes(of: "2").set(
+                    ExtendedAttribute(name: "trusted.overlay.refers", value: Array(value.utf8)))
                 let error = #expect(throws: DriverError.self) {
                     try plain.driver.mounts(for: 2, parents: [1], writable: true)
                 }

@@ -135,14 +135,14 @@ import Testing
         try withScratchRoot { root in
             _ = try subject.open(root)
             let directory = try Directory(opening: root.appending("overlay"))
-            let marks = try directory.attributes(of: ".").map(\.name)
+            let marks = try directory.attributes(of: ".").all().map(\.name)
             let expected = Machine.isInUserNamespace ? "user" : "trusted"
             #expect(marks == ["\(expected).overlay.store"])
             guard Machine.isRoot else { return }
             // As a store begun in a user namespace looks to root.
-            try directory.removeAttribute("trusted.overlay.store", of: ".")
-            try directory.setAttribute(
-                ExtendedAttribute(name: "user.overlay.store", value: [UInt8(ascii: "y")]), of: ".")
+            try directory.attributes(of: ".").remove("trusted.overlay.store")
+            try directory.attributes(of: ".").set(
+                ExtendedAttribute(name: "user.overlay.store", value: [UInt8(ascii: "y")]))
             let store = TestStore(driver: try subject.open(root), root: root)
             try store.build(1) { tree in
                 try tree.appending("directory").makeDirectory()
@@ -153,7 +153,7 @@ import Testing
                 try tree.appending("directory").makeDirectory()
             }
             let made = try Directory(opening: root.appending("overlay/2/diff"))
-            let names = try made.attributes(of: "directory").map(\.name)
+            let names = try made.attributes(of: "directory").all().map(\.name)
             #expect(names.contains("user.overlay.opaque"))
             #expect(try store.snapshot(of: 2, parents: [1]).paths == ["directory"])
             let target = try {
@@ -171,10 +171,9 @@ import Testing
             _ = try subject.open(root)
             if Machine.isRoot {
                 let directory = try Directory(opening: root.appending("overlay"))
-                try directory.removeAttribute("trusted.overlay.store", of: ".")
-                try directory.setAttribute(
-                    ExtendedAttribute(name: "user.overlay.store", value: [UInt8(ascii: "y")]),
-                    of: ".")
+                try directory.attributes(of: ".").remove("trusted.overlay.store")
+                try directory.attributes(of: ".").set(
+                    ExtendedAttribute(name: "user.overlay.store", value: [UInt8(ascii: "y")]))
             }
             for key in ["metacopy", "redirect_dir"] {
                 let error = #expect(throws: DriverError.self) {

@@ -168,33 +168,34 @@ private struct StreamBytes {
         let holder = try Directory(opening: base)
         defer {
             for name in ["send-old", "send-new"] as [RawPath] {
-                try? holder.openDirectory(name).setReadOnlySubvolume(false)
-                try? holder.destroySubvolume(name)
+                try? Subvolume(name, in: holder).setReadOnly(false)
+                try? Subvolume.destroy(name, in: holder)
             }
         }
-        try holder.makeSubvolume("send-old")
-        let old = try holder.openDirectory("send-old")
-        try old.setReadOnlySubvolume(true)
-        try holder.makeSnapshot("send-new", of: old)
-        let new = try holder.openDirectory("send-new")
+        try Subvolume.make("send-old", in: holder)
+        let old = try Subvolume("send-old", in: holder)
+        try old.setReadOnly(true)
+        try old.makeSnapshot("send-new", in: holder)
+        let new = try Subvolume("send-new", in: holder)
         for index in 0..<3_000 {
-            _ = try new.open(RawPath("file \(index)"), [.create, .writeOnly], permissions: 0o600)
+            _ = try new.directory.open(
+                RawPath("file \(index)"), [.create, .writeOnly], permissions: 0o600)
         }
-        let parent = try old.subvolumeID()
+        let parent = try old.id()
         let refused = #expect(throws: SyscallError.self) {
-            try new.sendSubvolume(from: parent) { _ in true }
+            try new.send(from: parent) { _ in true }
         }
         #expect(refused?.errno == .notPermitted)
-        try new.setReadOnlySubvolume(true)
+        try new.setReadOnly(true)
         var bytes: [UInt8] = []
-        try new.sendSubvolume(from: parent) { piece in
+        try new.send(from: parent) { piece in
             for index in piece.indices { bytes.append(piece[index]) }
             return true
         }
         let commands = try read(bytes, pieces: 1_000)
         #expect(Set(commands.filter { $0.kind == .rename }.map(\.otherPath)).count == 3_000)
         var pieces = 0
-        try new.sendSubvolume(from: parent) { _ in
+        try new.send(from: parent) { _ in
             pieces += 1
             return false
         }

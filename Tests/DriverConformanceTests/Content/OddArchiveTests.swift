@@ -200,7 +200,7 @@ import Testing
             for name in names where random.chance(8) {
                 let value: [UInt8] = [3, UInt8.random(in: 0...9, using: &random)]
                 // A user namespace, and some types of files, take not all of them.
-                try? root.setAttribute(ExtendedAttribute(name: name, value: value), of: path)
+                try? root.attributes(of: path).set(ExtendedAttribute(name: name, value: value))
             }
             if random.chance(5) {
                 try? root.makeSpecial(

@@ -182,9 +182,8 @@ import Testing
     ) throws {
         try subject.withRoot { root in
             let directory = try Directory(opening: root)
-            try directory.setAttribute(
-                ExtendedAttribute(name: "system.posix_acl_default", value: RichTree.accessList),
-                of: ".")
+            try directory.attributes(of: ".").set(
+                ExtendedAttribute(name: "system.posix_acl_default", value: RichTree.accessList))
             try directory.setOwner(of: ".", uid: 0, gid: 5)
             try directory.setPermissions(of: ".", 0o2777)
             let store = TestStore(driver: try subject.open(root), root: root)

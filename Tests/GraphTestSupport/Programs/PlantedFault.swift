@@ -52,7 +52,7 @@ package struct FaultPlanter {
             if status.type == .socket { continue }
             let isMarked =
                 status.type == .directory
-                ? try directory.attribute(opaque, of: entry.name) != nil : false
+                ? try directory.attributes(of: entry.name).value(of: opaque) != nil : false
             let below = path.appending(entry.name)
             places.append(Place(path: below, status: status, isOpaque: isMarked))
             if status.type == .directory { try look(below) }
@@ -164,7 +164,8 @@ package struct FaultPlanter {
             }
         case .attribute:
             let value: [UInt8] = [UInt8.random(in: 0...255, using: &random), 1, 2, 3, 4, 5]
-            try directory.setAttribute(ExtendedAttribute(name: "user.mark", value: value), of: name)
+            try directory.attributes(of: name).set(
+                ExtendedAttribute(name: "user.mark", value: value))
         case .time:
             let old = status.modified
             let time = Timestamp(seconds: old.seconds + 1, nanoseconds: old.nanoseconds)
@@ -205,7 +206,7 @@ package struct FaultPlanter {
     ) throws {
         let (name, status) = (place.name, place.status)
         var content = try directory.open(name, .readOnly).readAll(limit: 1 << 22)
-        let attributes = try directory.attributes(of: name)
+        let attributes = try directory.attributes(of: name).all()
         if changing, let index = content.indices.randomElement(using: &random) {
             content[index] ^= 0xFF
         }
@@ -251,10 +252,10 @@ package struct FaultPlanter {
             guard let place = all.randomElement(using: &random) else { return nil }
             let directory = try open(place.path)
             if isRemoval {
-                try directory.removeAttribute(opaque, of: ".")
+                try directory.attributes(of: ".").remove(opaque)
             } else {
-                try directory.setAttribute(
-                    ExtendedAttribute(name: opaque, value: [UInt8(ascii: "y")]), of: ".")
+                try directory.attributes(of: ".").set(
+                    ExtendedAttribute(name: opaque, value: [UInt8(ascii: "y")]))
             }
             return place.path
         }

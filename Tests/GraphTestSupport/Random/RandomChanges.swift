@@ -292,8 +292,8 @@ package struct RandomChanges {
     private mutating func setAttribute(_ path: RawPath) throws {
         let (directory, name) = try place(path)
         let key = random.chance(50) ? "trusted.one" : "trusted.two"
-        if random.chance(40) { return try directory.removeAttribute(key, of: name) }
+        if random.chance(40) { return try directory.attributes(of: name).remove(key) }
         let value = bytes(Int.random(in: 0...200, using: &random))
-        try directory.setAttribute(ExtendedAttribute(name: key, value: value), of: name)
+        try directory.attributes(of: name).set(ExtendedAttribute(name: key, value: value))
     }
 }

@@ -151,7 +151,7 @@ package struct RandomWork {
         case 2 where !isLink:
             let attribute = ExtendedAttribute(
                 name: random.chance(50) ? "user.x" : "trusted.y", value: [UInt8(number % 256)])
-            try parent.setAttribute(attribute, of: name)
+            try parent.attributes(of: name).set(attribute)
         default: try parent.setTimes(of: name, anyTime())
         }
     }

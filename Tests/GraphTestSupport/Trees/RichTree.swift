@@ -37,7 +37,7 @@ package enum RichTree {
     private static func set(
         _ root: Directory, _ key: String, _ value: [UInt8], of name: RawPath
     ) throws {
-        try root.setAttribute(ExtendedAttribute(name: key, value: value), of: name)
+        try root.attributes(of: name).set(ExtendedAttribute(name: key, value: value))
     }
 
     private static func makeFile(

@@ -98,7 +98,7 @@ package struct TreeSnapshot: Hashable, Sendable {
         of name: RawPath, in directory: Directory
     ) throws -> [ExtendedAttribute] {
         do throws(SyscallError) {
-            return try directory.attributes(of: name).filter { $0.name != "security.selinux" }
+            return try directory.attributes(of: name).all().filter { $0.name != "security.selinux" }
         } catch {
             if error.errno == .notSupported { return [] }
             throw error

@@ -59,9 +59,8 @@ struct OverlayReferenceTests {
             #expect(try graphctl("commit", "web").status == 0)
             let diff = try Directory(opening: graphctl.root.appending("overlay/2/diff"))
             func redirect(to value: String) throws {
-                try diff.setAttribute(
-                    ExtendedAttribute(name: "trusted.overlay.redirect", value: Array(value.utf8)),
-                    of: "new")
+                try diff.attributes(of: "new").set(
+                    ExtendedAttribute(name: "trusted.overlay.redirect", value: Array(value.utf8)))
             }
             try redirect(to: "nowhere")
             let check = try graphctl("check", "--deep")

@@ -61,7 +61,7 @@ private struct TreeDiffWriter: ~Copyable {
         guard let top = source.new.layers.first else { return }
         let status = try attempting("look at /", try top.status())
         if source.clearsLocks && status.isLocked {
-            try attempting("unlock /", try top.descriptor.clearLocksIfAllowed())
+            try attempting("unlock /", try InodeFlags.clearLocksIfAllowed(of: top.descriptor))
         }
         let attributes = try source.new.whiteouts.contentAttributes(
             of: ".", in: top, .directory, mayRefer: true)

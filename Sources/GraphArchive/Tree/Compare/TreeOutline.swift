@@ -83,7 +83,7 @@ private final class OutlineWalk: Sendable {
         var entry = OutlineEntry()
         entry.add("", status, hasTime: false)
         entry.add(
-            attributes: try attempting("read attributes of /", try root.attributes(of: ".")))
+            attributes: try attempting("read attributes of /", try root.attributes(of: ".").all()))
         first.digest = entry.digest
         sum = Mutex(first)
     }
@@ -128,7 +128,7 @@ private final class OutlineWalk: Sendable {
         var entry = OutlineEntry()
         entry.add(path, status, hasTime: true)
         if status.type == .symbolicLink { entry.add(target: try open.readLink(name)) }
-        entry.add(attributes: try open.attributes(of: name))
+        entry.add(attributes: try open.attributes(of: name).all())
         own.digest = own.digest.adding(entry.digest)
         if status.type != .directory && status.links > 1 {
             let digest = Digest.of(Array(path.bytes))

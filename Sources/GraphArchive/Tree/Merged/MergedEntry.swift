@@ -53,8 +53,8 @@ extension MergedEntry {
     func clearLocks() throws(SyscallError) {
         guard status.isLocked, status.type == .regular || status.type == .directory else { return }
         let place = try part.place(of: name)
-        try place.directory.openBeneath(place.path, [.readOnly, .nonBlocking])
-            .clearLocksIfAllowed()
+        try InodeFlags.clearLocksIfAllowed(
+            of: place.directory.openBeneath(place.path, [.readOnly, .nonBlocking]))
     }
 }
 

@@ -74,7 +74,7 @@ extension WhiteoutFormat {
         of key: String, _ name: RawPath, in directory: Directory
     ) throws(SyscallError) -> [UInt8]? {
         guard case .overlay(let namespace) = self else { return nil }
-        return try directory.attribute(namespace.name(key), of: name)
+        return try directory.attributes(of: name).value(of: namespace.name(key))
     }
 
     /// Reads what a directory says about those below it; nil when it says nothing.
@@ -84,7 +84,7 @@ extension WhiteoutFormat {
         of name: RawPath, in directory: Directory
     ) throws(SyscallError) -> DirectoryMarks? {
         guard case .overlay(let namespace) = self else { return nil }
-        let names = try directory.attributeNames(of: name)
+        let names = try directory.attributes(of: name).names()
         if names.contains(namespace.name("opaque")), try isOpaque(name, in: directory) {
             return DirectoryMarks(isOpaque: true, redirect: nil)
         }
@@ -118,10 +118,10 @@ extension WhiteoutFormat {
     ) throws(ArchiveError) -> [ExtendedAttribute] {
         do throws(SyscallError) {
             var kept: [ExtendedAttribute] = []
-            for attribute in try directory.attributeNames(of: name)
+            for attribute in try directory.attributes(of: name).names()
             where AttributeTable.isContent(attribute) {
                 guard let shown = try contentName(attribute, of: name, type, mayRefer),
-                    let value = try directory.attribute(attribute, of: name)
+                    let value = try directory.attributes(of: name).value(of: attribute)
                 else { continue }
                 kept.append(ExtendedAttribute(name: shown, value: value))
             }

@@ -119,7 +119,7 @@ final class UnpackDirectory {
     /// Hides what the parents have here.
     func makeOpaque(_ marks: LayerMarks, _ observer: WorkObserver) throws(SyscallError) {
         if isOpaque { return }
-        try handle.setAttribute(marks.opaque, of: ".")
+        try handle.attributes(of: ".").set(marks.opaque)
         isOpaque = true
         // Deletions recorded before the mark have nothing to hide any more, and overlayfs lists
         // the names of such.
@@ -130,7 +130,7 @@ final class UnpackDirectory {
     /// keep: an archive tells all that its members have.
     func passesListsOn() throws(SyscallError) -> Bool {
         if let knownPassesListsOn { return knownPassesListsOn }
-        let found = try handle.attribute(Self.inheritedList, of: ".") != nil
+        let found = try handle.attributes(of: ".").value(of: Self.inheritedList) != nil
         knownPassesListsOn = found
         return found
     }
@@ -152,7 +152,7 @@ final class UnpackDirectory {
 
     /// Takes an inherited access list from what has just been made in this directory.
     func removeInherited(from name: RawPath) throws(SyscallError) {
-        if try passesListsOn() { try handle.removeInheritedAccessLists(of: name) }
+        if try passesListsOn() { try handle.attributes(of: name).removeInheritedAccessLists() }
     }
 
     func restoreTime() throws(SyscallError) { try handle.descriptor.setTimes(modified) }

@@ -5,33 +5,39 @@ import GraphCore
 import GraphSystem
 import SystemPackage
 
-extension ThinPool {
-    /// Makes the volume with the empty filesystem, of which every layer without a parent is a
-    /// snapshot; the caller holds the pool's lock.
+/// The volume with the empty filesystem, of which every layer without a parent is a snapshot.
+struct PoolBase {
+    private let pool: ThinPool
+
+    /// Describes the one of a pool, made or not.
+    init(of pool: ThinPool) { self.pool = pool }
+
+    /// Makes it; the caller holds the pool's lock.
     ///
-    /// One that was begun and not finished is made anew.
-    func makeBase(_ options: DeviceMapperOptions) throws(DriverError) {
+    /// One that was begun and not finished is made once more.
+    func make(_ options: DeviceMapperOptions) throws(DriverError) {
+        let settings = pool.settings
         let number = DeviceMapperLayout.base
         let device = "\(settings.prefix)\(number)"
-        try attempting("take \(device) away", try removeUnused(device))
+        try attempting("take \(device) away", try pool.removeUnused(device))
         do throws(DriverError) {
-            try changeLocked("delete an unfinished base", "delete \(number)")
+            try pool.changeLocked("delete an unfinished base", "delete \(number)")
         } catch  where error.cause?.errno == .noData {
             // There is none.
         }
-        try changeLocked("make the base", "create_thin \(number)")
-        let volume = volume(
+        try pool.changeLocked("make the base", "create_thin \(number)")
+        let volume = pool.volume(
             number, sectors: settings.baseSectors, options: options.mountOptions, readOnly: false)
         do throws(SyscallError) {
-            let open = try volume.open(mapper)
+            let open = try volume.open(pool.mapper)
             try Self.makeFilesystem(
                 settings.filesystem, options.mkfsArguments, on: open.device.path)
-            try Self.makeTree(in: try volume.openFilesystem(mapper))
+            try Self.makeTree(in: try volume.openFilesystem(pool.mapper))
             try open.device.descriptor.sync()
         } catch {
             throw DriverError("make a \(settings.filesystem) on the base", error)
         }
-        try attempting("take \(device) away", try removeUnused(device))
+        try attempting("take \(device) away", try pool.removeUnused(device))
     }
 
     private static func makeTree(in root: Directory) throws(SyscallError) {

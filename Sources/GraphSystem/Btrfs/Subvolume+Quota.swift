@@ -31,18 +31,11 @@ package struct SubvolumeQuotaUsage: Hashable, Sendable {
     package let exclusiveBytes: UInt64
 }
 
-extension Directory {
-    /// Whether and how this btrfs counts; `BTRFS_IOC_TREE_SEARCH_V2`, which needs privileges.
-    package func subvolumeQuotaState() throws(SyscallError) -> SubvolumeQuotaState {
-        var flags: UInt64 = 0
-        try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") { cgraph_btrfs_quota_flags(raw, &flags) }
-        return SubvolumeQuotaState(flags: flags)
-    }
-
-    /// What the quota group of this subvolume counts, or nil when there is none;
+extension Subvolume {
+    /// What the subvolume's quota group counts, or nil when there is none;
     /// `BTRFS_IOC_TREE_SEARCH_V2`.
-    package func subvolumeQuotaUsage() throws(SyscallError) -> SubvolumeQuotaUsage? {
-        let id = try subvolumeID()
+    package func quotaUsage() throws(SyscallError) -> SubvolumeQuotaUsage? {
+        let id = try id()
         var (referenced, exclusive): (UInt64, UInt64) = (0, 0)
         let found = try checked("ioctl(BTRFS_IOC_TREE_SEARCH_V2)") {
             cgraph_btrfs_quota_usage(raw, id, &referenced, &exclusive)
@@ -51,22 +44,14 @@ extension Directory {
         return SubvolumeQuotaUsage(referencedBytes: referenced, exclusiveBytes: exclusive)
     }
 
-    /// Limits the bytes that this subvolume shares with no other one; `BTRFS_IOC_QGROUP_LIMIT`.
+    /// Limits the bytes that the subvolume shares with no other one; `BTRFS_IOC_QGROUP_LIMIT`.
     ///
     /// A snapshot starts with its source's limit. nil takes the limit away.
     ///
     /// - Throws: `ENOTCONN` where quotas are off, `EPERM` without privileges.
-    package func setSubvolumeLimit(exclusiveBytes: UInt64?) throws(SyscallError) {
+    package func setLimit(exclusiveBytes: UInt64?) throws(SyscallError) {
         // The largest number means no limit; one less is as good as none.
         let limit = exclusiveBytes.map { min($0, UInt64.max - 1) } ?? UInt64.max
         try checked("ioctl(BTRFS_IOC_QGROUP_LIMIT)") { cgraph_btrfs_limit(raw, limit) }
-    }
-
-    /// Forgets the quota group of a destroyed subvolume; `BTRFS_IOC_QGROUP_CREATE`.
-    ///
-    /// - Throws: `EBUSY` from kernels that do so themselves once the blocks are freed, `ENOTCONN`
-    ///   where quotas are off, `ENOENT` when there is no such group.
-    package func removeSubvolumeQuotaGroup(id: UInt64) throws(SyscallError) {
-        try checked("ioctl(BTRFS_IOC_QGROUP_CREATE)") { cgraph_btrfs_remove_quota_group(raw, id) }
     }
 }

@@ -34,12 +34,12 @@ package struct SubvolumeItemKey: Hashable, Comparable, Sendable {
     }
 }
 
-extension Directory {
+extension Subvolume {
     /// Has the kernel write and commit what is in memory of this read-only subvolume, and of another
     /// one that is read-only as well; `BTRFS_IOC_SEND`, which needs privileges.
     ///
     /// As it does before it tells how they differ, and no further. A search finds all afterwards.
-    package func settleSubvolume(with other: UInt64) throws(SyscallError) {
+    package func settle(with other: UInt64) throws(SyscallError) {
         try checked("ioctl(BTRFS_IOC_SEND)") { cgraph_btrfs_settle(raw, other) }
     }
 
@@ -50,8 +50,8 @@ extension Directory {
     /// `take` gets a buffer that begins with as many items as it is told, each a
     /// `struct btrfs_ioctl_search_header` with its content behind it, and gives back the key of the
     /// last one; or nil, to hear no more.
-    package func visitSubvolumeItems(
-        of inodes: ClosedRange<UInt64> = allSubvolumeInodes, writtenSince transaction: UInt64,
+    package func visitItems(
+        of inodes: ClosedRange<UInt64> = allInodes, writtenSince transaction: UInt64,
         _ take: (Span<UInt8>, Int) -> SubvolumeItemKey?
     ) throws(SyscallError) {
         var buffer = [UInt8](repeating: 0, count: Self.itemsBytes)
@@ -67,7 +67,7 @@ extension Directory {
     }
 
     /// Whether there are items of some inodes in such blocks; `BTRFS_IOC_TREE_SEARCH_V2`.
-    package func hasSubvolumeItems(
+    package func hasItems(
         of inodes: ClosedRange<UInt64>, writtenSince transaction: UInt64
     ) throws(SyscallError) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4_096)
@@ -85,13 +85,13 @@ extension Directory {
         from position: SubvolumeItemKey, through object: UInt64, _ transaction: UInt64,
         countMax: UInt32, _ buffer: inout [UInt8]
     ) throws(SyscallError) -> Int {
-        try searchSubvolume(
+        try search(
             from: position, through: SubvolumeItemKey(object: object, type: .max, offset: .max),
             writtenSince: transaction, countMax: countMax, &buffer)
     }
 
     /// Fills a buffer with items, which begin at `CGRAPH_BTRFS_ITEMS_START`: how many.
-    func searchSubvolume(
+    func search(
         from first: SubvolumeItemKey, through last: SubvolumeItemKey,
         writtenSince transaction: UInt64 = 0, countMax: UInt32 = .max, _ buffer: inout [UInt8]
     ) throws(SyscallError) -> Int {
@@ -105,7 +105,7 @@ extension Directory {
 
     /// The numbers that inodes can have; that of a subvolume's root is the first
     /// (`BTRFS_FIRST_FREE_OBJECTID`).
-    package static var allSubvolumeInodes: ClosedRange<UInt64> { 256...CGRAPH_BTRFS_INODE_MAX }
+    package static var allInodes: ClosedRange<UInt64> { 256...CGRAPH_BTRFS_INODE_MAX }
 
     /// More than any item takes.
     ///

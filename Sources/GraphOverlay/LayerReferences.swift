@@ -5,16 +5,21 @@ import GraphArchive
 import GraphCore
 import GraphSystem
 
-extension OverlayDriver {
+/// The records, in the layers' directories, of what each layer of a store may refer to.
+struct LayerReferences {
+    let directories: LayerDirectories
+    let namespace: OverlayNamespace
+    /// What the options ask for.
+    let wanted: References
+
     /// The attribute of a layer's directory that holds its ``ReferenceMark``.
-    private static let referenceMark = "refers"
+    private var key: String { namespace.name("refers") }
 
     /// What is recorded of the references in a layer and below it; nil when there are none.
-    func referenceMark(of layer: LayerNumber) throws(DriverError) -> ReferenceMark? {
+    func mark(of layer: LayerNumber) throws(DriverError) -> ReferenceMark? {
         let value = try attempting(
             "read what layer \(layer) refers to",
-            try directories.openedDirectory?.attribute(
-                namespace.name(Self.referenceMark), of: layer.name))
+            try directories.openedDirectory?.attributes(of: layer.name).value(of: key))
         guard let value else { return nil }
         guard let mark = ReferenceMark(value) else {
             throw DriverError(
@@ -28,20 +33,19 @@ extension OverlayDriver {
     func write(
         _ mark: ReferenceMark, to directory: Directory
     ) throws(SyscallError) {
-        try directory.descriptor.setAttribute(
-            ExtendedAttribute(name: namespace.name(Self.referenceMark), value: mark.bytes))
+        try directory.descriptor.setAttribute(ExtendedAttribute(name: key, value: mark.bytes))
     }
 
     /// What a layer and those below it may refer to once it has been mounted, recorded on disk
     /// before it is.
-    func references(
+    func markForMount(
         of layer: LayerNumber, writable: Bool
     ) throws(DriverError) -> ReferenceMark {
-        let known = try referenceMark(of: layer) ?? ReferenceMark()
+        let known = try mark(of: layer) ?? ReferenceMark()
         guard writable else { return known }
         // A file that is changed may be one whose data are below already.
         let isMetacopying = known.chain.contains(.metacopies)
-        let own = isMetacopying ? [.metacopies, .redirects] : options.references
+        let own = isMetacopying ? [.metacopies, .redirects] : wanted
         if known.own.isSuperset(of: own) { return known }
         _ = try directories.writableDirectory()
         let mark = ReferenceMark(own: known.own.union(own), chain: known.chain)
@@ -55,7 +59,7 @@ extension OverlayDriver {
     func referring(_ chain: [LayerNumber]) throws(DriverError) -> Set<Int> {
         var found: Set<Int> = []
         for (index, layer) in chain.enumerated() {
-            guard let mark = try referenceMark(of: layer) else { break }
+            guard let mark = try mark(of: layer) else { break }
             if !mark.own.isEmpty { found.insert(index) }
         }
         return found

@@ -5,7 +5,27 @@ import GraphSystem
 
 import struct SystemPackage.Errno
 
-extension LayerUnpacker {
+/// The tree of a layer that is being unpacked: finds its directories, and makes those that are missing.
+struct UnpackTree {
+    let root: UnpackDirectory
+    private let marks: LayerMarks
+    private let copyUp: CopyUp
+    private let contents: UnnamedContents
+    private let observer: WorkObserver
+    private var cache = UnpackDirectoryCache()
+    /// The directory of the member before: most members share it.
+    private var recent: (parent: RawPath, directory: UnpackDirectory)?
+
+    /// Begins with the root of the layer.
+    init(
+        of target: ApplyTarget, _ copyUp: CopyUp, _ contents: UnnamedContents,
+        _ observer: WorkObserver
+    ) throws(SyscallError) {
+        root = try UnpackDirectory(root: target)
+        marks = target.marks
+        (self.copyUp, self.contents, self.observer) = (copyUp, contents, observer)
+    }
+
     /// What a way through the tree does where the layer itself has no directory.
     enum Way {
         /// It ends.
@@ -44,7 +64,7 @@ extension LayerUnpacker {
             case .tooManySymbolicLinkLevels:
                 throw ArchiveError(.malformed, "too many symbolic links on the way to /\(path)")
             case .fileNameTooLong where error == Self.longWay:
-                throw tooLong(path)
+                throw Self.tooLong(path)
             default:
                 throw ArchiveError(.system, "could not make the directory /\(path)", cause: error)
             }
@@ -54,7 +74,7 @@ extension LayerUnpacker {
     /// Names with links in them may stand for paths that no call takes whole, and no archive.
     private static let longWay = SyscallError(call: "resolve", errno: .fileNameTooLong)
 
-    func tooLong(_ path: RawPath) -> ArchiveError {
+    static func tooLong(_ path: RawPath) -> ArchiveError {
         ArchiveError(
             .unsupported,
             "the links on the way to /\(path) make it longer than \(TarLimits.pathBytes) bytes")
@@ -120,7 +140,7 @@ extension LayerUnpacker {
             let path = current.path.appending(name)
             if path.count > TarLimits.pathBytes { throw Self.longWay }
             if let own = try current.handle.statusIfPresent(of: name) {
-                try keep(path, own, name, of: try current.handle)
+                try contents.keep(path, own, name, of: try current.handle)
                 try current.handle.removeFile(name)
             }
             current = try make(name, in: current, modified: modified)
@@ -145,7 +165,7 @@ extension LayerUnpacker {
             throw Self.longWay
         }
         let own = try directory.handle.statusIfPresent(of: name)
-        if let own, try !target.marks.isWhiteout(own, name, in: directory.handle) {
+        if let own, try !marks.isWhiteout(own, name, in: directory.handle) {
             if own.type == .directory { return .directory(try open(name, in: directory, own)) }
             // A deletion means what the parents have. Where the layer puts something else in the
             // place of their directory, all in it is gone anyway.
@@ -174,7 +194,7 @@ extension LayerUnpacker {
         let handle = try directory.handle.openDirectory(name)
         let opened = UnpackDirectory(
             name, handle: handle, in: directory, modified: status.modified,
-            isOpaque: try target.marks.isOpaque(".", in: handle))
+            isOpaque: try marks.isOpaque(".", in: handle))
         try cache.insert(opened)
         return opened
     }
@@ -208,7 +228,7 @@ extension LayerUnpacker {
         try directory.handle.makeDirectory(name, permissions: 0o700)
         try directory.removeInherited(from: name)
         let handle = try directory.handle.openDirectory(name)
-        try copyMetadata(of: below, to: handle.descriptor)
+        try copyUp.copyMetadata(of: below, to: handle.descriptor)
         let made = UnpackDirectory(
             name, handle: handle, in: directory, modified: below.status.modified)
         try cache.insert(made)
@@ -225,8 +245,23 @@ extension LayerUnpacker {
         try handle.descriptor.setPermissions(0o755)
         let made = UnpackDirectory(name, handle: handle, in: directory, modified: modified)
         made.knownPassesListsOn = false
-        if try directory.lowerEntry(name) != nil { try made.makeOpaque(target.marks, observer) }
+        if try directory.lowerEntry(name) != nil { try made.makeOpaque(marks, observer) }
         try cache.insert(made)
         return made
+    }
+
+    /// Forgets a directory that is about to be removed, and all below it.
+    mutating func forget(below path: RawPath) {
+        recent = nil
+        cache.forget(below: path)
+    }
+
+    /// Lets the directory of the last member go.
+    mutating func releaseRecent() { recent = nil }
+
+    /// Gives all directories the times that they shall have in the end.
+    mutating func finish() throws(SyscallError) {
+        try cache.removeAll()
+        try root.restoreTime()
     }
 }

@@ -17,21 +17,21 @@ package struct InodeName: Hashable, Sendable {
     }
 }
 
-extension Directory {
-    /// All names of an inode of the subvolume that this directory lies in, however many there are;
-    /// `BTRFS_IOC_TREE_SEARCH_V2`, which needs privileges.
+extension Subvolume {
+    /// All names of an inode of the subvolume, however many there are; `BTRFS_IOC_TREE_SEARCH_V2`,
+    /// which needs privileges.
     ///
     /// No names for a number that is no inode's.
     ///
     /// - Throws: `EUCLEAN` where the tree makes no sense.
-    package func subvolumeNames(ofInode inode: UInt64) throws(SyscallError) -> [InodeName] {
+    package func names(ofInode inode: UInt64) throws(SyscallError) -> [InodeName] {
         var found: [InodeName] = []
         let last = SubvolumeItemKey(object: inode, type: CGRAPH_BTRFS_NAMES_LAST, offset: .max)
         var position: SubvolumeItemKey? = SubvolumeItemKey(
             object: inode, type: CGRAPH_BTRFS_NAMES_FIRST, offset: 0)
         var buffer = [UInt8](repeating: 0, count: Self.itemsBytes)
         while let first = position, first <= last {
-            let count = try searchSubvolume(from: first, through: last, &buffer)
+            let count = try search(from: first, through: last, &buffer)
             if count == 0 { break }
             let items = buffer.span.extracting(Int(CGRAPH_BTRFS_ITEMS_START)...)
             position = try Self.takeItems(items, count, into: &found).next
@@ -85,11 +85,10 @@ extension Directory {
         .damage("ioctl(BTRFS_IOC_TREE_SEARCH_V2)", "an item of names that ends too early")
     }
 
-    /// The path of a directory in the subvolume that this one lies in, from the subvolume's root;
-    /// `BTRFS_IOC_INO_LOOKUP`, which needs privileges.
+    /// The path of a directory in the subvolume, from its root; `BTRFS_IOC_INO_LOOKUP`, which needs privileges.
     ///
     /// - Throws: `ENAMETOOLONG` where the path is longer than 4,079 bytes.
-    package func subvolumePath(ofDirectory inode: UInt64) throws(SyscallError) -> RawPath {
+    package func path(ofDirectory inode: UInt64) throws(SyscallError) -> RawPath {
         var path = [CChar](repeating: 0, count: 4_096)
         try checked("ioctl(BTRFS_IOC_INO_LOOKUP)") {
             cgraph_btrfs_directory_path(raw, inode, &path)

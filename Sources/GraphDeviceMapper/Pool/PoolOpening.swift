@@ -5,41 +5,19 @@ import GraphCore
 import GraphSystem
 import SystemPackage
 
-extension ThinPool {
-    /// Opens the pool of a store, and makes it active where it is not, as after a restart of the
-    /// machine.
-    ///
-    /// A store without a pool gets what the options say; nil when there are none, and no pool.
-    static func open(
-        root: FilePath, options: DeviceMapperOptions?
-    ) throws(DriverError) -> ThinPool? {
-        let mapper = try attempting("use device mapper", try DeviceMapper())
-        let path = DeviceMapperLayout.directory(root)
-        guard let options else {
-            guard let directory = try? Directory(opening: path) else { return nil }
-            try requireTrusted(directory, path)
-            guard let settings = try settings(in: directory), settings.hasBase else { return nil }
-            return try activate(mapper, settings, at: path, directory)
-        }
-        let directory = try attempting(
-            "make \(path)",
-            try Directory(opening: path.removingLastComponent())
-                .makeOrOpenDirectory(RawPath(DeviceMapperLayout.pool), permissions: 0o700))
-        try requireTrusted(directory, path)
-        if let settings = try settings(in: directory), settings.hasBase {
-            return try activate(mapper, settings, at: path, directory)
-        }
-        let lock = try lock(in: path)
-        let pool = try make(mapper, options, at: path, directory)
-        _ = consume lock
-        return pool
-    }
+/// Opens the pool of a store, and makes it active where it is not, as after a restart of the machine.
+struct PoolOpening {
+    private let mapper: DeviceMapper
+    /// `ROOT/devicemapper/pool`.
+    private let path: FilePath
+    private let directory: Directory
 
     /// Refuses settings and files of a pool that somebody else could change: they say what becomes a
     /// block device, and what is mounted.
-    private static func requireTrusted(
-        _ directory: Directory, _ path: FilePath
+    private init(
+        _ mapper: DeviceMapper, at path: FilePath, _ directory: Directory
     ) throws(DriverError) {
+        (self.mapper, self.path, self.directory) = (mapper, path, directory)
         let status = try attempting("look at \(path)", try directory.status())
         try Trust.require(status, .directory, at: path)
         let names: [RawPath] = [
@@ -49,42 +27,67 @@ extension ThinPool {
         try Trust.require(names.map { ($0, .regular) }, in: directory, path)
     }
 
-    private static func settings(in directory: Directory) throws(DriverError) -> PoolSettings? {
+    /// Opens the pool of the store at `root`.
+    ///
+    /// A store without a pool gets what the options say; nil when there are none, and no pool.
+    static func open(
+        root: FilePath, options: DeviceMapperOptions?
+    ) throws(DriverError) -> ThinPool? {
+        let mapper = try attempting("use device mapper", try DeviceMapper())
+        let path = DeviceMapperLayout.directory(root)
+        guard let options else {
+            guard let directory = try? Directory(opening: path) else { return nil }
+            return try PoolOpening(mapper, at: path, directory).activateMade()
+        }
+        let directory = try attempting(
+            "make \(path)",
+            try Directory(opening: path.removingLastComponent())
+                .makeOrOpenDirectory(RawPath(DeviceMapperLayout.pool), permissions: 0o700))
+        let opening = try PoolOpening(mapper, at: path, directory)
+        if let pool = try opening.activateMade() { return pool }
+        let lock = try ThinPool.lock(in: path)
+        let pool = try opening.make(options)
+        _ = consume lock
+        return pool
+    }
+
+    /// The pool, active; nil where it was not made, or not to the end.
+    private func activateMade() throws(DriverError) -> ThinPool? {
+        guard let settings = try settings(), settings.hasBase else { return nil }
+        return try activate(settings)
+    }
+
+    private func settings() throws(DriverError) -> PoolSettings? {
         try attempting("read the pool's settings", try PoolSettings(in: directory))
     }
 
     /// Makes the pool and the volume that all others begin as, or finishes making them; the caller
     /// holds the lock.
-    private static func make(
-        _ mapper: DeviceMapper, _ options: DeviceMapperOptions, at path: FilePath,
-        _ directory: Directory
-    ) throws(DriverError) -> ThinPool {
-        if let settings = try settings(in: directory), settings.hasBase {
-            return try activate(mapper, settings, at: path, directory)
-        }
+    private func make(_ options: DeviceMapperOptions) throws(DriverError) -> ThinPool {
+        if let pool = try activateMade() { return pool }
         var settings: PoolSettings
-        if let begun = try Self.settings(in: directory) {
+        if let begun = try self.settings() {
             settings = begun
         } else {
             settings = PoolSettings(options)
-            try requireUnused(settings, mapper)
+            try requireUnused(settings)
             try attempting("write the pool's settings", try settings.write(in: directory))
         }
         if case .files(let dataBytes, let metadataBytes) = options.pool, settings.kind == .files {
             try attempting(
                 "make the pool's files",
-                try makeFiles(in: directory, data: dataBytes, metadata: metadataBytes))
+                try makeFiles(data: dataBytes, metadata: metadataBytes))
         }
         let begun: ThinPool
         do throws(DriverError) {
-            begun = try bringUp(mapper, settings, at: path, directory)
+            begun = try bringUp(settings)
         } catch {
             // What cannot be used is not kept: other options may name what can.
             try? directory.removeFile(DeviceMapperLayout.settings)
             throw error
         }
         do throws(DriverError) {
-            try begun.makeBase(options)
+            try PoolBase(of: begun).make(options)
             settings.hasBase = true
             try attempting("write the pool's settings", try settings.write(in: directory))
         } catch {
@@ -92,21 +95,17 @@ extension ThinPool {
             if settings.poolName.hasPrefix(settings.prefix) { try? mapper.remove(begun.name) }
             throw error
         }
-        return ThinPool(
-            mapper, settings, at: path, directory, begun.number, blockSectors: begun.blockSectors)
+        return pool(settings, begun.number, blockSectors: begun.blockSectors)
     }
 
     /// Refuses to take over what has something on it.
-    private static func requireUnused(
-        _ settings: PoolSettings, _ mapper: DeviceMapper
-    ) throws(DriverError) {
+    private func requireUnused(_ settings: PoolSettings) throws(DriverError) {
         switch settings.kind {
         case .files: return
         case .devices(_, let metadata):
             let head = try attempting(
                 "look at \(metadata)",
-                try OwnedDescriptor.open(FilePath(metadata), [.readOnly, .direct])
-                    .readDirect(at: 0))
+                try DirectFile(opening: FilePath(metadata)).block(at: 0))
             if head.allSatisfy({ $0 == 0 }) { return }
             throw DriverError(
                 .invalidArgument,
@@ -126,9 +125,7 @@ extension ThinPool {
         }
     }
 
-    private static func makeFiles(
-        in directory: Directory, data: UInt64, metadata: UInt64
-    ) throws(SyscallError) {
+    private func makeFiles(data: UInt64, metadata: UInt64) throws(SyscallError) {
         for (name, bytes) in [
             (DeviceMapperLayout.data, data), (DeviceMapperLayout.metadata, metadata),
         ] {
@@ -141,31 +138,27 @@ extension ThinPool {
     // MARK: Activation
 
     /// Makes the pool active unless it is, one process at a time.
-    private static func activate(
-        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ directory: Directory
-    ) throws(DriverError) -> ThinPool {
+    private func activate(_ settings: PoolSettings) throws(DriverError) -> ThinPool {
         let name = settings.poolName
         if let device = try attempting("look for pool \(name)", try mapper.status(of: name)),
             device.isActive, !device.isSuspended
         {
-            return try found(device, mapper, settings, at: path, directory)
+            return try found(device, settings)
         }
-        let lock = try lock(in: path)
-        let pool = try bringUp(mapper, settings, at: path, directory)
+        let lock = try ThinPool.lock(in: path)
+        let pool = try bringUp(settings)
         _ = consume lock
         return pool
     }
 
     /// The same; the caller holds the lock.
-    private static func bringUp(
-        _ mapper: DeviceMapper, _ settings: PoolSettings, at path: FilePath, _ directory: Directory
-    ) throws(DriverError) -> ThinPool {
+    private func bringUp(_ settings: PoolSettings) throws(DriverError) -> ThinPool {
         let name = settings.poolName
         let device = try attempting("look for pool \(name)", try mapper.status(of: name))
         if let device, device.isActive {
             // Whoever suspended it died, since the lock is ours.
             if device.isSuspended { try attempting("resume pool \(name)", try mapper.resume(name)) }
-            return try found(device, mapper, settings, at: path, directory)
+            return try found(device, settings)
         }
         let parts: PoolDevices
         switch settings.kind {
@@ -199,18 +192,15 @@ extension ThinPool {
                 throw SyscallError(
                     call: "dm_task_run(info, \(name))", errno: .noSuchAddressOrDevice)
             }
-            return ThinPool(
-                mapper, settings, at: path, directory, made.number,
-                blockSectors: settings.blockSectors)
+            return pool(settings, made.number, blockSectors: settings.blockSectors)
         } catch {
             throw DriverError("activate pool \(name)", error)
         }
     }
 
     /// Takes an active device for the store's pool, if it is that.
-    private static func found(
-        _ device: MappedDevice, _ mapper: DeviceMapper, _ settings: PoolSettings,
-        at path: FilePath, _ directory: Directory
+    private func found(
+        _ device: MappedDevice, _ settings: PoolSettings
     ) throws(DriverError) -> ThinPool {
         let table = try attempting("ask pool \(device.name)", try mapper.target(of: device.name))
         let words = (table?.parameters ?? "").split(separator: " ")
@@ -224,15 +214,19 @@ extension ThinPool {
                     + "made with dmsetup, or dm.datadev and dm.metadatadev")
         }
         if settings.kind == .files {
-            try requireOwnFile(words[1], in: directory, device.name)
+            try requireOwnFile(words[1], device.name)
         }
-        return ThinPool(mapper, settings, at: path, directory, device.number, blockSectors: block)
+        return pool(settings, device.number, blockSectors: block)
+    }
+
+    private func pool(
+        _ settings: PoolSettings, _ number: DeviceNumber, blockSectors: UInt64
+    ) -> ThinPool {
+        ThinPool(mapper, settings, at: path, directory, number, blockSectors: blockSectors)
     }
 
     /// Refuses a pool over other files: that of the store of which this one is a copy.
-    private static func requireOwnFile(
-        _ number: Substring, in directory: Directory, _ name: String
-    ) throws(DriverError) {
+    private func requireOwnFile(_ number: Substring, _ name: String) throws(DriverError) {
         let isOwn = try attempting(
             "look at the data of pool \(name)",
             try { () throws(SyscallError) in
@@ -246,34 +240,5 @@ extension ThinPool {
             .invalidArgument,
             "pool \(name) is active with the files of another store, of which this is a copy: only one "
                 + "of them can be used at a time")
-    }
-}
-
-/// The two devices that a pool lies on, held open until the pool holds them itself.
-struct PoolDevices: ~Copyable {
-    let data: BlockDevice
-    let metadata: BlockDevice
-
-    init(data: consuming BlockDevice, metadata: consuming BlockDevice) {
-        self.data = data
-        self.metadata = metadata
-    }
-
-    /// Makes loop devices over the files of a pool for trying out; they go away with the pool.
-    init(filesIn directory: Directory) throws(SyscallError) {
-        let data = try LoopDevice.attach(try directory.open(DeviceMapperLayout.data, .readWrite))
-        let metadata = try LoopDevice.attach(
-            try directory.open(DeviceMapperLayout.metadata, .readWrite))
-        self.init(data: data, metadata: metadata)
-    }
-
-    /// A table over the whole of both.
-    ///
-    /// A full pool fails writes instead of holding them up.
-    func table(blockSectors: UInt64) throws(SyscallError) -> MappedTarget {
-        let sectors = try data.size() / 512 / blockSectors * blockSectors
-        return MappedTarget(
-            type: "thin-pool", sectors: sectors,
-            parameters: "\(metadata.number) \(data.number) \(blockSectors) 0 1 error_if_no_space")
     }
 }

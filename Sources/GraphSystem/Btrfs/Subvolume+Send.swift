@@ -5,7 +5,7 @@ import CGraphLinux
 import Glibc
 import SystemPackage
 
-extension Directory {
+extension Subvolume {
     /// Has the kernel tell how this read-only subvolume differs from another one, without the
     /// contents of files, as a send stream; `BTRFS_IOC_SEND`, which needs privileges.
     ///
@@ -15,7 +15,7 @@ extension Directory {
     /// filesystem and read-only as well.
     ///
     /// - Throws: `EPERM` without privileges or where one of the two is not read-only.
-    package func sendSubvolume(
+    package func send(
         from base: UInt64, _ take: (Span<UInt8>) -> Bool
     ) throws(SyscallError) {
         var ends: [CInt] = [-1, -1]

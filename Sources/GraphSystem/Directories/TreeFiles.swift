@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
-extension Directory {
-    /// Visits what is in this directory and below it and is no directory itself.
+/// What is in a directory and below it and is no directory itself.
+package struct TreeFiles {
+    private let top: Directory
+
+    /// Looks at the files below a directory when they are visited.
+    package init(below top: Directory) { self.top = top }
+
+    /// Visits them all.
     ///
-    /// `body` gets the way from here, the directory that has the name, the name and its status.
-    package func visitFiles(
+    /// `body` gets the way from the top, the directory that has the name, the name and its status.
+    package func visit(
         _ body: (TreeWay, Directory, RawPath, FileStatus) throws(SyscallError) -> Void
     ) throws(SyscallError) {
         var walk = TreeWalk()
         var ways = [TreeWay()]
-        try walk.enter(try openDirectory("."), named: "", try status())
+        try walk.enter(try top.openDirectory("."), named: "", try top.status())
         while !walk.isAtEnd {
             guard let name = walk.current.next()?.name else {
                 _ = try walk.leave()
