@@ -140,7 +140,7 @@ let package = Package(
         .testTarget(
             name: "GraphStoreTests",
             dependencies: [
-                "GraphStore", "GraphCore", "GraphArchive", "GraphSystem", "GraphSQLite",
+                "GraphStore", "GraphCore", "GraphArchive", "GraphSystem", "GraphSQLite", "CSQLite",
                 "GraphTestSupport",
                 logging, systemPackage,
             ]),
@@ -153,7 +153,8 @@ let package = Package(
         .testTarget(
             name: "graphctlTests",
             dependencies: [
-                "graphctl", "GraphArchive", "GraphSystem", "GraphTestSupport", systemPackage,
+                "graphctl", "LayerLife", "GraphArchive", "GraphSystem", "GraphTestSupport",
+                systemPackage,
             ],
             // What sessions printed and an early store, which tests beside them read by their paths.
             exclude: [

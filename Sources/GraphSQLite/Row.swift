@@ -55,6 +55,75 @@ package struct Row {
         }
     }
 
+    // What most columns hold has its own subscripts: those above look types up at run time, for each value.
+
+    /// The integer in a column, counted from 0; nil for NULL.
+    package subscript(column: Int) -> Int64? {
+        get throws(DatabaseError) {
+            switch content {
+            case .current(let cursor): return try cursor.statement.integer(column)
+            case .copied(let values):
+                switch values[column] {
+                case .null: return nil
+                case .integer(let number): return number
+                case .text, .blob: throw Self.unexpected(column)
+                }
+            }
+        }
+    }
+
+    /// The integer in a column, counted from 0.
+    package subscript(column: Int) -> Int64 {
+        get throws(DatabaseError) {
+            let number: Int64? = try self[column]
+            guard let number else { throw Self.unexpected(column) }
+            return number
+        }
+    }
+
+    /// The text in a column, counted from 0; nil for NULL.
+    package subscript(column: Int) -> String? {
+        get throws(DatabaseError) {
+            switch content {
+            case .current(let cursor): return try cursor.statement.text(column)
+            case .copied(let values):
+                switch values[column] {
+                case .null: return nil
+                case .text(let text): return text
+                case .integer, .blob: throw Self.unexpected(column)
+                }
+            }
+        }
+    }
+
+    /// The text in a column, counted from 0.
+    package subscript(column: Int) -> String {
+        get throws(DatabaseError) {
+            let text: String? = try self[column]
+            guard let text else { throw Self.unexpected(column) }
+            return text
+        }
+    }
+
+    /// The small number in a column, counted from 0; nil for NULL.
+    package subscript(column: Int) -> UInt32? {
+        get throws(DatabaseError) {
+            let number: Int64? = try self[column]
+            guard let number else { return nil }
+            guard let small = UInt32(exactly: number) else { throw Self.unexpected(column) }
+            return small
+        }
+    }
+
+    /// The small number in a column, counted from 0.
+    package subscript(column: Int) -> UInt32 {
+        get throws(DatabaseError) {
+            let number: UInt32? = try self[column]
+            guard let number else { throw Self.unexpected(column) }
+            return number
+        }
+    }
+
     /// What no version of this software wrote.
     static func unexpected(_ column: Int) -> DatabaseError {
         DatabaseError(

@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 import CSQLite
+import Glibc
 
 /// A compiled statement, for the connection that made it and the thread that has the connection.
 package final class Statement {
@@ -86,22 +87,45 @@ package final class Statement {
     /// Leaves the rows, and with them the locks that reading takes.
     func reset() { sqlite3_reset(raw) }
 
+    /// The integer in a column of the row that it stands on; nil for NULL.
+    func integer(_ column: Int) throws(DatabaseError) -> Int64? {
+        switch sqlite3_column_type(raw, CInt(column)) {
+        case SQLITE_INTEGER: return sqlite3_column_int64(raw, CInt(column))
+        case SQLITE_NULL: return nil
+        default: throw Row.unexpected(column)
+        }
+    }
+
+    /// The text in a column of the row that it stands on; nil for NULL.
+    func text(_ column: Int) throws(DatabaseError) -> String? {
+        let place = CInt(column)
+        switch sqlite3_column_type(raw, place) {
+        case SQLITE_TEXT: break
+        case SQLITE_NULL: return nil
+        default: throw Row.unexpected(column)
+        }
+        guard let bytes = sqlite3_column_text(raw, place) else {
+            throw DatabaseError(SQLITE_NOMEM, nil)
+        }
+        let count = Int(sqlite3_column_bytes(raw, place))
+        let characters = UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self)
+        let buffer = UnsafeBufferPointer(start: bytes, count: count)
+        // SQLite puts a NUL behind the text. That of strings that end there is the one way to validate that is
+        // not generic, and a text with a NUL in it is rare.
+        let text =
+            strnlen(characters, count) == count
+            ? String(validatingCString: characters) : String(validating: buffer, as: UTF8.self)
+        guard let text else { throw Row.unexpected(column) }
+        return text
+    }
+
     /// The value in a column of the row that it stands on.
     func value(_ column: Int) throws(DatabaseError) -> DatabaseValue {
         let place = CInt(column)
         switch sqlite3_column_type(raw, place) {
         case SQLITE_NULL: return .null
         case SQLITE_INTEGER: return .integer(sqlite3_column_int64(raw, place))
-        case SQLITE_TEXT:
-            let count = Int(sqlite3_column_bytes(raw, place))
-            guard let bytes = sqlite3_column_text(raw, place) else {
-                throw DatabaseError(SQLITE_NOMEM, nil)
-            }
-            let buffer = UnsafeBufferPointer(start: bytes, count: count)
-            guard let text = String(validating: buffer, as: UTF8.self) else {
-                throw Row.unexpected(column)
-            }
-            return .text(text)
+        case SQLITE_TEXT: return try text(column).map { .text($0) } ?? .null
         case SQLITE_BLOB:
             let count = Int(sqlite3_column_bytes(raw, place))
             // One of no bytes has no address.

@@ -64,9 +64,10 @@ struct PoolOpening {
     /// Makes the pool and the volume that all others begin as, or finishes making them; the caller
     /// holds the lock.
     private func make(_ options: DeviceMapperOptions) throws(DriverError) -> ThinPool {
-        if let pool = try activateMade() { return pool }
         var settings: PoolSettings
         if let begun = try self.settings() {
+            // Somebody else was quicker; the lock, which activating it would take, is ours.
+            if begun.hasBase { return try bringUp(begun) }
             settings = begun
         } else {
             settings = PoolSettings(options)

@@ -64,6 +64,11 @@ struct Catalog: Sendable {
         }
     }
 
+    /// Lists the ids of all layers, oldest first.
+    func layerIDs() throws(DriverError) -> [String] {
+        try database.read("list the layers") { try CatalogReader($0).visibleIDs() }
+    }
+
     /// Lists the layers that have a layer as parent, oldest first.
     func children(of reference: String) throws(DriverError) -> [Layer] {
         try database.consistent("list the children of layer \(reference)") { connection in

@@ -158,6 +158,13 @@ struct CatalogReader {
         try records("WHERE l.state <> 'ready' ORDER BY +l.number DESC", [])
     }
 
+    /// The ids of all layers that callers see, oldest first.
+    func visibleIDs() throws -> [String] {
+        let statement = try database.cachedStatement(
+            sql: "SELECT l.id FROM layers l WHERE \(LayerRecord.isVisible) ORDER BY l.number")
+        return try String.fetchAll(statement)
+    }
+
     /// All layers that callers see, oldest first.
     func visible() throws -> [LayerRecord] {
         try records("WHERE \(LayerRecord.isVisible) ORDER BY l.number", [], isWhole: true)

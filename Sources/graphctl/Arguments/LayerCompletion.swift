@@ -8,7 +8,7 @@ import GraphStore
 extension CompletionKind {
     /// Completes the ids of layers, of the store that the line so far names.
     static let layer = CompletionKind.custom { words, _, _ in
-        ((try? store(of: words).layers()) ?? []).map(\.id)
+        (try? store(of: words).layerIDs()) ?? []
     }
 
     /// Completes the names of images.
@@ -19,7 +19,7 @@ extension CompletionKind {
     /// Completes both.
     static let layerOrImage = CompletionKind.custom { words, _, _ in
         guard let store = try? store(of: words) else { return [] }
-        return ((try? store.layers()) ?? []).map(\.id)
+        return ((try? store.layerIDs()) ?? [])
             + ((try? store.images.all()) ?? []).flatMap(\.names)
     }
 

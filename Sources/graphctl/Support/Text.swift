@@ -139,13 +139,22 @@ package func rfc3339(_ time: Timestamp, nanoseconds: Bool = false) -> String {
     let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
     let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
     let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-    func padded(_ number: Int, _ width: Int = 2) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    var text: [UInt8] = []
+    text.reserveCapacity(32)
+    func append(_ number: Int, _ width: Int, _ end: UnicodeScalar) {
+        let digits = String(number).utf8
+        if digits.count < width { text += [UInt8](repeating: 48, count: width - digits.count) }
+        text.append(contentsOf: digits)
+        text.append(UInt8(ascii: end))
     }
-    return "\(padded(year, 4))-\(padded(month))-\(padded(day))"
-        + "T\(padded(rest / 3600)):\(padded(rest / 60 % 60)):\(padded(rest % 60))"
-        + (nanoseconds ? "." + padded(Int(time.nanoseconds), 9) : "") + "Z"
+    append(year, 4, "-")
+    append(month, 2, "-")
+    append(day, 2, "T")
+    append(rest / 3600, 2, ":")
+    append(rest / 60 % 60, 2, ":")
+    append(rest % 60, 2, nanoseconds ? "." : "Z")
+    if nanoseconds { append(Int(time.nanoseconds), 9, "Z") }
+    return String(decoding: text, as: UTF8.self)
 }
 
 /// A text as tables show it: no more than its first 80 scalars, of which a character may have any

@@ -26,23 +26,29 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// Reads `sha256:` and 64 lowercase digits of base 16, or the digits alone; nil for all else.
     public init?(parsing text: String) {
-        let hasName = text.utf8.starts(with: "sha256:".utf8)
-        let digits = text.utf8.dropFirst(hasName ? 7 : 0)
-        if digits.count != 64 { return nil }
-        var bytes: [UInt8] = []
-        var high: UInt8?
-        for digit in digits {
-            guard let value = HexDigit.value(digit),
-                !(UInt8(ascii: "A")...UInt8(ascii: "F")).contains(digit)
-            else { return nil }
-            if let first = high {
-                bytes.append(first << 4 | value)
-                high = nil
-            } else {
-                high = value
+        let nameCount = text.utf8.count == 71 && text.hasPrefix("sha256:") ? 7 : 0
+        if text.utf8.count != nameCount + 64 { return nil }
+        let digits = text.utf8.span
+        guard let first = Self.word(digits, nameCount),
+            let second = Self.word(digits, nameCount + 16),
+            let third = Self.word(digits, nameCount + 32),
+            let fourth = Self.word(digits, nameCount + 48)
+        else { return nil }
+        words = (first, second, third, fourth)
+    }
+
+    /// Sixteen digits of base 16; nil where one is none.
+    private static func word(_ digits: Span<UInt8>, _ start: Int) -> UInt64? {
+        var word: UInt64 = 0
+        for index in start..<start + 16 {
+            let digit = digits[index]
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): word = word << 4 | UInt64(digit - 48)
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): word = word << 4 | UInt64(digit - 87)
+            default: return nil
             }
         }
-        self.init(bytes: bytes)
+        return word
     }
 
     /// The digest of bytes in memory.
@@ -63,11 +69,19 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// 64 lowercase digits of base 16.
     public var hex: String {
-        let digits = Array("0123456789abcdef".utf8)
-        let values = [words.0, words.1, words.2, words.3]
-        let text = (0..<64).map { index in
-            digits[Int(values[index / 16] >> UInt64(60 - index % 16 * 4) & 15)]
+        var text = [UInt8](repeating: 0, count: 64)
+        var place = 0
+        func append(_ word: UInt64) {
+            for shift in stride(from: 60, through: 0, by: -4) {
+                let digit = UInt8(truncatingIfNeeded: word >> UInt64(shift) & 15)
+                text[place] = digit < 10 ? digit + 48 : digit + 87
+                place += 1
+            }
         }
+        append(words.0)
+        append(words.1)
+        append(words.2)
+        append(words.3)
         return String(decoding: text, as: UTF8.self)
     }
 

@@ -98,9 +98,12 @@ struct DiffAction: CommonAction {
             return
         }
         let file = try OutputFile(FilePath(output))
-        let packed = HashingSink(file)
+        // The tar itself is hashed already.
+        let packed = session.settings.json && compress != .none ? HashingSink(file) : nil
+        var sink: any ByteSink = file
+        if let packed { sink = packed }
         let written = try store.writeDiff(
-            of: layer, from: from, form, how, to: Compressor(packed, compress.compression),
+            of: layer, from: from, form, how, to: Compressor(sink, compress.compression),
             observer: observer)
         try file.keep()
         session.progress?.erase()
@@ -110,8 +113,8 @@ struct DiffAction: CommonAction {
         }
         if session.settings.json {
             let report: JSON = [
-                "path": .string(output), "bytes": JSON(packed.byteCount),
-                "digest": JSON(packed.digest), "diff_id": JSON(written.digest),
+                "path": .string(output), "bytes": JSON(packed?.byteCount ?? written.byteCount),
+                "digest": JSON(packed?.digest ?? written.digest), "diff_id": JSON(written.digest),
                 "diff_bytes": JSON(written.byteCount),
                 "warnings": JSON(written.warnings, \.json),
             ]

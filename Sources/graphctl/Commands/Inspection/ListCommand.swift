@@ -39,12 +39,19 @@ struct ListAction: CommonAction {
     var attempt: String { "ls" }
 
     func run(_ session: Session) throws(DriverError) {
-        let layers = try session.store().layers(matching: filters)
+        let store = try session.store()
         if quiet && !session.settings.json {
-            for layer in layers { try session.output.print(layer.id) }
+            let ids =
+                filters.isEmpty
+                ? try store.layerIDs() : try store.layers(matching: filters).map(\.id)
+            for id in ids { try session.output.print(id) }
             return
         }
-        try session.print(table(layers), json: JSON(layers, \.json))
+        let layers = try store.layers(matching: filters)
+        if session.settings.json {
+            return try session.output.print(arrayOf: layers) { $0.json }
+        }
+        try session.output.print(table(layers))
     }
 
     private func table(_ layers: [Layer]) -> Table {

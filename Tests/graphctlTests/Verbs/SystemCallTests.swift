@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of the graph-storage project.
+
+import Foundation
+import GraphTestSupport
+import SystemPackage
+import Testing
+
+/// How many system calls the life of a container takes: counts are stable where times are not.
+///
+/// A limit is what was counted, and a tenth more: what raises one is to be seen when it is made.
+@Suite(.serialized) struct SystemCallTests {
+    /// The most calls of each step, in a process that has the store open, with driver overlay and one parent.
+    private static let limits = [
+        "create": 60, "mount": 58, "unmount": 34, "get": 2, "remove": 72,
+    ]
+
+    @Test(.usable("overlay")) func `the steps of a container's life take the calls that they took`()
+        throws
+    {
+        let counts = try lifeCounts()
+        for (step, limit) in Self.limits {
+            let count = try #require(counts[step], "\(step)")
+            #expect(count <= Double(limit), "\(step)")
+            #expect(count > 0, "\(step)")
+        }
+    }
+
+    /// The calls of each step of `LayerLife`, on average.
+    private func lifeCounts() throws -> [String: Double] {
+        try withScratchRoot { directory in
+            let trace = directory.appending("trace")
+            try runCommand(
+                "strace",
+                [
+                    "-f", "-qq", "-o", trace.string, BuiltProgram.path("LayerLife").string,
+                    directory.appending("root").string, directory.appending("run").string,
+                    "overlay",
+                    "20",
+                ])
+            var (counts, rounds): ([String: Int], [String: Int]) = ([:], [:])
+            var step = ""
+            for line in try trace.readText().split(separator: "\n") {
+                if let name = line.firstMatch(of: /write\(-1, "(\w+)"/)?.1 {
+                    step = String(name)
+                    rounds[step, default: 0] += 1
+                } else if line.contains(/^\d+\s+\w+\(/) {
+                    counts[step, default: 0] += 1
+                }
+            }
+            return rounds.reduce(into: [:]) { all, round in
+                all[round.key] = Double(counts[round.key] ?? 0) / Double(round.value)
+            }
+        }
+    }
+
+    /// The most calls of a command from its first one to its end, without what loads the program and its
+    /// runtime, and without reading what is in SQLite's log.
+    @Test(
+        .usable("overlay"),
+        arguments: [
+            (["ls"], 150), (["inspect", "web"], 240), (["mount", "web"], 300),
+            (["unmount", "web"], 257), (["create", "--id", "other"], 245), (["rm", "other"], 380),
+        ])
+    func `a short command takes the calls that it took`(_ words: [String], _ limit: Int) throws {
+        let subject = try #require(DriverUnderTest.all.first { $0.name == "overlay" })
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: "overlay", directory: directory)
+            try command.succeed("create", "--id", "web")
+            // What the first mount makes is there for the others.
+            try command.withMount("web") { _ in }
+            if words[0] == "unmount" { try command.succeed("mount", "web") }
+            if words[0] == "rm" { try command.succeed("create", "--id", "other") }
+            let trace = directory.appending("trace")
+            try runCommand(
+                "strace",
+                [
+                    "-f", "-qq", "-o", trace.string, GraphctlCommand.executable.string, "--root",
+                    command.root.string, "--run-root", command.runRoot.string,
+                ] + words)
+            if words[0] == "mount" { try command.succeed("unmount", "web") }
+            let calls = try trace.readText().split(separator: "\n")
+                .drop { !$0.contains("F_GETFD") }
+                .filter { !$0.contains(" pread64(") && $0.contains(/^\d+\s+\w+\(/) }
+            #expect(calls.count <= limit, "\(words)")
+            #expect(calls.count > 50, "\(words)")
+        }
+    }
+}
