@@ -31,6 +31,7 @@ packages=(
     attr acl        # getfattr, setfacl
     e2fsprogs xfsprogs btrfs-progs  # file systems on loop devices
     dmsetup thin-provisioning-tools lvm2  # independent looks at thin pools, and pools of others
+    procps          # pkill stops a udevd
     util-linux      # unshare, nsenter, losetup, setpriv
     udev            # the other way to make device nodes
     user-mode-linux kmod  # other kernels: old ones, and one with device mapper

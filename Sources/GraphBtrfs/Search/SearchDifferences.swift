@@ -71,7 +71,7 @@ struct SearchDifferences {
     private func hadLinks(_ files: [RawPath]) throws(Refusal) -> Bool {
         for path in files {
             do throws(SyscallError) {
-                let before = try old.openBeneath(path, .path).status()
+                let before = try old.openBeneath(path, [.path, .noFollow]).status()
                 if before.type != .directory, before.links > 1 { return true }
             } catch
                 where [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(

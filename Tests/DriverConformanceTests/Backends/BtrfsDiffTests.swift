@@ -283,6 +283,42 @@ import Testing
         }
     }
 
+    @Test(arguments: [GraphSystem.FileType.regular, .symbolicLink, .fifo])
+    func `names that were one file and are two alike are told, whatever the file is`(
+        _ type: GraphSystem.FileType
+    ) throws {
+        /// Makes what is the same each time.
+        func make(_ name: RawPath, in directory: Directory) throws {
+            switch type {
+            case .symbolicLink: try directory.makeSymbolicLink(name, to: "target")
+            case .regular:
+                _ = try directory.open(name, [.create, .writeOnly], permissions: 0o600)
+            default: try directory.makeSpecial(name, type, permissions: 0o600)
+            }
+            try directory.setTimes(of: name, Timestamp(seconds: 1_000))
+        }
+        try subject.withDriver { store in
+            try store.build(1) { root in
+                let directory = try Directory(opening: root)
+                try make("one", in: directory)
+                try directory.makeHardLink("two", to: "one", in: directory)
+            }
+            try store.build(2, parents: [1]) { root in
+                let directory = try Directory(opening: root)
+                for name in ["one", "two"] as [RawPath] {
+                    try directory.removeFile(name)
+                    try make(name, in: directory)
+                }
+            }
+            let source = try checked(store, 2, [1], from: 1, [], seed: "\(type)")
+            expectSearch(source)
+            let sink = MemorySink()
+            try writeTreeDiff(source, to: sink)
+            let told = try LayerTar.members(of: sink.bytes).map(\.entry.path.description)
+            #expect(Set(told).isSuperset(of: ["one", "two"]))
+        }
+    }
+
     @Test func `inode numbers that are given again after a mount are not mistaken for the same`()
         throws
     {
