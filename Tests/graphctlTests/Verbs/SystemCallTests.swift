@@ -8,11 +8,12 @@ import Testing
 
 /// How many system calls the life of a container takes: counts are stable where times are not.
 ///
-/// A limit is what was counted, and a tenth more: what raises one is to be seen when it is made.
+/// A limit is what was counted in a user namespace, where most are made, and a twentieth more: what raises one is
+/// to be seen when it is made.
 @Suite(.serialized) struct SystemCallTests {
     /// The most calls of each step, in a process that has the store open, with driver overlay and one parent.
     private static let limits = [
-        "create": 60, "mount": 58, "unmount": 34, "get": 2, "remove": 72,
+        "create": 62, "mount": 60, "unmount": 33, "get": 2, "remove": 80,
     ]
 
     @Test(.usable("overlay")) func `the steps of a container's life take the calls that they took`()
@@ -22,6 +23,7 @@ import Testing
         for (step, limit) in Self.limits {
             let count = try #require(counts[step], "\(step)")
             #expect(count <= Double(limit), "\(step)")
+            print("calls:", step, count)
             #expect(count > 0, "\(step)")
         }
     }
@@ -55,12 +57,13 @@ import Testing
     }
 
     /// The most calls of a command from its first one to its end, without what loads the program and its
-    /// runtime, and without reading what is in SQLite's log.
+    /// runtime, without reading what is in SQLite's log, and without looking at the directories that lead to
+    /// the store, which are as many as they are.
     @Test(
         .usable("overlay"),
         arguments: [
-            (["ls"], 150), (["inspect", "web"], 240), (["mount", "web"], 300),
-            (["unmount", "web"], 257), (["create", "--id", "other"], 245), (["rm", "other"], 380),
+            (["ls"], 150), (["inspect", "web"], 213), (["mount", "web"], 283),
+            (["unmount", "web"], 231), (["create", "--id", "other"], 224), (["rm", "other"], 336),
         ])
     func `a short command takes the calls that it took`(_ words: [String], _ limit: Int) throws {
         let subject = try #require(DriverUnderTest.all.first { $0.name == "overlay" })
@@ -81,7 +84,12 @@ import Testing
             if words[0] == "mount" { try command.succeed("unmount", "web") }
             let calls = try trace.readText().split(separator: "\n")
                 .drop { !$0.contains("F_GETFD") }
-                .filter { !$0.contains(" pread64(") && $0.contains(/^\d+\s+\w+\(/) }
+                .filter { $0.contains(/^\d+\s+\w+\(/) }
+                .filter { line in
+                    ![" pread64(", " newfstatat(", ", \"../", ", \"..\""].contains(
+                        where: line.contains)
+                }
+            print("calls:", words, calls.count)
             #expect(calls.count <= limit, "\(words)")
             #expect(calls.count > 50, "\(words)")
         }
