@@ -29,7 +29,7 @@ struct DockerExport {
                 names.append(name)
                 if !files.insert(name).inserted { continue }
                 try place.put(name, bytes) { (sink) throws(DriverError) in
-                    try store.writeLayer(layer, to: sink, observer)
+                    try layer.write(from: store, to: sink, observer)
                 }
             }
             let id = Digest.of(image.configuration)

@@ -92,7 +92,8 @@ struct OCIExport {
         }
         let blob = try place.put(
             blob: { (sink) throws(DriverError) in
-                try store.writeLayer(layer, to: Compressor(sink, key.compression), observer)
+                try layer.write(
+                    from: store, to: Compressor(sink, key.compression), observer)
             }, expecting: came.flatMap { BlobDigest(parsing: $0.digest) })
         return WrittenLayer(
             blob: blob, compression: key.compression,
@@ -212,16 +213,16 @@ private struct WrittenLayer {
     }
 }
 
-extension LayerStore {
-    /// Writes the tar of a layer, which has to be the one that is recorded.
-    func writeLayer(
-        _ layer: Layer, to sink: any ByteSink, _ observer: WorkObserver
+extension Layer {
+    /// Writes its tar, which has to be the one that is recorded.
+    func write(
+        from store: LayerStore, to sink: any ByteSink, _ observer: WorkObserver
     ) throws(DriverError) {
-        let written = try writeDiff(of: layer.id, to: sink, observer: observer)
-        if written.digest != layer.diffID {
+        let written = try store.writeDiff(of: id, to: sink, observer: observer)
+        if written.digest != diffID {
             throw DriverError(
                 .digestMismatch,
-                "layer \(layer.id) has the digest \(written.digest), and not that of its record")
+                "layer \(id) has the digest \(written.digest), and not that of its record")
         }
     }
 }
