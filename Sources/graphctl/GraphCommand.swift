@@ -86,11 +86,8 @@ final class Session {
         configuration.loopImage = loopImage
         let level = settings.logLevel.level
         configuration.logger = Logger(label: "graphctl") { _ in LineLogHandler(logLevel: level) }
-        let store = try LayerStore(
+        return try LayerStore(
             configuration, drivers: BuiltinDrivers.all, chooseDriver: BuiltinDrivers.automatic)
-        // Held to the end of the process, which lets go of everything faster than taking it apart would.
-        _ = unsafe Unmanaged.passRetained(store)
-        return store
     }
 
     /// Tells a person that something went wrong that does not fail the command.
