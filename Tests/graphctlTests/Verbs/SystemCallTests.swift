@@ -62,8 +62,8 @@ import Testing
     @Test(
         .usable("overlay"),
         arguments: [
-            (["ls"], 155), (["inspect", "web"], 220), (["mount", "web"], 310),
-            (["unmount", "web"], 240), (["create", "--id", "other"], 224), (["rm", "other"], 336),
+            (["ls"], 165), (["inspect", "web"], 240), (["mount", "web"], 360),
+            (["unmount", "web"], 260), (["create", "--id", "other"], 250), (["rm", "other"], 370),
         ])
     func `a short command takes the calls that it took`(_ words: [String], _ limit: Int) throws {
         let subject = try #require(DriverUnderTest.all.first { $0.name == "overlay" })
