@@ -49,3 +49,9 @@ print("largest types, methods:", ", ".join(f"{n} {c}" for n, c in methods.most_c
 print("methods of LayerStore:", methods["LayerStore"], "of which neither public nor private:", internal["LayerStore"])
 print("fullest folders:", ", ".join(f"{n} {c}" for n, c in folders.most_common(3)))
 print("public declarations:", public, "of which without a comment:", undocumented)
+page = root / "docs/ARCHITECTURE.md"
+if page.exists() and "Five ways through it" in page.read_text():
+    ways = page.read_text().split("Five ways through it", 1)[1].split("A mount passes", 1)[0]
+    for name, types in re.findall(r"- \*\*([\w ]+)\*\*:((?:.|\n(?!-|\n))*)", ways):
+        names = re.findall(r"`(\w+)`", types)
+        print(f"way of {name}: {len(set(names))} types, {len(names) - 1} hops: {' '.join(names)}")

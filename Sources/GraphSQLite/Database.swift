@@ -53,6 +53,8 @@ package final class Database {
     /// Few enough to be looked through; most texts differ in their lengths.
     private var statements: [(sql: String, statement: Statement)] = []
     private var isOpen = true
+    /// Where SQLite puts how many pages the log had after the last commit.
+    private let logPages = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
 
     init(path: String, _ configuration: Configuration) throws(DatabaseError) {
         var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
@@ -69,6 +71,7 @@ package final class Database {
         }
         raw = connection
         self.configuration = configuration
+        logPages.initialize(to: 0)
         do throws(DatabaseError) {
             try setUp()
         } catch {
@@ -77,10 +80,20 @@ package final class Database {
         }
     }
 
-    deinit { close() }
+    deinit {
+        close()
+        logPages.deallocate()
+    }
 
     private func setUp() throws(DatabaseError) {
         cgraph_sqlite_refuse_quoted_strings(raw)
+        // In place of SQLite's own, which copies the log and does not begin it again; see ``recycleLog(atPages:)``.
+        sqlite3_wal_hook(
+            raw,
+            { place, _, _, pages in
+                place?.assumingMemoryBound(to: CInt.self).pointee = pages
+                return SQLITE_OK
+            }, logPages)
         if case .timeout(let seconds) = configuration.busyMode { wait(seconds: Int(seconds)) }
         if configuration.keepsLog {
             var isKept: CInt = 1
@@ -193,6 +206,23 @@ package final class Database {
         } catch {
             rollBack()
             throw error
+        }
+    }
+
+    /// Copies the log into the database where the last commit left it with so many pages, and begins it again.
+    ///
+    /// SQLite begins a copied log again with the next commit of the same process. A process that ends before
+    /// that leaves it to the next one, which reads it from its start and goes on at its end: of processes with
+    /// one commit each it would grow without bound. Where others read or write meanwhile, a later commit
+    /// does it.
+    package func recycleLog(atPages limit: Int) throws {
+        if logPages.pointee < CInt(limit) { return }
+        let copied = try Row.fetchAll(self, sql: "PRAGMA wal_checkpoint(PASSIVE)").first
+        guard let copied, try copied[1] as Int == copied[2] as Int else { return }
+        try inTransaction(.immediate) {
+            let version = try Int.fetchOne(self, sql: "PRAGMA user_version") ?? 0
+            try execute(sql: "PRAGMA user_version = \(version)")
+            return .commit
         }
     }
 

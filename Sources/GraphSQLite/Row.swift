@@ -74,11 +74,7 @@ package struct Row {
 
     /// The integer in a column, counted from 0.
     package subscript(column: Int) -> Int64 {
-        get throws(DatabaseError) {
-            let number: Int64? = try self[column]
-            guard let number else { throw Self.unexpected(column) }
-            return number
-        }
+        get throws(DatabaseError) { try Self.required(try self[column], column) }
     }
 
     /// The text in a column, counted from 0; nil for NULL.
@@ -98,11 +94,7 @@ package struct Row {
 
     /// The text in a column, counted from 0.
     package subscript(column: Int) -> String {
-        get throws(DatabaseError) {
-            let text: String? = try self[column]
-            guard let text else { throw Self.unexpected(column) }
-            return text
-        }
+        get throws(DatabaseError) { try Self.required(try self[column], column) }
     }
 
     /// The small number in a column, counted from 0; nil for NULL.
@@ -117,11 +109,14 @@ package struct Row {
 
     /// The small number in a column, counted from 0.
     package subscript(column: Int) -> UInt32 {
-        get throws(DatabaseError) {
-            let number: UInt32? = try self[column]
-            guard let number else { throw Self.unexpected(column) }
-            return number
-        }
+        get throws(DatabaseError) { try Self.required(try self[column], column) }
+    }
+
+    private static func required<Value>(
+        _ value: Value?, _ column: Int
+    ) throws(DatabaseError) -> Value {
+        guard let value else { throw unexpected(column) }
+        return value
     }
 
     /// What no version of this software wrote.

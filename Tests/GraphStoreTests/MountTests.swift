@@ -13,6 +13,31 @@ import Testing
 
 /// Counted mounts, and what the kernel says to them.
 @Suite(.serialized, .enabled(if: geteuid() == 0, "mounting needs root")) struct MountTests {
+    @Test
+    func `the log of the records has the room that was made for it, however many processes write`()
+        throws
+    {
+        let fixture = try StoreFixture()
+        _ = try fixture.open().create(id: "work")
+        let log = fixture.runRoot.appending("mounts.db-wal")
+        var counts: [String: Int] = [:]
+        var random = SeededGenerator(seed: SeededGenerator.runSeed)
+        for _ in 0..<120 {
+            // As a process does: one change, and the store is let go.
+            let store = try fixture.open()
+            let target = try fixture.makeTarget("at \(Int.random(in: 0..<3, using: &random))")
+            if counts[target.string, default: 0] > 0, random.chance(45) {
+                counts[target.string, default: 0] = try store.unmount(target: target).count
+            } else {
+                counts[target.string] = try store.mount("work", at: target).count
+            }
+            #expect(try FileStatus(of: log).size == 65_536)
+        }
+        for (target, count) in counts {
+            for _ in 0..<count { try fixture.open().unmount(target: FilePath(target)) }
+        }
+    }
+
     @Test func `a layer is unmounted as often as it was mounted`() throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()

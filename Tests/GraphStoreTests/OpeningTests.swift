@@ -25,6 +25,22 @@ import Testing
         expect(.invalidArgument) { () throws(DriverError) in try fixture.open(driver: "nonesuch") }
     }
 
+    @Test
+    func `the log of the records does not grow with the number of processes that change them`()
+        throws
+    {
+        let fixture = try StoreFixture()
+        _ = try fixture.open().create(id: "work")
+        var longest: UInt64 = 0
+        for number in 0..<200 {
+            _ = try fixture.open().setLabels(of: "work", ["number": "\(number)"])
+            longest = max(longest, try FileStatus(of: fixture.root.appending("graph.db-wal")).size)
+        }
+        // 128 pages, and what one change adds.
+        #expect(longest < 160 * 4_120)
+        #expect(try fixture.open().layer("work").labels == ["number": "199"])
+    }
+
     @Test func `a driver hears its own options and nobody else's`() throws {
         let fixture = try StoreFixture()
         let store = try fixture.open(options: ["folder.depth": "3", "other.depth": "9"])

@@ -98,7 +98,7 @@ mount_toolchain() {
     mount -o remount,bind,ro "$root/usr/local/swift"
 }
 
-# git's rules for the URLs of packages, with the folders of this machine that they name.
+# git's rules for the URLs of packages, with the directories of this machine that they name.
 copy_url_rules() {
     local key value directory
     while IFS= read -rd '' key && IFS= read -rd '' value; do

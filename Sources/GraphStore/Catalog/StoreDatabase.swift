@@ -12,8 +12,8 @@ import SystemPackage
 /// Readers never wait for writers: they have a connection of their own, and the journal is a
 /// write-ahead log. The reading connection is opened first and closed last; since it may not write,
 /// SQLite does not copy the log into the database when it closes, which would cost every short
-/// process two syncs of the disk. Whoever commits the log's 128th page copies it instead; the first
-/// of several processes has no more than that to read again.
+/// process two syncs of the disk. Whoever commits the log's 128th page copies it instead, and begins it
+/// again; the first of several processes has no more than that to read again.
 final class StoreDatabase: Sendable {
     /// What is on disk when a transaction returns.
     enum Synchronization: String {
@@ -185,6 +185,8 @@ final class StoreDatabase: Sendable {
                     changes = try CatalogWriter(database).count()
                     return .commit
                 }
+                // What was committed stays so, whatever becomes of the log.
+                try? database.recycleLog(atPages: synchronization.checkpointPages)
                 if synchronization == .onDisk { mark.withLock { $0 }?.write(changes: changes) }
                 guard let result else { throw DatabaseError(resultCode: .abort) }
                 return result
@@ -221,21 +223,13 @@ final class StoreDatabase: Sendable {
     private func switchTo(_ synchronization: Synchronization, _ database: Database) throws {
         let isSet = writer.withLock { $0?.synchronization == synchronization }
         if isSet { return }
-        try database.execute(
-            sql: """
-                PRAGMA synchronous = \(synchronization.rawValue);
-                PRAGMA wal_autocheckpoint = \(synchronization.checkpointPages)
-                """)
+        try database.execute(sql: "PRAGMA synchronous = \(synchronization.rawValue)")
         writer.withLock { $0?.synchronization = synchronization }
     }
 
     private static var configuration: Configuration {
         var configuration = Configuration()
         configuration.busyMode = .timeout(60)
-        configuration.prepareDatabase { (database) throws(DatabaseError) in
-            if database.configuration.readonly { return }
-            try database.execute(sql: "PRAGMA wal_autocheckpoint = 128")
-        }
         return configuration
     }
 

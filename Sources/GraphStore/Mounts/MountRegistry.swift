@@ -48,10 +48,7 @@ final class MountRegistry: Sendable {
             if let known = table.table { return known }
             do throws(SyscallError) {
                 if try MountTable.isMissing(paths.mounts) { return nil }
-            } catch
-                where error.errno == .noSuchFileOrDirectory
-                || error.errno == .permissionDenied
-            {
+            } catch  where error.errno == .permissionDenied {
                 return nil
             } catch {
                 throw DriverError("look at \(paths.runRoot)", error)

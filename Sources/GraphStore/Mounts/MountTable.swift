@@ -116,7 +116,6 @@ final class MountTable: Sendable {
             configuration.prepareDatabase { (database) throws(DatabaseError) in
                 if alone { try database.execute(sql: "PRAGMA locking_mode = EXCLUSIVE") }
                 try database.execute(sql: "PRAGMA synchronous = OFF")
-                try database.execute(sql: "PRAGMA wal_autocheckpoint = \(logFramesMax)")
             }
             let queue = try DatabaseQueue(path: path.string, configuration: configuration)
             try queue.inDatabase { $0.wait(seconds: waitSeconds) }
@@ -216,6 +215,7 @@ final class MountTable: Sendable {
         try databaseErrors("write the records of mounts", path) {
             try queue.inDatabase { database in
                 try database.cachedStatement(sql: sql).execute(arguments: arguments)
+                try? database.recycleLog(atPages: Self.logFramesMax)
             }
         }
     }

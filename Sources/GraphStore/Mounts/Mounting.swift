@@ -155,12 +155,41 @@ struct Mounting: Sendable {
             mount.source, attributes: mount.attributes, allowing: LoopImageLayout.forbidden)
     }
 
-    /// Mounts, with a record before and after: whoever finds the first alone knows that its maker
-    /// died, because it holds the layer's lock.
+    /// Mounts, with a record before.
+    ///
+    /// One is enough for a mount whose id the kernel tells before it has its place: should this process die in
+    /// between, the kernel has no such mount.
     private func attach(
         _ mounts: [Mount], _ table: MountTable, _ intent: MountRecord
     ) throws(DriverError) {
         let action = "mount layer number \(intent.layer) at \(intent.target)"
+        if mounts.count == 1 {
+            let prepared: PreparedMount?
+            do throws(SyscallError) {
+                prepared = try mounts[0].prepare()
+            } catch {
+                throw space.naming(DriverError(action, error))
+            }
+            if let prepared {
+                var record = intent
+                record.mountID = try attempting(action, try prepared.id())
+                try table.put(record)
+                do throws(SyscallError) {
+                    return try prepared.attach(at: record.target)
+                } catch {
+                    try? table.forget(record)
+                    throw space.naming(DriverError(action, error))
+                }
+            }
+        }
+        try attachInPlace(mounts, table, intent, action)
+    }
+
+    /// Mounts, with a record before and after: whoever finds the first alone knows that its maker
+    /// died, because it holds the layer's lock.
+    private func attachInPlace(
+        _ mounts: [Mount], _ table: MountTable, _ intent: MountRecord, _ action: String
+    ) throws(DriverError) {
         var record = intent
         try table.put(record)
         var attached = 0

@@ -80,7 +80,7 @@ public struct Mount: Hashable, Sendable {
 
     /// Makes the mount, for ``PreparedMount/attach(at:)`` to show it; nil for what can only be mounted at a
     /// place.
-    func prepare() throws(SyscallError) -> PreparedMount? {
+    package func prepare() throws(SyscallError) -> PreparedMount? {
         let mount: DetachedMount
         switch source {
         case .bind(let path):
@@ -111,13 +111,18 @@ public struct Mount: Hashable, Sendable {
 }
 
 /// A mount that has all but its place, and ends with this value unless it gets one.
-struct PreparedMount: ~Copyable {
+package struct PreparedMount: ~Copyable {
     let mount: DetachedMount
     let attributes: MountAttributes
     let allowed: MountAttributes
 
+    /// The kernel's id of it, which it keeps at its place.
+    package func id() throws(SyscallError) -> UInt64? {
+        try MountPoint.mountID(of: mount.descriptor)
+    }
+
     /// Shows it at an existing directory.
-    consuming func attach(at target: FilePath) throws(SyscallError) {
+    package consuming func attach(at target: FilePath) throws(SyscallError) {
         try mount.attach(at: target, attributes, allowing: allowed)
     }
 }

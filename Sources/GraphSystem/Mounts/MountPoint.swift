@@ -28,8 +28,22 @@ package struct MountPoint: Hashable, Sendable {
         } catch  where error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory {
             return nil
         }
+        return Self.mountID(raw)
+    }
+
+    /// The same of an open directory.
+    static func mountID(of root: borrowing OwnedDescriptor) throws(SyscallError) -> UInt64? {
+        var raw = cgraph_status()
+        let descriptor = root.rawValue
+        try checked("statx") {
+            cgraph_statx(descriptor, "", CGRAPH_AT_EMPTY_PATH, uniqueMountID, &raw)
+        }
+        return mountID(raw)
+    }
+
+    private static func mountID(_ raw: cgraph_status) -> UInt64? {
         // STATX_ATTR_MOUNT_ROOT.
-        return raw.attributes & 0x2000 != 0 ? raw.mount_id : nil
+        raw.attributes & 0x2000 != 0 ? raw.mount_id : nil
     }
 
     /// STATX_MNT_ID_UNIQUE, with STATX_MNT_ID for kernels that ignore it.

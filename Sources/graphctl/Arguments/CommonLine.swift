@@ -36,7 +36,7 @@ package struct CommonLine {
     /// What the options of all commands say.
     private(set) var settings = Settings()
     /// Whether a word is no value where one has to be.
-    private(set) var isBroken = false
+    private var isBroken = false
 
     init(_ words: [String]) {
         self.words = words
@@ -64,7 +64,7 @@ package struct CommonLine {
     static func read(_ arguments: [String]) -> (settings: Settings, action: any CommonAction)? {
         let (options, rest) = GlobalOptionPlace.leading(arguments)
         guard let name = rest.first, let type = type(name) else { return nil }
-        var line = CommonLine([String](options) + rest.dropFirst())
+        var line = CommonLine(Array(options + rest.dropFirst()))
         guard let action = type.init(&line), line.isRead else { return nil }
         return (line.settings, action)
     }
@@ -117,6 +117,14 @@ package struct CommonLine {
             isBroken = true
             return nil
         }
+    }
+
+    /// Takes an option whose values have names.
+    mutating func option<Value: RawRepresentable<String>>(_ name: String) -> Value? {
+        guard let text = option(name) as String? else { return nil }
+        let value = Value(rawValue: text)
+        if value == nil { isBroken = true }
+        return value
     }
 
     /// Takes an option as often as it is there.

@@ -60,14 +60,6 @@ struct GlobalOptions: ParsableArguments {
 enum LogLevel: String, CaseIterable, ExpressibleByArgument {
     case trace, debug, info, notice, warning, error, critical
 
-    /// Reads a level from a line of common words.
-    static func argument(_ text: String) throws -> LogLevel {
-        guard let level = LogLevel(rawValue: text) else {
-            throw ValidationError("it is not a level")
-        }
-        return level
-    }
-
     /// The same level, as the logging library names it.
     var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .warning }
 }

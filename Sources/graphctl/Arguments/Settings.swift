@@ -84,8 +84,8 @@ extension Settings {
         runRoot = line.option("run-root")
         driver = line.option("driver")
         storageOptions = line.options("storage-opt", KeyValue.init(parsing:))
-        durability = line.option("durability", nil, Durability.argument)
+        durability = line.option("durability")
         json = line.flag("json")
-        logLevel = line.option("log-level", nil, LogLevel.argument) ?? .warning
+        logLevel = line.option("log-level") ?? .warning
     }
 }

@@ -106,14 +106,6 @@ extension LabelFilter {
 enum CompressionName: String, CaseIterable, ExpressibleByArgument {
     case none, gzip, zstd
 
-    /// Reads a compression from a line of common words.
-    static func argument(_ text: String) throws -> CompressionName {
-        guard let name = CompressionName(rawValue: text) else {
-            throw ValidationError("it is not a compression")
-        }
-        return name
-    }
-
     /// The same, as the archive library names it.
     var compression: Compression {
         switch self {

@@ -134,7 +134,7 @@ extension DiffAction {
         canonical = line.flag("canonical")
         skipsUnrepresentable = line.flag("skip-unrepresentable")
         timings = line.flag("timings")
-        compress = line.option("compress", nil, CompressionName.argument) ?? .none
+        compress = line.option("compress") ?? CompressionName.none
         guard let layer = line.argument() else { return nil }
         self.layer = layer
         if output == "-" && line.settings.json { return nil }
