@@ -162,7 +162,11 @@ struct CatalogReader {
     func visibleIDs() throws -> [String] {
         let statement = try database.cachedStatement(
             sql: "SELECT l.id FROM layers l WHERE \(LayerRecord.isVisible) ORDER BY l.number")
-        return try String.fetchAll(statement)
+        let ids = try String.fetchAll(statement)
+        guard ids.allSatisfy(LayerID.isValid) else {
+            throw DriverError(.storeDamaged, "a layer has no valid id")
+        }
+        return ids
     }
 
     /// All layers that callers see, oldest first.
@@ -273,12 +277,16 @@ enum LayerID {
         isAlphanumeric(byte) || "_.:-".utf8.contains(byte)
     }
 
-    /// Refuses what is no id: more than 255 bytes, or others than those that are allowed.
-    static func check(_ id: String) throws(DriverError) {
+    /// Whether it is an id: 1 to 255 of the bytes that are allowed.
+    static func isValid(_ id: String) -> Bool {
         let bytes = id.utf8
-        guard let first = bytes.first, isAlphanumeric(first), bytes.count <= 255,
-            bytes.allSatisfy(isAllowed)
-        else {
+        guard let first = bytes.first else { return false }
+        return isAlphanumeric(first) && bytes.count <= 255 && bytes.allSatisfy(isAllowed)
+    }
+
+    /// Refuses what is no id.
+    static func check(_ id: String) throws(DriverError) {
+        guard isValid(id) else {
             throw DriverError(
                 .invalidArgument,
                 "\"\(id)\" is not a valid id: 1 to 255 letters, digits or _.:- with a letter or digit first"

@@ -57,7 +57,8 @@ struct LayerRecord: Sendable {
             try (row[11], row[12], row[13], row[14])
         let (durability, recipeBytes): (String?, Int64?) = try (row[15], row[18])
         layer = Layer(
-            number: number, id: try row[1] ?? "", kind: kind, parent: try row[6], depth: Int(depth),
+            number: number, id: try Self.id(try row[1], state, number), kind: kind,
+            parent: try row[6], depth: Int(depth),
             diffID: try Self.digest(try row[8]), chainID: try Self.digest(try row[9]),
             contentDigest: try Self.digest(try row[10]),
             diffBytes: try Self.count(diffBytes), recipeBytes: try Self.count(recipeBytes),
@@ -67,6 +68,17 @@ struct LayerRecord: Sendable {
             limits: LayerLimits(bytes: try Self.count(limit)),
             created: Timestamp(record: try row[16]), updated: Timestamp(record: try row[17]),
             labels: labels)
+    }
+
+    /// The id, which what callers see has: others are told apart from it, and from nothing, by it.
+    private static func id(_ text: String?, _ state: State, _ number: LayerNumber) throws -> String
+    {
+        switch (text, state) {
+        case (nil, .creating), (nil, .removing): return ""
+        case (let text?, _) where LayerID.isValid(text): return text
+        default:
+            throw DriverError(.storeDamaged, "layer number \(number) has no valid id")
+        }
     }
 
     /// A count of bytes or inodes, of which a disk holds so many that sums of them fit.

@@ -24,7 +24,8 @@ struct RecordValueTests {
         "char(27) || '[2J'", "replace(hex(zeroblob(5000)), '00', 'long')",
     ]
     private static let verbs = [
-        ["ls"], ["ls", "--json"], ["tree"], ["check"], ["check", "--deep"], ["df"], ["info"],
+        ["ls"], ["ls", "--json"], ["ls", "-q"], ["tree"], ["tree", "--json"], ["check"],
+        ["check", "--deep"], ["df"], ["info"],
         ["gc", "--dry-run"], ["inspect", "base"], ["inspect", "box"], ["usage", "eye"],
         ["changes", "box"], ["diff", "base", "--output", "/dev/null"],
         ["create", "--parent", "base"], ["view", "--parent", "base"], ["mount", "box"],
@@ -49,6 +50,25 @@ struct RecordValueTests {
         }
     }
 
+    /// An id that is none would make a layer its own parent, or the one of those that have none.
+    @Test(arguments: [
+        "NULL", "''", "'-'", "char(27) || '[2J'", "replace(hex(zeroblob(200)), '0', 'a')",
+    ])
+    func `an id that is none is told`(_ value: String) throws {
+        try Fixture.withMemory { fixture in
+            try fixture.withStore("vfs") { store in
+                try fixture.fill(store)
+                try execute("UPDATE layers SET id = \(value) WHERE number = 1", store)
+                for verb in [["ls"], ["ls", "-q"], ["tree"], ["tree", "--json"]] {
+                    let result = try store.graphctl(
+                        verb, under: ["timeout", "--signal=KILL", "60"])
+                    #expect(result.status == 1, "\(verb): \(result)")
+                    #expect(result.errors.contains("no valid id"), "\(verb): \(result)")
+                }
+            }
+        }
+    }
+
     /// Sets a column of a layer to something, past all that SQLite guards.
     private func damage(
         _ store: AttackedStore, _ random: inout SeededGenerator
@@ -58,6 +78,11 @@ struct RecordValueTests {
         let sql =
             "UPDATE OR IGNORE layers SET \(column) = \(value) WHERE number = "
             + String(Int.random(in: 1...3, using: &random))
+        try execute(sql, store)
+        return sql
+    }
+
+    private func execute(_ sql: String, _ store: AttackedStore) throws {
         let queue = try DatabaseQueue(path: store.root.appending("graph.db").string)
         try queue.inDatabase { database in
             try database.execute(
@@ -66,7 +91,6 @@ struct RecordValueTests {
             try? database.execute(sql: sql)
         }
         try queue.close()
-        return sql
     }
 
     /// Runs some verbs, each of which ends soon, by itself, and prints nothing that moves a cursor.

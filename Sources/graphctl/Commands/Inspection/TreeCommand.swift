@@ -19,8 +19,7 @@ struct TreeCommand: GraphCommand {
     func run(_ session: Session) throws(DriverError) {
         let store = try session.store()
         let layers = try store.layers(matching: [])
-        var children: [String: [Layer]] = [:]
-        for layer in layers { children[layer.parent ?? "", default: []].append(layer) }
+        let children = Dictionary(grouping: layers, by: \.parent)
         if global.json {
             try session.output.print(JSON(Self.forest(layers, children)) { $0 })
         } else {
@@ -38,18 +37,19 @@ struct TreeCommand: GraphCommand {
         let isLast: Bool
     }
 
-    /// Depth first, without recursion: chains may be deep.
+    /// Depth first, without recursion, since chains may be deep; what was drawn is not drawn again.
     private func draw(
-        _ children: [String: [Layer]], _ names: [String: [String]], _ output: Output
+        _ children: [String?: [Layer]], _ names: [String: [String]], _ output: Output
     ) throws(DriverError) {
-        for root in children[""] ?? [] {
+        var rest = children
+        for root in rest.removeValue(forKey: nil) ?? [] {
             try output.print(line(root, names))
-            var branches = Self.branches(children[root.id], "")
+            var branches = Self.branches(rest.removeValue(forKey: root.id), "")
             while let branch = branches.popLast() {
                 let joint = branch.isLast ? "└── " : "├── "
                 try output.print(branch.prefix + joint + line(branch.layer, names))
                 let prefix = branch.prefix + (branch.isLast ? "    " : "│   ")
-                branches += Self.branches(children[branch.layer.id], prefix)
+                branches += Self.branches(rest.removeValue(forKey: branch.layer.id), prefix)
             }
         }
     }
@@ -72,7 +72,7 @@ struct TreeCommand: GraphCommand {
     }
 
     /// The same as nested objects, made from the deepest layers up.
-    private static func forest(_ layers: [Layer], _ children: [String: [Layer]]) -> [JSON] {
+    private static func forest(_ layers: [Layer], _ children: [String?: [Layer]]) -> [JSON] {
         var finished: [String: JSON] = [:]
         for layer in layers.sorted(by: { $0.depth > $1.depth }) {
             finished[layer.id] = [
@@ -81,6 +81,6 @@ struct TreeCommand: GraphCommand {
                 "children": JSON(children[layer.id] ?? []) { finished[$0.id] ?? .null },
             ]
         }
-        return (children[""] ?? []).map { finished[$0.id] ?? .null }
+        return (children[nil] ?? []).map { finished[$0.id] ?? .null }
     }
 }
