@@ -60,7 +60,7 @@ package struct TreeUsers {
             return (DeviceNumber(major: facts.major, minor: facts.minor), found.0, found.1)
         }
         let old = try HeldFile("", directory.raw, isUnique: false).mountID
-        let lines = try MountInfoLine.all("/proc/self/mountinfo")
+        let lines = try MountInfoLine.all("/proc/thread-self/mountinfo")
         guard let line = lines.first(where: { $0.id == old }) else {
             throw SyscallError(call: "statmount(\(id))", errno: .noSuchFileOrDirectory)
         }

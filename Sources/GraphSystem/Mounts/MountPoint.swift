@@ -3,6 +3,7 @@
 
 import CGraphLinux
 import Glibc
+import Synchronization
 package import SystemPackage
 
 /// A place where something may be mounted.
@@ -49,13 +50,12 @@ package struct MountPoint: Hashable, Sendable {
     /// STATX_MNT_ID_UNIQUE, with STATX_MNT_ID for kernels that ignore it.
     private static let uniqueMountID: CUnsignedInt = 0x5000
 
-    /// Whether this process's mount namespace has a mount, be it visible or mounted over;
+    /// Whether the calling thread's mount namespace has a mount, be it visible or mounted over;
     /// `statmount(2)`.
     ///
     /// - Returns: nil where the kernel cannot tell: before Linux 6.8, whose ids are not unique.
     package static func exists(mountID: UInt64) throws(SyscallError) -> Bool? {
-        // Unique ids begin behind all of the old ones.
-        if mountID < 1 << 31 { return nil }
+        if mountID < firstUniqueMountID { return nil }
         do throws(SyscallError) {
             try checked("statmount(\(mountID))") { cgraph_has_mount(mountID) }
             return true
@@ -76,14 +76,33 @@ package struct MountPoint: Hashable, Sendable {
         try checked("umount2(\(path))") { path.withPlatformString { umount2($0, flags) } }
     }
 
-    /// What tells this process's mount namespace from others: the inode of `/proc/self/ns/mnt`.
+    /// What tells the calling thread's mount namespace from others: the inode of its file of nsfs.
+    ///
+    /// A mount is in one namespace for as long as it is in any, and entering another one changes the root to
+    /// a mount of that: while the id of the root's mount is that of the last time, so is the namespace. This
+    /// takes a tenth of the way through `/proc`.
     package static func currentNamespace() throws(SyscallError) -> UInt64 {
-        var raw = cgraph_status()
-        try checked("statx(/proc/self/ns/mnt)") {
-            cgraph_statx(AT_FDCWD, "/proc/self/ns/mnt", 0, 0, &raw)
+        var root = cgraph_status()
+        try checked("statx(/)") { cgraph_statx(AT_FDCWD, "/", 0, uniqueMountID, &root) }
+        // Ids that are not unique may come back in another namespace.
+        let isUnique = root.mount_id >= firstUniqueMountID
+        if isUnique, let known = lastNamespace.withLock({ $0 }), known.rootMount == root.mount_id {
+            return known.namespace
         }
-        return raw.inode
+        var raw = cgraph_status()
+        try checked("statx(/proc/thread-self/ns/mnt)") {
+            cgraph_statx(AT_FDCWD, "/proc/thread-self/ns/mnt", 0, 0, &raw)
+        }
+        let namespace = raw.inode
+        if isUnique { lastNamespace.withLock { $0 = (root.mount_id, namespace) } }
+        return namespace
     }
+
+    /// The namespace that was asked for last, and the mount that was the root in it.
+    private static let lastNamespace = Mutex<(rootMount: UInt64, namespace: UInt64)?>(nil)
+
+    /// Unique ids begin behind all of the old ones.
+    private static let firstUniqueMountID: UInt64 = 1 << 31
 
     /// The processes that live in a mount namespace, read from `/proc`; those that may not be
     /// looked at are left out.
@@ -98,8 +117,8 @@ package struct MountPoint: Hashable, Sendable {
 }
 
 extension MountPoint {
-    /// Whether something is mounted at or below this directory in this process's mount namespace;
-    /// `/proc/self/mountinfo`.
+    /// Whether something is mounted at or below this directory in the calling thread's mount namespace;
+    /// `/proc/thread-self/mountinfo`.
     ///
     /// The directory is looked for where the kernel says that it is, not at a path.
     package static func isAnything(
@@ -110,17 +129,17 @@ extension MountPoint {
         return try all().contains { $0 == path || $0.hasPrefix(below) }
     }
 
-    /// Where something is mounted in this process's mount namespace, in the order of
-    /// `/proc/self/mountinfo`.
+    /// Where something is mounted in the calling thread's mount namespace, in the order of
+    /// `/proc/thread-self/mountinfo`.
     package static func all() throws(SyscallError) -> [RawPath] {
-        try MountInfoLine.all("/proc/self/mountinfo").map(\.target)
+        try MountInfoLine.all("/proc/thread-self/mountinfo").map(\.target)
     }
 
     /// Where a mount namespace is kept without a process, as far as this process's own namespace shows it:
     /// a mount of its file of nsfs.
     package static func pin(ofNamespace namespace: UInt64) throws(SyscallError) -> RawPath? {
         let root = RawPath("mnt:[\(namespace)]")
-        return try MountInfoLine.all("/proc/self/mountinfo")
+        return try MountInfoLine.all("/proc/thread-self/mountinfo")
             .first { $0.type == "nsfs" && $0.root == root }?.target
     }
 }

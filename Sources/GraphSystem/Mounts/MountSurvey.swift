@@ -46,7 +46,7 @@ package struct MountSurvey: Sendable {
     /// Looks at every namespace that this process may look into.
     package init(_ kind: Kind) throws(SyscallError) {
         self.kind = kind
-        let own = try OwnedDescriptor.open("/proc/self/ns/mnt", .readOnly)
+        let own = try OwnedDescriptor.open("/proc/thread-self/ns/mnt", .readOnly)
         isWhole =
             cgraph_mount_namespace_id(own.rawValue) != 0 && Self.canList && Self.canWalk(from: own)
         if isWhole { try walk(own) } else { try ask() }
@@ -149,7 +149,7 @@ package struct MountSurvey: Sendable {
 
     private mutating func ask() throws(SyscallError) {
         let own = try MountPoint.currentNamespace()
-        try read("/proc/self/mountinfo", own)
+        try read("/proc/thread-self/mountinfo", own)
         guard let processes = try? Directory(opening: "/proc").listing() else { return }
         for process in processes.compactMap({ Int($0.name.description) }) {
             guard let links = try? Directory(opening: FilePath("/proc/\(process)/ns")),
