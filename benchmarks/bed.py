@@ -33,6 +33,13 @@ def start(build=True):
         run("make", "--no-print-directory", "-C", here.parent, "build", stdout=subprocess.DEVNULL)
 
 
+def unmount(folder):
+    """Unmounts what is mounted at a folder and below it: containers-storage binds a folder of its own onto itself."""
+    places = [line.split()[4] for line in open("/proc/self/mountinfo") if str(folder) in line.split()[4]]
+    for place in reversed(places):
+        subprocess.run(["umount", "-l", place], stderr=subprocess.DEVNULL)
+
+
 @contextlib.contextmanager
 def bed(folder, size, *make, options="defaults"):
     """Lends a folder to work in, with a new filesystem mounted at `bed` in it; `make` makes it in a file."""
@@ -46,10 +53,7 @@ def bed(folder, size, *make, options="defaults"):
         print(f"machine: {os.cpu_count()} processors, Linux {os.uname().release}, {make[0]} on a loop device with direct I/O")
         yield work
     finally:
-        # containers-storage binds a folder of its own onto itself.
-        places = [line.split()[4] for line in open("/proc/self/mountinfo") if str(work / "bed") in line.split()[4]]
-        for place in reversed(places):
-            subprocess.run(["umount", "-l", place], stderr=subprocess.DEVNULL)
+        unmount(work)
         if loop:
             subprocess.run(["losetup", "--detach", loop])
         shutil.rmtree(work, ignore_errors=True)
