@@ -7,8 +7,9 @@ Create, mount, unmount, ask for, remove, on a chain of committed layers of each 
 turn is a process of its own with a new store, who begins changes, and everything is on disk before the next one
 begins. Peers are containerd's snapshotters and containers-storage, linked into a Go program of Debian's packages
 (peers/build.sh names those that are missing); the floor is a C program that makes the calls that no driver can do
-without, with a record that is synced to create a layer and to remove it. Prints medians in microseconds (of the
-medians of the turns), and our time divided by each one's.
+without, with a record that is synced to create a layer and to remove it. `volatile` is
+LayerLife with volatile layers. Prints medians in microseconds (of the medians of the turns), and our time divided by
+each one's.
 
   sudo benchmarks/in-process.py --rounds 9 --lives 20 --drivers overlay btrfs --depths 1 50 125 [DIRECTORY]
 """
@@ -47,6 +48,7 @@ def measure(driver, depth, programs, options):
             settings = (place / "root", work / "run" / place.name, driver, options.lives, depth)
             return {
                 "graph-storage": (programs["life"], *settings),
+                "volatile": (programs["life"], *settings, "volatile"),
                 "containerd": (programs.get("peers"), "containerd", *settings),
                 "containers-storage": (programs.get("peers"), "containers-storage", *settings),
                 "floor": (programs["floor"], place / "root", options.lives, depth)}[name]
@@ -55,7 +57,7 @@ def measure(driver, depth, programs, options):
         if "peers" in programs:
             names += ["containerd", "containers-storage"]
         if driver == "overlay":
-            names.append("floor")
+            names += ["floor", "volatile"]
         times = {name: {step: [] for step in STEPS} for name in names}
         for number in range(options.rounds):
             for name in names if number % 2 else names[::-1]:

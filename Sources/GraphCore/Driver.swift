@@ -25,8 +25,8 @@ public import SystemPackage
 /// makes it a possible parent, or `remove`. A layer from a tar: `create`, `applyTarget`, the tar is
 /// written there, `finishApply`, `seal`. `diffSource` and `mounts` (read-only) show it from then on.
 ///
-/// What not every driver can do is a protocol of its own, ``BlockDeviceDriver`` and ``CopyUpDriver``, which a
-/// driver conforms to as well.
+/// What not every driver can do is a protocol of its own, ``BlockDeviceDriver``, ``CopyUpDriver`` and
+/// ``VolatileDriver``, which a driver conforms to as well.
 ///
 /// The conformance suite states each promise below as a test; a new driver runs it unchanged.
 public protocol Driver: Sendable {

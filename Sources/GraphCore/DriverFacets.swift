@@ -46,6 +46,22 @@ public protocol CopyUpDriver: Driver {
     ) throws(DriverError)
 }
 
+/// A driver that has layers whose bytes nobody puts on disk before they are sealed.
+///
+/// What is written to a volatile layer may be lost in part when the machine stops, however often a program in it calls
+/// fsync(2); for that it is spared every sync. So a layer that was mounted before the machine's last start is lost as a
+/// whole: it is neither mounted nor sealed, and the store removes it.
+public protocol VolatileDriver: Driver {
+    /// Makes an active layer volatile that was never mounted.
+    func makeVolatile(_ layer: LayerNumber) throws(DriverError)
+
+    /// Whether an active layer is volatile.
+    func isVolatile(_ layer: LayerNumber) throws(DriverError) -> Bool
+
+    /// Whether an active layer is volatile, and the machine has stopped since it was first mounted.
+    func isLost(_ layer: LayerNumber) throws(DriverError) -> Bool
+}
+
 extension Driver {
     /// This driver, if it has block devices to give.
     ///
@@ -65,5 +81,14 @@ extension Driver {
         throw DriverError(
             .unsupported,
             "driver \(name) copies no file to write to it: there is nothing to copy up")
+    }
+
+    /// This driver, if it has volatile layers.
+    ///
+    /// - Throws: ``DriverError/Code/unsupported`` where writes are synced as the filesystem does it.
+    package func withVolatile() throws(DriverError) -> any VolatileDriver {
+        if let volatile = self as? any VolatileDriver { return volatile }
+        throw DriverError(
+            .unsupported, "driver \(name) has no volatile layers: only overlay can leave syncs out")
     }
 }

@@ -17,8 +17,10 @@ extension OverlayDriver {
                 "layer \(layer) lies on \(parents.count) others; overlayfs merges at most "
                     + "\(Self.lowersMax)")
         }
+        let isVolatile = writable ? try volatileLayers.requireWhole(layer) : false
         if writable { try restoreWorkDirectory(of: layer) }
-        return [try mount(layer, parents, writable: writable)]
+        if isVolatile { try volatileLayers.prepareMount(of: layer) }
+        return [try mount(layer, parents, writable: writable, isVolatile: isVolatile)]
     }
 
     /// Makes the work directory of a base layer, which needs none before it is mounted, and of a layer
@@ -36,7 +38,7 @@ extension OverlayDriver {
     /// A base layer lies on an empty directory: so overlayfs tells who uses it, keeps its own attributes
     /// to itself, and takes no device that would delete something where the layer is a lower one.
     private func mount(
-        _ layer: LayerNumber, _ parents: [LayerNumber], writable: Bool
+        _ layer: LayerNumber, _ parents: [LayerNumber], writable: Bool, isVolatile: Bool
     ) throws(DriverError) -> Mount {
         let attributes = writable ? options.attributes : options.attributes.union(.readOnly)
         let mark =
@@ -50,11 +52,14 @@ extension OverlayDriver {
             lowers = [layout.empty]
         }
         if !writable { lowers.insert(layout.diff(layer), at: 0) }
+        var kernelOptions = options.kernelOptions(namespace, mark, writable: writable)
+        if isVolatile {
+            kernelOptions.append(try VolatileLayers.option(usesOptionString: usesOptionString))
+        }
         let layers = OverlayLayers(
             lowers: lowers, upper: writable ? layout.diff(layer) : nil,
             work: writable ? layout.work(layer) : nil,
-            options: options.kernelOptions(namespace, mark, writable: writable),
-            usesOptionString: usesOptionString)
+            options: kernelOptions, usesOptionString: usesOptionString)
         return Mount(.overlay(layers), attributes: attributes)
     }
 

@@ -135,8 +135,10 @@ package final class OverlayDriver: DirectoryDriver {
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let directory = try directories.open(layer)
+        let isVolatile = try volatileLayers.requireWhole(layer)
         if durability == .durable { try directories.sync(layer) }
         try directories.settle(layer)
+        if isVolatile { try volatileLayers.forget(layer, in: directory) }
         // Last, so that a layer whose bytes did not reach the disk is as it was.
         _ = try attempting(
             "remove the work directory of layer \(layer)",

@@ -16,13 +16,18 @@ extension LayerStore {
     /// With `copyUp`, files and directories of the parent are copied up now, so that the first write to
     /// them does not wait for it; drivers that copy no files refuse it as
     /// ``GraphCore/DriverError/Code/unsupported``.
+    ///
+    /// A volatile layer is one that nobody needs after a stop of the machine: nothing that is written to it
+    /// is synced before it is committed, and once the machine has stopped the next opening removes it, if it was
+    /// mounted before. Drivers without such layers refuse it as ``GraphCore/DriverError/Code/unsupported``.
     public func create(
         id: String? = nil, parent: String? = nil, labels: [String: String] = [:],
-        limits: LayerLimits = .none, copyUp: [RawPath] = [], observer: WorkObserver = .none
+        limits: LayerLimits = .none, volatile isVolatile: Bool = false, copyUp: [RawPath] = [],
+        observer: WorkObserver = .none
     ) throws(DriverError) -> Layer {
         try creation.create(
-            id: id, parent: parent, labels: labels, limits: limits, copyUp: copyUp,
-            observer: observer)
+            id: id, parent: parent, labels: labels, limits: limits, isVolatile: isVolatile,
+            copyUp: copyUp, observer: observer)
     }
 
     /// Gives a committed layer a further id, under which it is mounted read-only; without a parent it is an

@@ -14,6 +14,14 @@ extension LayerStore {
         try catalog.layer(reference)
     }
 
+    /// Whether a layer is one that was created volatile and not committed since.
+    public func isVolatile(_ layer: Layer) throws(DriverError) -> Bool {
+        guard layer.kind == .active, let volatile = driver as? any VolatileDriver else {
+            return false
+        }
+        return try volatile.isVolatile(layer.number)
+    }
+
     /// Lists the layers whose labels satisfy all filters, oldest first.
     public func layers(matching labels: [LabelFilter] = []) throws(DriverError) -> [Layer] {
         try catalog.layers(matching: labels)

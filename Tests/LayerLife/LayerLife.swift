@@ -10,7 +10,7 @@ import SystemPackage
 
 /// Lets containers live in a process that has the store open, as a runtime does, and tells what each step took.
 ///
-/// `LayerLife ROOT RUN-ROOT DRIVER ROUNDS [DEPTH]` makes a store, in it a chain of DEPTH (1) committed layers, and on
+/// `LayerLife ROOT RUN-ROOT DRIVER ROUNDS [DEPTH] [volatile]` makes a store, in it a chain of DEPTH (1) committed layers, and on
 /// that ROUNDS layers, one after the other: each is created, mounted, written to, unmounted, asked for and removed. It
 /// prints a line for each step: the median, the least and the most of the microseconds. For who traces it, each step
 /// begins with a write of its name to a descriptor that does not exist.
@@ -21,7 +21,7 @@ struct LayerLife {
     private static func run(_ arguments: [String]) throws {
         guard arguments.count >= 5, let rounds = Int(arguments[4]), rounds > 0 else {
             throw DriverError(
-                .invalidArgument, "usage: LayerLife ROOT RUN-ROOT DRIVER ROUNDS [DEPTH]")
+                .invalidArgument, "usage: LayerLife ROOT RUN-ROOT DRIVER ROUNDS [DEPTH] [volatile]")
         }
         let store = try LayerStore(
             LayerStore.Configuration(
@@ -35,11 +35,14 @@ struct LayerLife {
             try store.unmount(layer: layer.id)
             top = try store.commit(layer.id).id
         }
+        let isVolatile = arguments.last == "volatile"
         var life = Life()
         // The first ones make what later ones find.
         for round in -3..<rounds {
             if round == 0 { life = Life() }
-            let layer = try life.step("create") { try store.create(parent: top) }
+            let layer = try life.step("create") {
+                try store.create(parent: top, volatile: isVolatile)
+            }
             let mounted = try life.step("mount") { try store.mount(layer.id) }
             try write(to: mounted.path.appending("written"))
             try life.step("unmount") { _ = try store.unmount(layer: layer.id) }

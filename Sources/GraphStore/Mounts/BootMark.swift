@@ -41,10 +41,7 @@ struct BootMark: Sendable {
 
     /// The kernel's id of this start of the machine, with the end of its line.
     static func currentBoot() throws(DriverError) -> String {
-        guard let boot = content(of: "/proc/sys/kernel/random/boot_id") else {
-            throw DriverError(.system, "could not read the machine's boot id")
-        }
-        return boot
+        try attempting("read the machine's boot id", try Boot.id()) + "\n"
     }
 
     private static func content(of path: FilePath) -> String? {

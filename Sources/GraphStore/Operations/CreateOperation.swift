@@ -16,16 +16,18 @@ struct CreateOperation: Sendable {
     /// Makes a writable layer.
     func create(
         id: String?, parent: String?, labels: [String: String], limits: LayerLimits,
-        copyUp: [RawPath], observer: WorkObserver
+        isVolatile: Bool, copyUp: [RawPath], observer: WorkObserver
     ) throws(DriverError) -> Layer {
-        try space.withRoom(observer) { (observer) throws(DriverError) in
-            try createActive(id ?? LayerID.random(), parent, labels, limits, copyUp, observer)
+        let volatile = isVolatile ? try driver.withVolatile() : nil
+        return try space.withRoom(observer) { (observer) throws(DriverError) in
+            try createActive(
+                id ?? LayerID.random(), parent, labels, limits, volatile, copyUp, observer)
         }
     }
 
     private func createActive(
         _ id: String, _ parent: String?, _ labels: [String: String], _ limits: LayerLimits,
-        _ copyUp: [RawPath], _ observer: WorkObserver
+        _ volatile: (any VolatileDriver)?, _ copyUp: [RawPath], _ observer: WorkObserver
     ) throws(DriverError) -> Layer {
         let copying = copyUp.isEmpty ? nil : try driver.withCopyUp()
         let intent = try recovery.freeing(id) { () throws(DriverError) in
@@ -34,6 +36,7 @@ struct CreateOperation: Sendable {
         }
         do throws(DriverError) {
             try pending.make(intent, limits: limits, observer)
+            try volatile?.makeVolatile(intent.number)
             try copying?.copyUp(
                 copyUp, in: intent.number, parents: intent.parents, observer: observer)
             let layer = try pending.finish(intent, id: id, nil)

@@ -20,9 +20,37 @@ extension Recovery {
             for orphan in try orphans.ofRecipes() where orphan.isProvable {
                 try recipes.remove(orphan.number)
             }
+            try removeLostLayers()
             try restoreActiveLayers()
             try registry.mark.write(boot, isCompared: true)
         }
+    }
+
+    /// Removes volatile layers that were mounted before the machine's start: parts of what was written to them may
+    /// be missing, and nobody is to take them for whole.
+    private func removeLostLayers() throws(DriverError) {
+        guard let volatile = driver as? any VolatileDriver else { return }
+        for record in try activeLayers() {
+            do throws(DriverError) {
+                if try !volatile.isLost(record.number) { continue }
+                let owner = try owner.number()
+                try space.withReserve { () throws(DriverError) in
+                    try catalog.write("remove layer \(record.layer.id)", .onDisk) {
+                        try CatalogWriter($0).beginRemoval(of: record.number, owner: owner)
+                    }
+                    try pending.discard(record.number)
+                }
+                log.warn(
+                    "layer \(record.layer.id) was volatile, and the machine has stopped since it was "
+                        + "mounted; it was removed", record.number)
+            } catch {
+                log.warn("could not remove a volatile layer", record.number, error)
+            }
+        }
+    }
+
+    private func activeLayers() throws(DriverError) -> [LayerRecord] {
+        try catalog.layersWithBytes().filter { $0.layer.kind == .active && $0.state == .ready }
     }
 
     /// Makes active layers again whose record reached the disk and whose directories did not.
@@ -30,10 +58,7 @@ extension Recovery {
     /// Nothing is lost with that: an fsync(2) of anything in one would have put the directories on
     /// disk, too.
     private func restoreActiveLayers() throws(DriverError) {
-        let active = try catalog.layersWithBytes().filter {
-            $0.layer.kind == .active && $0.state == .ready
-        }
-        for record in active {
+        for record in try activeLayers() {
             do throws(DriverError) {
                 let parents = try catalog.parents(of: record)
                 let isMadeAgain = try driver.restore(

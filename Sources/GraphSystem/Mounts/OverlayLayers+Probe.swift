@@ -38,6 +38,17 @@ extension OverlayLayers {
         throw SyscallError(call: "fsconfig(create)", errno: .notSupported)
     }
 
+    /// Whether this kernel has an option of overlayfs, found out without making a filesystem; of kernels for
+    /// which ``takesLowersOneByOne(lower:)`` is true.
+    package static func takes(_ option: MountOption) -> Bool {
+        do throws(SyscallError) {
+            try FilesystemContext("overlay").set(option)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// Whether this kernel takes lower directories one by one (`lowerdir+`, Linux 6.7), found out
     /// without making a filesystem.
     ///

@@ -41,6 +41,7 @@ struct InspectAction: CommonAction {
         members["children"] = JSON(try store.children(of: layer.id)) { .string($0.id) }
         members["images"] = JSON(try store.images.over(layer)) { JSON($0.id) }
         members["mounts"] = JSON(try store.mounted(layer.id), \.json)
+        if try store.isVolatile(layer) { members["volatile"] = .bool(true) }
         try session.output.print(.object(members))
     }
 

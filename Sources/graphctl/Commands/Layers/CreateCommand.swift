@@ -40,10 +40,18 @@ struct CreateCommand: CommonCommand {
             valueName: "path"))
     var copyUp: [String] = []
 
+    @Flag(
+        help: ArgumentHelp(
+            "Sync nothing that is written to it; a stop of the machine then takes the layer (driver "
+                + "overlay)."))
+    var volatile = false
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var action: CreateAction {
-        CreateAction(id: id, parent: parent, labels: labels, size: size, copyUp: copyUp)
+        CreateAction(
+            id: id, parent: parent, labels: labels, size: size, copyUp: copyUp,
+            isVolatile: volatile)
     }
 }
 
@@ -53,6 +61,7 @@ struct CreateAction: CommonAction {
     var labels: [KeyValue]
     var size: ByteCount?
     var copyUp: [String]
+    var isVolatile: Bool
 
     var attempt: String { "create " + (id ?? "a layer") }
 
@@ -60,7 +69,8 @@ struct CreateAction: CommonAction {
         let observer = session.observer
         let layer = try session.store(.anything).create(
             id: id, parent: parent, labels: labels.dictionary,
-            limits: LayerLimits(bytes: size?.bytes), copyUp: copyUp.map { RawPath($0) },
+            limits: LayerLimits(bytes: size?.bytes), volatile: isVolatile,
+            copyUp: copyUp.map { RawPath($0) },
             observer: observer)
         session.progress?.erase()
         try session.print(id: layer)
@@ -74,5 +84,6 @@ extension CreateAction {
         labels = line.options("label", KeyValue.init(parsing:))
         size = line.option("size", nil, ByteCount.init(parsing:))
         copyUp = line.options("copy-up") { $0 }
+        isVolatile = line.flag("volatile")
     }
 }
