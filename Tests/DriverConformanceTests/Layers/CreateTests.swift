@@ -210,4 +210,12 @@ import Testing
             #expect(error?.code == .unsupported)
         }
     }
+
+    @Test(arguments: DriverUnderTest.usable.filter { $0.name != "overlay" })
+    func `drivers without volatile layers say so`(_ subject: DriverUnderTest) throws {
+        try subject.withDriver { store in
+            let error = #expect(throws: DriverError.self) { try store.driver.withVolatile() }
+            #expect(error?.code == .unsupported)
+        }
+    }
 }

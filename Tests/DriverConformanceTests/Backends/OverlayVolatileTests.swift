@@ -12,11 +12,11 @@ import Testing
 
 /// A volatile layer costs no sync, keeps all for as long as the machine runs, and is never taken for whole after it
 /// has stopped.
-@Suite(.serialized) struct VolatileTests {
+@Suite(.serialized) struct OverlayVolatileTests {
     @Test(.usable("overlay")) func `a volatile layer keeps what was written from mount to mount`()
         throws
     {
-        try withStore("overlay") { store, _ in
+        try withStore { store, _ in
             let layer = try store.create(id: "c", parent: "base", volatile: true)
             #expect(try store.isVolatile(layer))
             for round in 0..<3 {
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(.usable("overlay")) func `a layer is not volatile unless that was asked for`() throws {
-        try withStore("overlay") { store, _ in
+        try withStore { store, _ in
             let layer = try store.create(id: "c", parent: "base")
             #expect(try !store.isVolatile(layer))
             let place = try store.mount("c").path
@@ -43,7 +43,7 @@ import Testing
 
     @Test(.usable("overlay")) func `a volatile layer that was committed is as good as any`() throws
     {
-        try withStore("overlay") { store, _ in
+        try withStore { store, _ in
             _ = try store.create(id: "c", parent: "base", volatile: true)
             try store.mount("c").path.appending("new").write("new")
             try store.unmount(layer: "c")
@@ -61,7 +61,7 @@ import Testing
 
     @Test(.usable("overlay"))
     func `once the machine has stopped a volatile layer is used by nobody`() throws {
-        try withStore("overlay") { store, root in
+        try withStore { store, root in
             for id in ["mounted", "unused", "plain"] {
                 _ = try store.create(id: id, parent: "base", volatile: id != "plain")
             }
@@ -79,7 +79,7 @@ import Testing
             }
             #expect(try store.mounted("mounted").isEmpty)
             // Another run root has seen no start of this machine.
-            let again = try Self.open("overlay", root, runRoot: "other-run")
+            let again = try Self.open(root, runRoot: "other-run")
             #expect(try again.layers().map(\.id) == ["base", "unused", "plain"])
             #expect(try again.check(deep: true).isEmpty)
             let place = try again.mount("plain").path
@@ -92,28 +92,16 @@ import Testing
     @Test(.usable("overlay")) func `a volatile layer of this start of the machine is left alone`()
         throws
     {
-        try withStore("overlay") { store, root in
+        try withStore { store, root in
             _ = try store.create(id: "c", parent: "base", volatile: true)
             let place = try store.mount("c").path
             try place.appending("new").write("new")
-            let again = try Self.open("overlay", root, runRoot: "other-run")
+            let again = try Self.open(root, runRoot: "other-run")
             #expect(try again.layers().map(\.id) == ["base", "c"])
             let error = #expect(throws: DriverError.self) { try Self.mount(again, "c") }
             #expect(error?.code == .layerInUse)
             #expect(try place.appending("new").readText() == "new")
             try store.unmount(layer: "c")
-        }
-    }
-
-    @Test(arguments: DriverUnderTest.usable.map(\.name).filter { $0 != "overlay" })
-    func `a driver without volatile layers says so, and makes none`(_ driver: String) throws {
-        try withStore(driver) { store, _ in
-            let error = #expect(throws: DriverError.self) {
-                _ = try store.create(id: "c", parent: "base", volatile: true)
-            }
-            #expect(error?.code == .unsupported)
-            let left = try store.layers().map(\.id)
-            #expect(left == ["base"])
         }
     }
 
@@ -126,10 +114,10 @@ import Testing
         _ = try $0.commit($1)
     }
 
-    private func withStore(_ driver: String, _ body: (LayerStore, FilePath) throws -> Void) throws {
-        let subject = try #require(DriverUnderTest.usable.first { $0.name == driver })
+    private func withStore(_ body: (LayerStore, FilePath) throws -> Void) throws {
+        let subject = try #require(DriverUnderTest.usable.first { $0.name == "overlay" })
         try subject.withDirectory { directory in
-            let store = try Self.open(driver, directory.appending("root"), runRoot: "run")
+            let store = try Self.open(directory.appending("root"), runRoot: "run")
             _ = try store.create(id: "new-base")
             try store.mount("new-base").path.appending("file").write("base")
             try store.unmount(layer: "new-base")
@@ -138,15 +126,15 @@ import Testing
         }
     }
 
-    private static func open(_ driver: String, _ root: FilePath, runRoot: String) throws
+    private static func open(_ root: FilePath, runRoot: String) throws
         -> LayerStore
     {
-        let subject = try #require(DriverUnderTest.usable.first { $0.name == driver })
+        let subject = try #require(DriverUnderTest.usable.first { $0.name == "overlay" })
         let type = subject.type
         return try LayerStore(
             LayerStore.Configuration(
                 root: root, runRoot: root.removingLastComponent().appending(runRoot),
-                driver: driver,
+                driver: "overlay",
                 options: subject.storageOptions,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
             drivers: [type], chooseDriver: { (_) throws(DriverError) in type })
