@@ -53,15 +53,15 @@ struct Catalog: Sendable {
 
     /// Lists the layers whose labels satisfy all filters, oldest first.
     func layers(matching labels: [LabelFilter]) throws(DriverError) -> [Layer] {
-        let records = try database.consistent("list the layers") { connection in
+        let layers = try database.consistent("list the layers") { connection in
             let queries = CatalogReader(connection)
-            guard let first = labels.first else { return try queries.visible() }
-            return try queries.visible(labelled: first)
+            if let first = labels.first { return try queries.visible(labelled: first).map(\.layer) }
+            var layers: [Layer] = []
+            try queries.forEachVisible { layers.append($0.layer) }
+            return layers
         }
-        let others = labels.dropFirst()
-        return records.map(\.layer).filter { layer in
-            others.allSatisfy { $0.matches(layer.labels) }
-        }
+        if labels.count < 2 { return layers }
+        return layers.filter { layer in labels.allSatisfy { $0.matches(layer.labels) } }
     }
 
     /// Lists the ids of all layers, oldest first.
@@ -177,6 +177,11 @@ struct Catalog: Sendable {
     func layersWithBytes() throws(DriverError) -> [LayerRecord] {
         try database.consistent("list the layers") { try CatalogReader($0).visible() }
             .filter { $0.layer.kind != .view }
+    }
+
+    /// The numbers and ids of the layers that have bytes.
+    func namesWithBytes() throws(DriverError) -> [(number: LayerNumber, id: String)] {
+        try database.read("list the layers") { try CatalogReader($0).visibleWithBytes() }
     }
 
     /// Operations that are begun and not ended.

@@ -171,7 +171,32 @@ struct CatalogReader {
 
     /// All layers that callers see, oldest first.
     func visible() throws -> [LayerRecord] {
-        try records("WHERE \(LayerRecord.isVisible) ORDER BY l.number", [], isWhole: true)
+        var records: [LayerRecord] = []
+        try forEachVisible { records.append($0) }
+        return records
+    }
+
+    /// Goes over all layers that callers see, oldest first.
+    func forEachVisible(_ body: (LayerRecord) -> Void) throws {
+        try forEach(
+            "WHERE \(LayerRecord.isVisible) ORDER BY l.number", [], labels: try allLabels(), body)
+    }
+
+    /// The numbers and ids of all layers that callers see and that have bytes, oldest first.
+    func visibleWithBytes() throws -> [(number: LayerNumber, id: String)] {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT l.number, l.id, l.kind FROM layers l
+                WHERE \(LayerRecord.isVisible) ORDER BY l.number
+                """)
+        let cursor = try Row.fetchCursor(statement)
+        var layers: [(number: LayerNumber, id: String)] = []
+        while let row = try cursor.next() {
+            let (number, id, kind): (UInt32, String, String) = try (row[0], row[1], row[2])
+            if kind == Layer.Kind.view.rawValue { continue }
+            layers.append((LayerNumber(rawValue: number), id))
+        }
+        return layers
     }
 
     /// The layers that callers see and that have a label, oldest first.
@@ -225,19 +250,26 @@ struct CatalogReader {
 
     /// Reads records as the cursor comes to them: copying whole rows first costs twice the time.
     private func records(
-        _ rest: String, _ arguments: StatementArguments, isWhole: Bool = false
+        _ rest: String, _ arguments: StatementArguments
     ) throws -> [LayerRecord] {
+        var records: [LayerRecord] = []
+        try forEach(rest, arguments) { records.append($0) }
+        return records
+    }
+
+    /// Goes over records; `labels` are those of all layers, where most of the table is read.
+    private func forEach(
+        _ rest: String, _ arguments: StatementArguments,
+        labels: [Int64: [String: String]]? = nil, _ body: (LayerRecord) -> Void
+    ) throws {
         let statement = try database.cachedStatement(
             sql: "SELECT \(LayerRecord.columns) FROM \(LayerRecord.tables) \(rest)")
-        let all = isWhole ? try allLabels() : [:]
         let cursor = try Row.fetchCursor(statement, arguments: arguments)
-        var records: [LayerRecord] = []
         while let row = try cursor.next() {
             let number: Int64 = try row[0]
-            let labels = isWhole ? all[number] ?? [:] : try labels(of: number)
-            records.append(try LayerRecord(row, labels: labels))
+            let its = if let labels { labels[number] ?? [:] } else { try self.labels(of: number) }
+            body(try LayerRecord(row, labels: its))
         }
-        return records
     }
 
     private func labels(of number: Int64) throws -> [String: String] {

@@ -5,54 +5,76 @@ import GraphArchive
 import GraphCore
 import GraphSystem
 
+/// What records say of each other, looked at one by one, parents before their children.
+private struct RecordComparison {
+    private(set) var findings: [Finding] = []
+    /// Layers that have a recipe by their records.
+    private(set) var withRecipe: [(number: LayerNumber, id: String)] = []
+    private var seen: [LayerNumber: (id: String, isCommitted: Bool, depth: Int)] = [:]
+
+    mutating func look(at record: LayerRecord) {
+        let layer = record.layer
+        // A damaged table may have a number twice.
+        if seen[record.number] == nil {
+            seen[record.number] = (layer.id, layer.kind == .committed, layer.depth)
+        }
+        if layer.recipeBytes != nil { withRecipe.append((record.number, layer.id)) }
+        compareWithParent(record)
+        // Without a recipe there may be no tar of it, of which there would be a digest.
+        let lacksTarDigest = layer.diffID == nil && layer.recipeBytes != nil
+        if layer.kind == .committed && (lacksTarDigest || layer.contentDigest == nil) {
+            report(layer, "it is committed, but its digests are not recorded")
+        }
+    }
+
+    private mutating func compareWithParent(_ record: LayerRecord) {
+        let layer = record.layer
+        guard let parent = record.parent else {
+            if layer.depth != 1 { report(layer, "it has no parent, but should have one") }
+            return
+        }
+        if parent >= record.number {
+            report(layer, "its parent, number \(parent), is not older than itself")
+        } else if let below = seen[parent] {
+            if !below.isCommitted { report(layer, "its parent \(below.id) is not committed") }
+            if layer.depth != below.depth + 1 {
+                report(layer, "its depth is not its parent's plus one")
+            }
+        } else {
+            report(layer, "its parent, number \(parent), is not there")
+        }
+    }
+
+    private mutating func report(_ layer: Layer, _ message: String) {
+        findings.append(Finding(.recordInvalid, layer.id, message))
+    }
+}
+
 extension StoreCheck {
     func recordFindings() throws(DriverError) -> [Finding] {
-        let records = try catalog.consistent("list the layers") { try CatalogReader($0).visible() }
-        let withRecipe = try recipes.inventory().numbers
-        // A damaged table may have a number twice.
-        let byNumber = Dictionary(records.map { ($0.number, $0.layer) }) { first, _ in first }
-        var findings: [Finding] = []
-        for record in records {
-            let layer = record.layer
-            func report(_ message: String) {
-                findings.append(Finding(.recordInvalid, layer.id, message))
-            }
-            if let parent = record.parent, parent >= record.number {
-                report("its parent, number \(parent), is not older than itself")
-            } else if let parent = record.parent {
-                guard let below = byNumber[parent] else {
-                    report("its parent, number \(parent), is not there")
-                    continue
-                }
-                if below.kind != .committed { report("its parent \(below.id) is not committed") }
-                if layer.depth != below.depth + 1 {
-                    report("its depth is not its parent's plus one")
-                }
-            } else if layer.depth != 1 {
-                report("it has no parent, but should have one")
-            }
-            if layer.recipeBytes != nil && !withRecipe.contains(record.number),
-                // It may have been removed since it was listed.
-                try catalog.isCurrent(record)
-            {
-                findings.append(
-                    Finding(
-                        .recipeMissing, layer.id,
-                        "the recipe for the tar that was applied is gone;"
-                            + " the canonical tar can be made"))
-            }
-            // Without a recipe there may be no tar of it, of which there would be a digest.
-            let lacksTarDigest = layer.diffID == nil && layer.recipeBytes != nil
-            if layer.kind == .committed && (lacksTarDigest || layer.contentDigest == nil) {
-                report("it is committed, but its digests are not recorded")
-            }
+        let comparison = try catalog.consistent("list the layers") {
+            var comparison = RecordComparison()
+            try CatalogReader($0).forEachVisible { comparison.look(at: $0) }
+            return comparison
+        }
+        // Listed second: what was recorded has its recipe before.
+        let recipes = try recipes.inventory().numbers
+        var findings = comparison.findings
+        for layer in comparison.withRecipe where !recipes.contains(layer.number) {
+            // It may have been removed since it was listed.
+            guard try catalog.record(of: layer.number)?.isVisible == true else { continue }
+            findings.append(
+                Finding(
+                    .recipeMissing, layer.id,
+                    "the recipe for the tar that was applied is gone; the canonical tar can be made"
+                ))
         }
         return findings
     }
 
     /// What the driver's inventory says that the records do not, and the other way round.
     func diskFindings(missing: Bool) throws(DriverError) -> [Finding] {
-        let before = missing ? try catalog.layersWithBytes() : []
+        let before = missing ? try catalog.namesWithBytes() : []
         let inventory = try driver.inventory()
         var findings: [Finding] = []
         var present: Set<LayerNumber> = []
@@ -80,13 +102,13 @@ extension StoreCheck {
         let absent = before.filter { !present.contains($0.number) }
         if absent.isEmpty { return findings }
         // Those that went away while the disk was listed are not missing.
-        let now = Set(try catalog.layersWithBytes().map(\.number))
-        for record in absent where now.contains(record.number) {
+        let now = Set(try catalog.namesWithBytes().map(\.number))
+        for layer in absent where now.contains(layer.number) {
             findings.append(
                 Finding(
-                    .layerMissing, record.layer.id,
+                    .layerMissing, layer.id,
                     "it is recorded, but driver \(driver.name) has no bytes of number"
-                        + " \(record.number)"))
+                        + " \(layer.number)"))
         }
         return findings
     }
