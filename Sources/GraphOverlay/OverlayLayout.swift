@@ -14,8 +14,11 @@ import SystemPackage
 /// ROOT/overlay/empty          what base layers lie on when they are mounted
 /// ```
 struct OverlayLayout: Hashable, Sendable {
-    /// The store's root.
-    let root: FilePath
+    /// The driver's directory.
+    let directory: FilePath
+
+    /// Takes the store's root.
+    init(root: FilePath) { directory = root.appending(Self.driver) }
 
     static let driver = "overlay"
     static let diff: RawPath = "diff"
@@ -25,17 +28,14 @@ struct OverlayLayout: Hashable, Sendable {
 
     /// A layer's changes: the upper directory while it is writable, a lower one for its children.
     func diff(_ layer: LayerNumber) -> FilePath {
-        directory.appending(layer.description).appending("diff")
+        directory.appending("\(layer)/diff")
     }
 
     /// A layer's work directory.
     func work(_ layer: LayerNumber) -> FilePath {
-        directory.appending(layer.description).appending("work")
+        directory.appending("\(layer)/work")
     }
 
     /// The lower directory of a layer without parents.
     var empty: FilePath { directory.appending("empty") }
-
-    /// The driver's directory.
-    var directory: FilePath { root.appending(Self.driver) }
 }

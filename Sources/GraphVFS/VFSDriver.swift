@@ -34,6 +34,9 @@ package final class VFSDriver: DirectoryDriver {
         trees = WholeTrees(directories)
     }
 
+    /// None: each layer is a whole tree.
+    package var depthMax: Int? { nil }
+
     package var capabilities: DriverCapabilities {
         let sharesBlocks = directories.supportsReflink
         return DriverCapabilities(

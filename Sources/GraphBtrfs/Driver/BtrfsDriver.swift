@@ -34,6 +34,9 @@ package final class BtrfsDriver: DirectoryDriver {
         if !readOnly { try? directories.clearAbandonedScratch() }
     }
 
+    /// None: each layer is a whole tree.
+    package var depthMax: Int? { nil }
+
     package var capabilities: DriverCapabilities {
         let quotas = quotaState
         let kind = quotas.map { !$0.isOn ? "off" : $0.isSimple ? "simple" : "quota groups" }

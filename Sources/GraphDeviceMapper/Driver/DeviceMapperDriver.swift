@@ -40,6 +40,9 @@ package final class DeviceMapperDriver: DirectoryDriver {
         if !readOnly { _ = try place.pool() }
     }
 
+    /// None: each layer is a whole tree.
+    package var depthMax: Int? { nil }
+
     package var capabilities: DriverCapabilities {
         DriverCapabilities(hasQuota: true, details: place.details)
     }
