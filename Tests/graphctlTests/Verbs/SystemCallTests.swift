@@ -11,7 +11,9 @@ import Testing
 /// A limit is what was counted in a user namespace, where most are made, and a little more: what raises one is
 /// to be seen when it is made.
 @Suite(.serialized) struct SystemCallTests {
-    /// The most calls of each step, in a process that has the store open, with one parent. What btrfs and vfs
+    /// The most calls of each step, in a process that has the store open, with one parent.
+    ///
+    /// What btrfs and vfs
     /// take to remove a layer depends on what else the machine has mounted, where they look for users.
     private static let limits = [
         "overlay": ["create": 62, "mount": 64, "unmount": 42, "get": 2, "remove": 80],
