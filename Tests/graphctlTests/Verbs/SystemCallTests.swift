@@ -13,8 +13,8 @@ import Testing
 @Suite(.serialized) struct SystemCallTests {
     /// The most calls of each step, in a process that has the store open, with one parent.
     ///
-    /// What btrfs and vfs
-    /// take to remove a layer depends on what else the machine has mounted, where they look for users.
+    /// What btrfs and vfs take to remove a layer depends on what else the machine has mounted, where they look
+    /// for users.
     private static let limits = [
         "overlay": ["create": 62, "mount": 64, "unmount": 42, "get": 2, "remove": 80],
         "btrfs": ["create": 62, "mount": 64, "unmount": 42, "get": 2],
