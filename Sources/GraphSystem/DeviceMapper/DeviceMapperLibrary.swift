@@ -18,21 +18,18 @@ final class DeviceMapperLibrary: Sendable {
 
     private init(_ functions: cgraph_devmapper) { self.functions = functions }
 
-    private static let loaded: Result<DeviceMapperLibrary, SyscallError> = {
+    private static let library = LazyLibrary(
+        "libdevmapper.so.1.02.1", package: "libdevmapper1.02.1"
+    ) {
         var functions = cgraph_devmapper()
-        guard let reason = cgraph_devmapper_load(&functions) else {
-            return .success(DeviceMapperLibrary(functions))
-        }
-        return .failure(
-            .missingLibrary(
-                "libdevmapper.so.1.02.1", package: "libdevmapper1.02.1",
-                String(cString: reason)))
-    }()
+        let reason = cgraph_devmapper_load(&functions)
+        return (DeviceMapperLibrary(functions), reason)
+    }
 
     /// Loads the library.
     ///
     /// - Throws: `ELIBACC` with the name of its package where it is missing.
-    static func load() throws(SyscallError) -> DeviceMapperLibrary { try loaded.get() }
+    static func load() throws(SyscallError) -> DeviceMapperLibrary { try library.load() }
 
     /// `1.02.185 (2022-05-18)`.
     var version: String {
