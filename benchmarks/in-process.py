@@ -7,9 +7,8 @@ Create, mount, unmount, ask for, remove, on a chain of committed layers of each 
 turn is a process of its own with a new store, who begins changes, and everything is on disk before the next one
 begins. Peers are containerd's snapshotters and containers-storage, linked into a Go program of Debian's packages
 (peers/build.sh names those that are missing); the floor is a C program that makes the calls that no driver can do
-without, with a record that is synced to create a layer and to remove it. `volatile` is
-LayerLife with volatile layers. Prints medians in microseconds (of the medians of the turns), and our time divided by
-each one's.
+without, with a record that is synced to create a layer and to remove it. `volatile` is LayerLife with volatile layers.
+Prints medians in microseconds (of the medians of the turns), and our time divided by each one's.
 
   sudo benchmarks/in-process.py --rounds 9 --lives 20 --drivers overlay btrfs --depths 1 50 125 [DIRECTORY]
 """

@@ -17,10 +17,10 @@ extension OverlayDriver {
                 "layer \(layer) lies on \(parents.count) others; overlayfs merges at most "
                     + "\(Self.lowersMax)")
         }
-        let isVolatile = writable ? try volatileLayers.requireWhole(layer) : false
+        let volatile = writable ? try volatileLayers.requireWhole(layer) : nil
         if writable { try restoreWorkDirectory(of: layer) }
-        if isVolatile { try volatileLayers.prepareMount(of: layer) }
-        return [try mount(layer, parents, writable: writable, isVolatile: isVolatile)]
+        if let volatile { try volatileLayers.prepareMount(of: layer, volatile) }
+        return [try mount(layer, parents, writable: writable, isVolatile: volatile != nil)]
     }
 
     /// Makes the work directory of a base layer, which needs none before it is mounted, and of a layer

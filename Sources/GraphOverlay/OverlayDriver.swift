@@ -135,7 +135,7 @@ package final class OverlayDriver: DirectoryDriver {
         _ layer: LayerNumber, parents: [LayerNumber], durability: Durability
     ) throws(DriverError) {
         let directory = try directories.open(layer)
-        let isVolatile = try volatileLayers.requireWhole(layer)
+        let isVolatile = try volatileLayers.requireWhole(layer) != nil
         if durability == .durable { try directories.sync(layer) }
         try directories.settle(layer)
         if isVolatile { try volatileLayers.forget(layer, in: directory) }

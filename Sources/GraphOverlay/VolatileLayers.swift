@@ -40,10 +40,15 @@ struct VolatileLayers {
 
     /// What is recorded of a layer; nil for one that is not volatile.
     func mark(of layer: LayerNumber) throws(DriverError) -> VolatileMark? {
-        try attempting(
-            "look whether layer \(layer) is volatile",
-            try directories.openedDirectory?.attributes(of: layer.name).value(of: key)
-        ).map(VolatileMark.init)
+        do throws(SyscallError) {
+            return try directories.openedDirectory?.attributes(of: layer.name).value(of: key)
+                .map(VolatileMark.init)
+        } catch  where error.errno == .noSuchFileOrDirectory {
+            // A power cut took the layer, or it was removed meanwhile.
+            return nil
+        } catch {
+            throw DriverError("look whether layer \(layer) is volatile", error)
+        }
     }
 
     /// Records that a layer is volatile; not synced.
@@ -70,10 +75,10 @@ struct VolatileLayers {
         return try boot != currentBoot()
     }
 
-    /// Refuses a layer of which parts may be missing, and tells whether it is volatile.
-    func requireWhole(_ layer: LayerNumber) throws(DriverError) -> Bool {
-        guard let mark = try mark(of: layer) else { return false }
-        if try !isLost(mark) { return true }
+    /// Refuses a layer of which parts may be missing, and tells what is recorded of others.
+    func requireWhole(_ layer: LayerNumber) throws(DriverError) -> VolatileMark? {
+        guard let mark = try mark(of: layer) else { return nil }
+        if try !isLost(mark) { return mark }
         throw DriverError(
             .storeDamaged,
             "layer \(layer) is volatile, and the machine has stopped since it was mounted: what was "
@@ -84,10 +89,8 @@ struct VolatileLayers {
     ///
     /// What the kernel leaves in the work directory to forbid that is taken away: in the same start of the
     /// machine nothing of the layer is lost.
-    func prepareMount(of layer: LayerNumber) throws(DriverError) {
-        if try mark(of: layer) == .unused {
-            return try write(.mounted(currentBoot()), of: layer)
-        }
+    func prepareMount(of layer: LayerNumber, _ mark: VolatileMark) throws(DriverError) {
+        if mark == .unused { return try write(.mounted(currentBoot()), of: layer) }
         let work = try directories.open(layer, OverlayLayout.work)
         _ = try attempting(
             "clear the work directory of layer \(layer)", try work.removeTree(OverlayLayout.work))

@@ -35,6 +35,9 @@ import Testing
         try withStore { store, _ in
             let layer = try store.create(id: "c", parent: "base")
             #expect(try !store.isVolatile(layer))
+            // Nor is one that a power cut took lost for that reason.
+            let driver = try store.driver.withVolatile()
+            #expect(try !driver.isLost(99) && !driver.isVolatile(99))
             let place = try store.mount("c").path
             #expect(try Self.mountOptions(at: place)?.contains("volatile") == false)
             try store.unmount(layer: "c")
