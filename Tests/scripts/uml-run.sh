@@ -94,7 +94,12 @@ arguments=(mem="$memory" root=/dev/root rootfstype=hostfs rootflags=/ rw init="$
 [ -n "$verbose" ] && arguments+=(loglevel=7) || arguments+=(quiet)
 letters=abcdefgh
 for i in "${!disks[@]}"; do arguments+=("ubd${letters:i:1}=${disks[i]}"); done
-setsid "$kernel" "${arguments[@]}" </dev/null >"$work/console" 2>&1 &
+preload=()
+if grep -qwm 1 amx_tile /proc/cpuinfo; then
+    gcc -O2 -shared -fPIC -o "$work/xstate.so" "$(dirname "$0")/uml-xstate.c" || exit 125
+    preload=(env LD_PRELOAD="$work/xstate.so")
+fi
+setsid "${preload[@]}" "$kernel" "${arguments[@]}" </dev/null >"$work/console" 2>&1 &
 guest=$!
 [ -z "${UML_PIDFILE-}" ] || echo "$guest" >"$UML_PIDFILE"
 tail -q -n +1 -f --pid="$guest" -s 0.1 "$work/out" &
