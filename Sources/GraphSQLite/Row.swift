@@ -92,6 +92,17 @@ package struct Row {
         }
     }
 
+    /// Reads the UTF-8 of the text in a column, counted from 0, where it lies; nil for NULL.
+    package func withText<Value>(
+        _ column: Int, _ read: (Span<UInt8>) -> Value
+    ) throws(DatabaseError) -> Value? {
+        if case .current(let cursor) = content {
+            return try cursor.statement.withText(column, read)
+        }
+        let text: String? = try self[column]
+        return text.map { read($0.utf8.span) }
+    }
+
     /// The text in a column, counted from 0.
     package subscript(column: Int) -> String {
         get throws(DatabaseError) { try Self.required(try self[column], column) }

@@ -98,6 +98,29 @@ package final class Statement {
 
     /// The text in a column of the row that it stands on; nil for NULL.
     func text(_ column: Int) throws(DatabaseError) -> String? {
+        guard let buffer = try textBytes(column), let bytes = buffer.baseAddress else { return nil }
+        let (count, characters) = (
+            buffer.count, UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self)
+        )
+        // SQLite puts a NUL behind the text. That of strings that end there is the one way to validate that is
+        // not generic, and a text with a NUL in it is rare.
+        let text =
+            strnlen(characters, count) == count
+            ? String(validatingCString: characters) : String(validating: buffer, as: UTF8.self)
+        guard let text else { throw Row.unexpected(column) }
+        return text
+    }
+
+    /// Reads the UTF-8 of the text in a column of the row that it stands on; nil for NULL.
+    func withText<Value>(
+        _ column: Int, _ read: (Span<UInt8>) -> Value
+    ) throws(DatabaseError) -> Value? {
+        guard let buffer = try textBytes(column) else { return nil }
+        return read(buffer.span)
+    }
+
+    /// Where the text in a column lies, until the next step; nil for NULL.
+    private func textBytes(_ column: Int) throws(DatabaseError) -> UnsafeBufferPointer<UInt8>? {
         let place = CInt(column)
         switch sqlite3_column_type(raw, place) {
         case SQLITE_TEXT: break
@@ -107,16 +130,7 @@ package final class Statement {
         guard let bytes = sqlite3_column_text(raw, place) else {
             throw DatabaseError(SQLITE_NOMEM, nil)
         }
-        let count = Int(sqlite3_column_bytes(raw, place))
-        let characters = UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self)
-        let buffer = UnsafeBufferPointer(start: bytes, count: count)
-        // SQLite puts a NUL behind the text. That of strings that end there is the one way to validate that is
-        // not generic, and a text with a NUL in it is rare.
-        let text =
-            strnlen(characters, count) == count
-            ? String(validatingCString: characters) : String(validating: buffer, as: UTF8.self)
-        guard let text else { throw Row.unexpected(column) }
-        return text
+        return UnsafeBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(raw, place)))
     }
 
     /// The value in a column of the row that it stands on.

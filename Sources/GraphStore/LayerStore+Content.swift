@@ -43,11 +43,14 @@ extension LayerStore {
         try usages.usage(of: reference)
     }
 
-    /// The space that every layer takes, and what is left on the store's filesystem.
+    /// The space that every layer takes as it is recorded, and what is left on the store's filesystem.
     ///
-    /// Mounts nothing and waits for no writer. Only active layers are looked at on disk.
-    public func diskUsage() throws(DriverError) -> DiskUsage {
-        try usages.diskUsage()
+    /// Mounts nothing and waits for no writer. Active layers, whose space is not recorded, are measured on disk
+    /// where `measuringActive` asks for it.
+    public func diskUsage(
+        measuringActive: Bool = false, observer: WorkObserver = .none
+    ) throws(DriverError) -> DiskUsage {
+        try usages.diskUsage(measuringActive: measuringActive, observer: observer)
     }
 
     /// What the store is and holds.

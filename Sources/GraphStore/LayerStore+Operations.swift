@@ -25,9 +25,21 @@ extension LayerStore {
         limits: LayerLimits = .none, volatile isVolatile: Bool = false, copyUp: [RawPath] = [],
         observer: WorkObserver = .none
     ) throws(DriverError) -> Layer {
-        try creation.create(
-            id: id, parent: parent, labels: labels, limits: limits, isVolatile: isVolatile,
-            copyUp: copyUp, observer: observer)
+        let request = LayerRequest(
+            id: id, parent: parent, labels: labels, limits: limits, volatile: isVolatile,
+            copyUp: copyUp)
+        return try creation.create([request], observer: observer)[0]
+    }
+
+    /// Makes writable layers, all or none, as ``create(id:parent:labels:limits:volatile:copyUp:observer:)``
+    /// makes one; all of them wait for one sync of the disk.
+    ///
+    /// - Returns: The layers, in the order of the requests.
+    /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` where two are to have one id.
+    public func create(
+        _ requests: [LayerRequest], observer: WorkObserver = .none
+    ) throws(DriverError) -> [Layer] {
+        try creation.create(requests, observer: observer)
     }
 
     /// Gives a committed layer a further id, under which it is mounted read-only; without a parent it is an
@@ -104,6 +116,18 @@ extension LayerStore {
     @discardableResult
     public func remove(_ reference: String) throws(DriverError) -> Layer {
         try removal.remove(reference)
+    }
+
+    /// Removes layers as ``remove(_:)`` does, each whatever becomes of the others; up to 64 of them wait for
+    /// one sync of the disk.
+    ///
+    /// Layers of one chain may be named in any order. A layer that is named twice is removed once.
+    ///
+    /// - Returns: For each reference the layer as it was, or why it is still there.
+    public func remove(
+        _ references: [String]
+    ) throws(DriverError) -> [Result<Layer, DriverError>] {
+        try removal.remove(references)
     }
 
     /// Frees what removed layers took on disk: slow, stoppable, and in nobody's way.

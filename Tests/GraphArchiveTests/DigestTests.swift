@@ -31,6 +31,20 @@ struct DigestTests {
         }
     }
 
+    @Test func `every digit stands for its value at every place, and no other byte is one`() {
+        let digits = Array("0123456789abcdef".utf8)
+        let whole = digits + digits + digits + digits
+        for place in 0..<64 {
+            for byte in UInt8.min...UInt8.max {
+                var text = whole
+                text[place] = byte
+                let digest = Digest(parsing: text.span)
+                #expect((digest != nil) == digits.contains(byte), "\(byte) at \(place)")
+                if let digest { #expect(Array(digest.hex.utf8) == text) }
+            }
+        }
+    }
+
     @Test func `digests are ordered as their text is`() {
         let digests = (0..<50).map { Digest.of(Array("\($0)".utf8)) }
         #expect(digests.sorted().map(\.hex) == digests.map(\.hex).sorted())

@@ -163,7 +163,10 @@ import Testing
         let usage = try store.usage(of: "work")
         #expect(usage.own.inodes == 2 && usage.total.inodes == 4)
         #expect(try store.usage(of: base.id).own == base.usage)
-        let all = try store.diskUsage()
+        let recorded = try store.diskUsage()
+        #expect(recorded.layers.map(\.usage) == [base.usage, nil] && recorded.used == base.usage)
+        let all = try store.diskUsage(measuringActive: true)
+        #expect(all.layers.map(\.id) == [base.id, "work"] && all.layers[1].usage == usage.own)
         #expect(all.layers.map(\.children) == [1, 0] && all.used == usage.total)
         #expect(all.filesystemBytes > 0)
     }

@@ -13,14 +13,15 @@ struct FolderDriver: Driver {
     static let name = "folder"
     let root: FilePath
     let capabilities: DriverCapabilities
-    private let canRemove: Bool
+    /// `fails`, or `fails` and the number of the only layer that is not removed.
+    private let removal: String?
 
     static func probe(root: FilePath) -> [Requirement] { [] }
 
     init(root: FilePath, options: DriverOptions, readOnly: Bool) throws(DriverError) {
         try options.check(known: ["depth", "remove"], driver: Self.name)
         self.root = root
-        canRemove = options.values["remove"] != "fails"
+        removal = options.values["remove"]
         let depth = options.values["depth"].flatMap { Int($0) }
         capabilities = DriverCapabilities(depthMax: depth)
         if readOnly { return }
@@ -101,7 +102,9 @@ struct FolderDriver: Driver {
     }
 
     func remove(_ layer: LayerNumber) throws(DriverError) {
-        if !canRemove { throw DriverError(.system, "this driver was told to remove nothing") }
+        if removal == "fails" || removal == "fails \(layer)" {
+            throw DriverError(.system, "this driver was told to remove nothing")
+        }
         try settle(layer)
         do throws(SyscallError) {
             try Directory(opening: layers).rename(

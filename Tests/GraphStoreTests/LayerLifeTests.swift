@@ -62,6 +62,27 @@ import Testing
         #expect(try store.layer("base").kind == .committed)
     }
 
+    @Test func `a layer that cannot be removed keeps its parents, and no others`() throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(options: ["remove": "fails 2"])
+        for (id, parent) in [("a", nil), ("b", "a"), ("c", "b"), ("d", "a"), ("e", nil)] {
+            _ = try store.create(id: id, parent: parent)
+            _ = try store.commit(id)
+        }
+        let outcomes = try store.remove(["e", "a", "b", "c", "d"])
+        #expect(outcomes.map { try? $0.get().id } == ["e", nil, nil, "c", "d"])
+        guard case .failure(let kept) = outcomes[1], case .failure(let failed) = outcomes[2] else {
+            return
+        }
+        #expect(kept.code == .layerInUse)
+        #expect(failed.code == .system)
+        #expect(try store.layerIDs() == ["a", "b"])
+        #expect(try fixture.layersOnDisk() == ["1", "2"])
+        #expect(try store.chain(of: "b").map(\.id) == ["b", "a"])
+        _ = try fixture.open().remove(["a", "b"])
+        #expect(try fixture.layersOnDisk() == [])
+    }
+
     @Test func `ids are found by a prefix that no other id has`() throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()

@@ -96,7 +96,7 @@ letters=abcdefgh
 for i in "${!disks[@]}"; do arguments+=("ubd${letters:i:1}=${disks[i]}"); done
 preload=()
 if grep -qwm 1 amx_tile /proc/cpuinfo; then
-    gcc -O2 -shared -fPIC -o "$work/xstate.so" "$(dirname "$0")/uml-xstate.c" || exit 125
+    gcc -O2 -shared -fPIC -o "$work/xstate.so" "$(dirname "$0")/uml/xstate.c" || exit 125
     preload=(env LD_PRELOAD="$work/xstate.so")
 fi
 setsid "${preload[@]}" "$kernel" "${arguments[@]}" </dev/null >"$work/console" 2>&1 &

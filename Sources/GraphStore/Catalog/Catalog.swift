@@ -192,9 +192,9 @@ struct Catalog: Sendable {
     }
 
     /// The numbers below a layer, nearest first.
-    func parents(of record: LayerRecord) throws(DriverError) -> [LayerNumber] {
-        try database.read("look for layer \(record.layer.id)") {
-            try CatalogReader($0).parents(of: record.number)
+    func parents(of number: LayerNumber) throws(DriverError) -> [LayerNumber] {
+        try database.read("look for what is below layer number \(number)") {
+            try CatalogReader($0).parents(of: number)
         }
     }
 

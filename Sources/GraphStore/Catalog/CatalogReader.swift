@@ -199,6 +199,19 @@ struct CatalogReader {
         return layers
     }
 
+    /// What is recorded about the space of all layers that callers see, oldest first.
+    func visibleSpaces() throws -> [RecordedSpace] {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT \(RecordedSpace.columns) FROM layers l
+                WHERE \(LayerRecord.isVisible) ORDER BY l.number
+                """)
+        let cursor = try Row.fetchCursor(statement)
+        var spaces: [RecordedSpace] = []
+        while let row = try cursor.next() { spaces.append(try RecordedSpace(row)) }
+        return spaces
+    }
+
     /// The layers that callers see and that have a label, oldest first.
     func visible(labelled filter: LabelFilter) throws -> [LayerRecord] {
         let isLabelled = """
@@ -306,14 +319,18 @@ extension LayerRecord {
 enum LayerID {
     /// Letters, digits, and behind the first one also `_.:-`.
     static func isAllowed(_ byte: UInt8) -> Bool {
-        isAlphanumeric(byte) || "_.:-".utf8.contains(byte)
+        switch byte {
+        case UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "-"): true
+        default: isAlphanumeric(byte)
+        }
     }
 
     /// Whether it is an id: 1 to 255 of the bytes that are allowed.
     static func isValid(_ id: String) -> Bool {
-        let bytes = id.utf8
-        guard let first = bytes.first else { return false }
-        return isAlphanumeric(first) && bytes.count <= 255 && bytes.allSatisfy(isAllowed)
+        let bytes = id.utf8.span
+        guard (1...255).contains(bytes.count), isAlphanumeric(bytes[0]) else { return false }
+        for place in 1..<bytes.count where !isAllowed(bytes[place]) { return false }
+        return true
     }
 
     /// Refuses what is no id.

@@ -59,12 +59,11 @@ struct LayerRecord: Sendable {
         layer = Layer(
             number: number, id: try Self.id(try row[1], state, number), kind: kind,
             parent: try row[6], depth: Int(depth),
-            diffID: try Self.digest(try row[8]), chainID: try Self.digest(try row[9]),
-            contentDigest: try Self.digest(try row[10]),
+            diffID: try Self.digest(row, 8), chainID: try Self.digest(row, 9),
+            contentDigest: try Self.digest(row, 10),
             diffBytes: try Self.count(diffBytes), recipeBytes: try Self.count(recipeBytes),
-            usage: try Self.count(bytes).map {
-                LayerUsage(bytes: $0, inodes: try Self.count(inodes) ?? 0)
-            }, durability: durability.flatMap { Durability(rawValue: $0) },
+            usage: try Self.usage(bytes, inodes),
+            durability: durability.flatMap { Durability(rawValue: $0) },
             limits: LayerLimits(bytes: try Self.count(limit)),
             created: Timestamp(record: try row[16]), updated: Timestamp(record: try row[17]),
             labels: labels)
@@ -90,12 +89,46 @@ struct LayerRecord: Sendable {
         return UInt64(value)
     }
 
-    private static func digest(_ text: String?) throws -> Digest? {
-        guard let text else { return nil }
-        guard let digest = Digest(parsing: text) else {
-            throw DriverError(.storeDamaged, "a layer's record has a digest that is none: \(text)")
+    /// What a layer takes, where it is recorded.
+    fileprivate static func usage(_ bytes: Int64?, _ inodes: Int64?) throws -> LayerUsage? {
+        try count(bytes).map { LayerUsage(bytes: $0, inodes: try count(inodes) ?? 0) }
+    }
+
+    private static func digest(_ row: Row, _ column: Int) throws -> Digest? {
+        // Three a layer, and long: a string of each would take a fifth of a listing.
+        let digest = try row.withText(column) { Digest(parsing: $0) }
+        guard let digest else { return nil }
+        if let digest { return digest }
+        let text: String = try row[column]
+        throw DriverError(.storeDamaged, "a layer's record has a digest that is none: \(text)")
+    }
+}
+
+/// What is recorded about the space of a layer.
+struct RecordedSpace: Sendable {
+    let number: LayerNumber
+    let id: String
+    let kind: Layer.Kind
+    let parent: LayerNumber?
+    /// nil for what has none recorded, such as an active layer.
+    let recorded: LayerUsage?
+
+    /// The columns that ``init(_:)`` reads, in its order.
+    static let columns = "l.number, l.id, l.kind, l.parent, l.own_bytes, l.own_inodes"
+
+    /// Reads the row that a cursor stands on.
+    init(_ row: Row) throws {
+        number = LayerNumber(rawValue: try row[0])
+        guard let kind = Layer.Kind(rawValue: try row[2]) else {
+            throw DriverError(.storeDamaged, "layer number \(number) has an unknown kind")
         }
-        return digest
+        let (id, parent): (String?, UInt32?) = try (row[1], row[3])
+        guard let id, LayerID.isValid(id) else {
+            throw DriverError(.storeDamaged, "layer number \(number) has no valid id")
+        }
+        (self.id, self.kind) = (id, kind)
+        self.parent = parent.map { LayerNumber(rawValue: $0) }
+        recorded = try LayerRecord.usage(try row[4], try row[5])
     }
 }
 

@@ -3,7 +3,33 @@
 
 public import GraphArchive
 public import GraphCore
+public import GraphSystem
 public import SystemPackage
+
+/// What a writable layer is to be.
+public struct LayerRequest: Hashable, Sendable {
+    /// Its id; nil for 64 random digits.
+    public var id: String?
+    /// The committed layer that it is put on, or the image; nil for an empty layer.
+    public var parent: String?
+    /// Its labels.
+    public var labels: [String: String]
+    /// What it may take.
+    public var limits: LayerLimits
+    /// Whether nothing of it is synced before it is committed, so that a stop of the machine takes it.
+    public var isVolatile: Bool
+    /// Files and directories of the parent to copy up now; paths from the layer's root.
+    public var copyUp: [RawPath]
+
+    /// Describes a layer.
+    public init(
+        id: String? = nil, parent: String? = nil, labels: [String: String] = [:],
+        limits: LayerLimits = .none, volatile: Bool = false, copyUp: [RawPath] = []
+    ) {
+        (self.id, self.parent, self.labels) = (id, parent, labels)
+        (self.limits, isVolatile, self.copyUp) = (limits, volatile, copyUp)
+    }
+}
 
 /// The outcome of applying a layer tar.
 public struct AppliedLayer: Hashable, Sendable {
@@ -49,10 +75,12 @@ public struct StoredUsage: Hashable, Sendable {
 public struct DiskUsage: Hashable, Sendable {
     /// One layer's part.
     public struct Entry: Hashable, Sendable {
-        /// The record of the layer.
-        public let layer: Layer
-        /// Recorded for committed layers, measured now for active ones, nothing for views; nil for
-        /// a layer that went away while it was measured.
+        /// The layer's id.
+        public let id: String
+        /// Its kind.
+        public let kind: Layer.Kind
+        /// Recorded for committed layers and nothing for views; nil for an active layer that was not measured,
+        /// or went away while it was.
         public let usage: LayerUsage?
         /// How many layers have this one as parent.
         public let children: Int
@@ -60,7 +88,7 @@ public struct DiskUsage: Hashable, Sendable {
 
     /// Oldest first.
     public let layers: [Entry]
-    /// The sum over all layers.
+    /// The sum over all layers whose space is known.
     public let used: LayerUsage
     /// Bytes of the filesystem that holds the store.
     public let filesystemBytes: UInt64

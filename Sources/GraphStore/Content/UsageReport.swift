@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import GraphArchive
 import GraphCore
 import GraphSystem
 import SystemPackage
@@ -30,23 +31,23 @@ struct UsageReport: Sendable {
     }
 
     /// The space that every layer takes, and what is left on the store's filesystem.
-    func diskUsage() throws(DriverError) -> DiskUsage {
-        let records = try catalog.consistent("list the layers") { try CatalogReader($0).visible() }
+    func diskUsage(
+        measuringActive: Bool, observer: WorkObserver
+    ) throws(DriverError) -> DiskUsage {
+        let spaces = try catalog.read("list the layers") { try CatalogReader($0).visibleSpaces() }
         var children: [LayerNumber: Int] = [:]
-        for parent in records.compactMap(\.parent) { children[parent, default: 0] += 1 }
+        for case let parent? in spaces.lazy.map(\.parent) { children[parent, default: 0] += 1 }
+        let measured = measuringActive ? try measure(spaces, observer) : [:]
         var used = LayerUsage()
-        var entries: [DiskUsage.Entry] = []
-        for record in records {
-            let usage: LayerUsage?
-            do throws(DriverError) {
-                usage = try ownUsage(of: record)
-            } catch  where error.code == .layerNotFound {
-                usage = nil
-            }
+        let entries = spaces.map { space in
+            let usage =
+                switch space.kind {
+                case .view: LayerUsage()
+                case .committed, .active: space.recorded ?? measured[space.number]
+                }
             if let usage { used = used + usage }
-            entries.append(
-                DiskUsage.Entry(
-                    layer: record.layer, usage: usage, children: children[record.number] ?? 0))
+            return DiskUsage.Entry(
+                id: space.id, kind: space.kind, usage: usage, children: children[space.number] ?? 0)
         }
         let filesystem = try filesystem()
         return DiskUsage(
@@ -54,6 +55,35 @@ struct UsageReport: Sendable {
             availableBytes: try availableBytes(filesystem),
             filesystemInodes: filesystem.totalInodes,
             freeInodes: filesystem.freeInodes)
+    }
+
+    /// Measures the layers of which nothing is recorded, but not those that go away meanwhile; half of them on
+    /// a thread of their own.
+    private func measure(
+        _ spaces: [RecordedSpace], _ observer: WorkObserver
+    ) throws(DriverError) -> [LayerNumber: LayerUsage] {
+        let unknown = spaces.filter { $0.kind != .view && $0.recorded == nil }.map(\.number)
+        let half = unknown.count / 2
+        let (first, second) = try concurrently(
+            { () throws(DriverError) in try measure(unknown[..<half], observer) },
+            { () throws(DriverError) in try measure(unknown[half...], observer) })
+        return first.merging(second) { $1 }
+    }
+
+    private func measure(
+        _ layers: ArraySlice<LayerNumber>, _ observer: WorkObserver
+    ) throws(DriverError) -> [LayerNumber: LayerUsage] {
+        var usages: [LayerNumber: LayerUsage] = [:]
+        for number in layers {
+            if observer.isCancelled { throw DriverError(.cancelled, "stopped on request") }
+            do throws(DriverError) {
+                let parents = try catalog.parents(of: number)
+                usages[number] = try driver.usage(of: number, parents: parents)
+            } catch  where error.code == .layerNotFound {
+                continue
+            }
+        }
+        return usages
     }
 
     /// What the store is and holds.
@@ -83,7 +113,7 @@ struct UsageReport: Sendable {
             if let usage = record.layer.usage { return usage }
         case .active: break
         }
-        return try driver.usage(of: record.number, parents: try catalog.parents(of: record))
+        return try driver.usage(of: record.number, parents: try catalog.parents(of: record.number))
     }
 
     private func filesystem() throws(DriverError) -> FilesystemStatus {

@@ -46,9 +46,10 @@ struct ApplyOperation: Sendable {
         if diffID == nil, let present = try applied(stream, as: id, parent, labels, observer) {
             return present
         }
-        let intent = try recovery.freeing(id) { () throws(DriverError) in
-            try pending.begin(
-                .committed, id: id, parent: NewParent(parent), labels: labels, limits: .none)
+        let draft = LayerDraft(
+            .committed, id: id, parent: NewParent(parent), labels: labels, limits: .none)
+        let intent = try recovery.freeing(id.map { [$0] } ?? []) { () throws(DriverError) in
+            try pending.begin(draft)
         }
         do throws(DriverError) {
             try pending.make(intent, observer)

@@ -121,7 +121,8 @@ final class ChainApply: Sendable {
         var parent = top.map { NewParent.layer($0.id) }
         for (layer, id) in zip(layers, ids) {
             let intent = try operation.pending.begin(
-                .committed, id: nil, parent: parent, labels: layer.labels, limits: .none)
+                LayerDraft(
+                    .committed, id: nil, parent: parent, labels: layer.labels, limits: .none))
             intents.append(intent)
             parent = .intent(intent, id: id)
             if isParallel { try create(intent) }

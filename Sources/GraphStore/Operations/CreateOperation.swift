@@ -13,37 +13,47 @@ struct CreateOperation: Sendable {
     let space: FreeSpaceGuard
     let log: StoreLog
 
-    /// Makes a writable layer.
+    /// Makes writable layers, all or none, with one wait for the disk.
     func create(
-        id: String?, parent: String?, labels: [String: String], limits: LayerLimits,
-        isVolatile: Bool, copyUp: [RawPath], observer: WorkObserver
-    ) throws(DriverError) -> Layer {
-        let volatile = isVolatile ? try driver.withVolatile() : nil
+        _ requests: [LayerRequest], observer: WorkObserver
+    ) throws(DriverError) -> [Layer] {
+        if requests.isEmpty { return [] }
+        var ids: Set<String> = []
+        for case let id? in requests.map(\.id) where !ids.insert(id).inserted {
+            throw DriverError(.invalidArgument, "two new layers are to have the id \(id)")
+        }
+        let volatile = requests.contains(where: \.isVolatile) ? try driver.withVolatile() : nil
+        let copying = requests.contains { !$0.copyUp.isEmpty } ? try driver.withCopyUp() : nil
         return try space.withRoom(observer) { (observer) throws(DriverError) in
-            try createActive(
-                id ?? LayerID.random(), parent, labels, limits, volatile, copyUp, observer)
+            try create(requests, volatile, copying, observer)
         }
     }
 
-    private func createActive(
-        _ id: String, _ parent: String?, _ labels: [String: String], _ limits: LayerLimits,
-        _ volatile: (any VolatileDriver)?, _ copyUp: [RawPath], _ observer: WorkObserver
-    ) throws(DriverError) -> Layer {
-        let copying = copyUp.isEmpty ? nil : try driver.withCopyUp()
-        let intent = try recovery.freeing(id) { () throws(DriverError) in
-            try pending.begin(
-                .active, id: id, parent: NewParent(parent), labels: labels, limits: limits)
+    private func create(
+        _ requests: [LayerRequest], _ volatile: (any VolatileDriver)?,
+        _ copying: (any CopyUpDriver)?, _ observer: WorkObserver
+    ) throws(DriverError) -> [Layer] {
+        let drafts = requests.map { request in
+            LayerDraft(
+                .active, id: request.id ?? LayerID.random(), parent: NewParent(request.parent),
+                labels: request.labels, limits: request.limits)
+        }
+        let intents = try recovery.freeing(drafts.compactMap(\.id)) { () throws(DriverError) in
+            try pending.begin(drafts)
         }
         do throws(DriverError) {
-            try pending.make(intent, limits: limits, observer)
-            try volatile?.makeVolatile(intent.number)
-            try copying?.copyUp(
-                copyUp, in: intent.number, parents: intent.parents, observer: observer)
-            let layer = try pending.finish(intent, id: id, nil)
-            settle(intent)
-            return layer
+            for (intent, request) in zip(intents, requests) {
+                try pending.make(intent, limits: request.limits, observer)
+                if request.isVolatile { try volatile?.makeVolatile(intent.number) }
+                if request.copyUp.isEmpty { continue }
+                try copying?.copyUp(
+                    request.copyUp, in: intent.number, parents: intent.parents, observer: observer)
+            }
+            let layers = try pending.finish(intents)
+            for intent in intents { settle(intent) }
+            return layers
         } catch {
-            pending.rollBack(intent, after: error)
+            for intent in intents { pending.rollBack(intent, after: error) }
             throw space.naming(error)
         }
     }
@@ -63,9 +73,10 @@ struct CreateOperation: Sendable {
         id: String?, parent: String?, labels: [String: String]
     ) throws(DriverError) -> Layer {
         let id = id ?? LayerID.random()
-        let intent = try recovery.freeing(id) { () throws(DriverError) in
-            try pending.begin(
-                .view, id: id, parent: NewParent(parent), labels: labels, limits: .none)
+        let draft = LayerDraft(
+            .view, id: id, parent: NewParent(parent), labels: labels, limits: .none)
+        let intent = try recovery.freeing([id]) { () throws(DriverError) in
+            try pending.begin(draft)
         }
         return intent.layer(id, at: intent.created)
     }

@@ -5,6 +5,23 @@ import GraphArchive
 import GraphCore
 import GraphSystem
 
+/// A layer that is to be made.
+struct LayerDraft {
+    let kind: Layer.Kind
+    let id: String?
+    let parent: NewParent?
+    let labels: [String: String]
+    let limits: LayerLimits
+
+    init(
+        _ kind: Layer.Kind, id: String?, parent: NewParent?, labels: [String: String],
+        limits: LayerLimits
+    ) {
+        (self.kind, self.id, self.parent) = (kind, id, parent)
+        (self.labels, self.limits) = (labels, limits)
+    }
+}
+
 /// A layer that is being made: what is recorded of it, and what its driver needs to know.
 struct LayerIntent {
     let number: LayerNumber

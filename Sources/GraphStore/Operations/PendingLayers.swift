@@ -3,6 +3,7 @@
 
 import GraphArchive
 import GraphCore
+import GraphSQLite
 import GraphSystem
 import Synchronization
 
@@ -31,50 +32,52 @@ final class PendingLayers: Sendable {
     ///
     /// Throws ``GraphCore/DriverError/Code/layerExists`` also where a dead process has reserved the id; see
     /// ``Recovery/freeing(_:_:)``.
-    func begin(
-        _ kind: Layer.Kind, id: String?, parent: NewParent?, labels: [String: String],
-        limits: LayerLimits
-    ) throws(DriverError) -> LayerIntent {
+    func begin(_ draft: LayerDraft) throws(DriverError) -> LayerIntent { try begin([draft])[0] }
+
+    /// Records that layers are being made, all or none.
+    func begin(_ drafts: [LayerDraft]) throws(DriverError) -> [LayerIntent] {
         try access.require("make a layer")
-        if let id { try LayerID.check(id) }
-        try LabelLimits.check(labels)
-        return try record(
-            kind, id: id, parent: parent, labels: labels, limits: limits,
-            owner: try owner.number())
+        for draft in drafts {
+            if let id = draft.id { try LayerID.check(id) }
+            try LabelLimits.check(draft.labels)
+        }
+        let owner = try owner.number()
+        let isResult = drafts.contains { $0.kind == .view }
+        let depthMax = isResult ? nil : driver.depthMax
+        return try catalog.write(
+            "record a new layer", isResult ? catalog.resultSynchronization : .ordered
+        ) { connection in
+            try drafts.map { try record($0, owner: owner, depthMax: depthMax, connection) }
+        }
     }
 
     private func record(
-        _ kind: Layer.Kind, id: String?, parent: NewParent?, labels: [String: String],
-        limits: LayerLimits, owner: Int64
-    ) throws(DriverError) -> LayerIntent {
-        let isDone = kind == .view
-        let created = Timestamp.now
-        let depthMax = kind == .view ? nil : driver.depthMax
-        return try catalog.write(
-            "record a new layer", isDone ? catalog.resultSynchronization : .ordered
-        ) { connection in
-            let queries = CatalogReader(connection)
-            if let id, try queries.layer(id: id) != nil {
-                throw DriverError(.layerExists, "there is a layer \(id) already")
-            }
-            let below = try parent.flatMap { try Self.find($0, queries) }
-            let depth = (below?.layer.depth ?? 0) + 1
-            if let depthMax, depth > depthMax {
-                throw DriverError(
-                    .depthExceeded,
-                    "a layer on \(below?.layer.id ?? "") would be number \(depth) of its chain; "
-                        + "driver \(driver.name) mounts at most \(depthMax)")
-            }
-            let number = try CatalogWriter(connection).insert(
-                NewLayer(
-                    id: id, kind: kind, state: isDone ? .ready : .creating,
-                    owner: isDone ? nil : owner, parent: below?.layer.number, depth: depth,
-                    limits: limits, created: created, labels: labels))
-            let parents = below.map { [$0.layer.number] + $0.parents } ?? []
-            return LayerIntent(
-                number: number, kind: kind, id: id, parent: below?.layer, parents: parents,
-                depth: depth, limits: limits, created: created, labels: labels, owner: owner)
+        _ draft: LayerDraft, owner: Int64, depthMax: Int?, _ connection: Database
+    ) throws -> LayerIntent {
+        let queries = CatalogReader(connection)
+        if let id = draft.id, try queries.layer(id: id) != nil {
+            throw DriverError(.layerExists, "there is a layer \(id) already")
         }
+        let below = try draft.parent.flatMap { try Self.find($0, queries) }
+        let depth = (below?.layer.depth ?? 0) + 1
+        if let depthMax, depth > depthMax {
+            throw DriverError(
+                .depthExceeded,
+                "a layer on \(below?.layer.id ?? "") would be number \(depth) of its chain; "
+                    + "driver \(driver.name) mounts at most \(depthMax)")
+        }
+        let created = Timestamp.now
+        let isDone = draft.kind == .view
+        let number = try CatalogWriter(connection).insert(
+            NewLayer(
+                id: draft.id, kind: draft.kind, state: isDone ? .ready : .creating,
+                owner: isDone ? nil : owner, parent: below?.layer.number, depth: depth,
+                limits: draft.limits, created: created, labels: draft.labels))
+        let parents = below.map { [$0.layer.number] + $0.parents } ?? []
+        return LayerIntent(
+            number: number, kind: draft.kind, id: draft.id, parent: below?.layer,
+            parents: parents, depth: depth, limits: draft.limits, created: created,
+            labels: draft.labels, owner: owner)
     }
 
     /// The layer that a new one is put on, and those below it; nil for an image without layers.
@@ -119,15 +122,33 @@ final class PendingLayers: Sendable {
         _ intent: LayerIntent, id: String, _ content: CommittedContent?
     ) throws(DriverError) -> Layer {
         let now = Timestamp.now
-        let isOurs = try catalog.write("record layer \(id)", catalog.resultSynchronization) {
-            connection in
-            try CatalogWriter(connection)
-                .finish(intent.number, owner: intent.owner, id: id, content, at: now)
+        try catalog.write("record layer \(id)", catalog.resultSynchronization) { connection in
+            try Self.finish(intent, id: id, content, at: now, connection)
         }
+        return intent.layer(id, content, at: now)
+    }
+
+    /// Records that layers are made that were begun with an id, all or none.
+    func finish(_ intents: [LayerIntent]) throws(DriverError) -> [Layer] {
+        let now = Timestamp.now
+        let named = intents.map { (intent: $0, id: $0.id ?? LayerID.random()) }
+        try catalog.write("record new layers", catalog.resultSynchronization) { connection in
+            for (intent, id) in named {
+                try Self.finish(intent, id: id, nil, at: now, connection)
+            }
+        }
+        return named.map { $0.intent.layer($0.id, at: now) }
+    }
+
+    private static func finish(
+        _ intent: LayerIntent, id: String, _ content: CommittedContent?, at time: Timestamp,
+        _ connection: Database
+    ) throws {
+        let isOurs = try CatalogWriter(connection)
+            .finish(intent.number, owner: intent.owner, id: id, content, at: time)
         if !isOurs {
             throw DriverError(.system, "layer \(id) was claimed by another process as abandoned")
         }
-        return intent.layer(id, content, at: now)
     }
 
     /// Records an applied layer, or finds the same that somebody else has recorded in the meantime.

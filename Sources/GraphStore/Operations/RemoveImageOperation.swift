@@ -21,7 +21,7 @@ struct RemoveImageOperation: Sendable {
             let (id, chain) = try chain(ofImage: reference)
             return try layers.locks.with(chain[...]) { () throws(DriverError) in
                 let removed = try removeLocked(reference, id)
-                for layer in removed.layers { finishRemovalOfImage(layer) }
+                finishRemoval(of: removed.layers)
                 if removed.untagged == nil { forgetBlobs(of: removed.image) }
                 return removed
             }
@@ -120,17 +120,21 @@ struct RemoveImageOperation: Sendable {
         }
     }
 
-    /// Takes a layer's bytes away; what fails is left to the next recovery.
-    private func finishRemovalOfImage(_ layer: Layer) {
-        do throws(DriverError) {
-            try layers.space.withReserve { () throws(DriverError) in
-                try layers.driver.remove(layer.number)
+    /// Takes the layers' bytes away; what fails is left to the next recovery.
+    private func finishRemoval(of removed: [Layer]) {
+        let gone = removed.map(\.number).filter { number in
+            do throws(DriverError) {
+                try layers.space.withReserve { () throws(DriverError) in
+                    try layers.driver.remove(number)
+                }
+                return true
+            } catch {
+                layers.log.warn(
+                    "could not remove a layer of an image that was removed", number, error)
+                layers.pending.disown(number)
+                return false
             }
-            layers.finishRemoval(layer.number)
-        } catch {
-            layers.log.warn(
-                "could not remove a layer of an image that was removed", layer.number, error)
-            layers.pending.disown(layer.number)
         }
+        layers.finishRemoval(gone)
     }
 }

@@ -20,7 +20,7 @@ struct ContentCheck: Sendable {
         var sound: Set<LayerNumber> = []
         let records = try catalog.layersWithBytes().filter { $0.layer.kind == .committed }
         for record in records.sorted(by: { $0.number < $1.number }) {
-            let parents = try catalog.parents(of: record)
+            let parents = try catalog.parents(of: record.number)
             let finding: Finding
             do throws(DriverError) {
                 switch try soundness(of: record, parents, observer) {

@@ -60,7 +60,7 @@ extension Recovery {
     private func restoreActiveLayers() throws(DriverError) {
         for record in try activeLayers() {
             do throws(DriverError) {
-                let parents = try catalog.parents(of: record)
+                let parents = try catalog.parents(of: record.number)
                 let isMadeAgain = try driver.restore(
                     record.number, parents: parents, limits: record.layer.limits, observer: .none)
                 if !isMadeAgain { continue }

@@ -128,15 +128,16 @@ struct Recovery: Sendable {
         try catalog.endCommit(now.number, owner: owner)
     }
 
-    /// Does what needs an id, and once more when a dead process had reserved it.
+    /// Does what needs ids, and once more when a dead process had reserved one.
     func freeing<Value>(
-        _ id: String?, _ body: () throws(DriverError) -> Value
+        _ ids: [String], _ body: () throws(DriverError) -> Value
     ) throws(DriverError) -> Value {
         while true {
             do throws(DriverError) {
                 return try body()
             } catch  where error.code == .layerExists {
-                guard let id, try free(id) else { throw error }
+                if ids.isEmpty { throw error }
+                for id in ids where try !free(id) { throw error }
             }
         }
     }

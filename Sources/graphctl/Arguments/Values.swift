@@ -70,6 +70,19 @@ package struct ByteCount {
     }
 }
 
+/// A number of layers.
+struct LayerCount {
+    let number: Int
+
+    /// Reads 1 to 10000: they are recorded in one transaction, which others wait for.
+    init(parsing text: String) throws {
+        guard let number = Int(text), (1...10_000).contains(number),
+            text.utf8.allSatisfy({ (48...57).contains($0) })
+        else { throw ValidationError("it is not a number from 1 to 10000") }
+        self.number = number
+    }
+}
+
 extension Digest {
     /// Reads a digest from the command line.
     static func argument(_ text: String) throws -> Digest {

@@ -31,24 +31,42 @@ struct Removal {
         _ references: [String], _ find: (String) throws(DriverError) -> Referent
     ) {
         var found: [(reference: String, layer: Layer)] = []
-        var words: Set<String> = []
+        var (words, ids): (Set<String>, Set<String>) = ([], [])
         for reference in references
         where references.count == 1 || words.insert(reference).inserted {
             attempt(reference) { (removal) throws(DriverError) in
                 switch try find(reference) {
                 case .image: try removal.removeImage(reference)
                 case .layer(let layer):
-                    if !found.contains(where: { $0.layer.id == layer.id }) {
-                        found.append((reference, layer))
-                    }
+                    if ids.insert(layer.id).inserted { found.append((reference, layer)) }
                 }
             }
         }
+        let gone = Set(layers)
+        found.removeAll { gone.contains($0.layer.id) }
         found.sort { $0.layer.depth > $1.layer.depth }
-        for (reference, layer) in found where !layers.contains(layer.id) {
-            attempt(reference) { (removal) throws(DriverError) in
-                removal.layers.append(try removal.store.remove(layer.id).id)
-                try removal.tell(layer.id)
+        while !found.isEmpty {
+            removeLayers(Array(found.prefix(Self.stepMax)))
+            found.removeFirst(min(Self.stepMax, found.count))
+        }
+    }
+
+    /// How many layers are removed before what became of them is told.
+    private static let stepMax = 64
+
+    private mutating func removeLayers(_ step: [(reference: String, layer: Layer)]) {
+        do throws(DriverError) {
+            let outcomes = try store.remove(step.map(\.layer.id))
+            for ((reference, _), outcome) in zip(step, outcomes) {
+                attempt(reference) { (removal) throws(DriverError) in
+                    let id = try outcome.get().id
+                    removal.layers.append(id)
+                    try removal.tell(id)
+                }
+            }
+        } catch {
+            for (reference, _) in step {
+                refusals.append(Refusal(reference: reference, error: error))
             }
         }
     }

@@ -10,31 +10,38 @@ package struct Table {
     private static let space = UInt8(ascii: " ")
 
     private let rightColumns: [Int]
-    /// The cells of all rows, one after the other; the headings are the first row.
-    private var cells: [String]
+    /// The text of all cells, one behind the other; the headings are the first row.
+    private var text: [UInt8] = []
+    /// Where the text of each cell ends, and how many places of a terminal it takes.
+    private var cells: [(end: Int, width: Int)] = []
     /// How wide each column is.
     private var widths: [Int]
 
     /// Names the columns, and those whose cells stand at the right.
     package init(_ headings: [String], right: [Int] = []) {
         rightColumns = right
-        cells = headings
-        widths = headings.map(Self.width)
+        widths = headings.map { _ in 0 }
+        for (column, heading) in headings.enumerated() { add(heading, in: column) }
     }
 
     /// Adds a row with a cell for each column.
     package mutating func add(_ row: String...) {
-        for column in 0..<widths.count {
-            let cell = printable(row[column])
-            widths[column] = max(widths[column], Self.width(cell))
-            cells.append(cell)
-        }
+        for column in 0..<widths.count { add(row[column], in: column) }
     }
 
-    /// How many places of a terminal a cell takes.
-    private static func width(_ cell: String) -> Int {
-        let bytes = cell.utf8.count
-        return cell.utf8.allSatisfy { $0 < 0x80 } ? bytes : cell.count
+    private mutating func add(_ cell: String, in column: Int) {
+        let start = text.count
+        text.append(contentsOf: cell.utf8)
+        var width = text.count - start
+        for place in start..<text.count where !isPlain(text[place]) {
+            text.removeSubrange(start...)
+            let shown = printable(cell)
+            text.append(contentsOf: shown.utf8)
+            width = shown.count
+            break
+        }
+        widths[column] = max(widths[column], width)
+        cells.append((text.count, width))
     }
 
     /// Tells one line after the other as UTF-8, without spaces at its end.
@@ -42,20 +49,26 @@ package struct Table {
         _ body: ([UInt8]) throws(Failure) -> Void
     ) throws(Failure) {
         var line: [UInt8] = []
-        for start in stride(from: 0, to: cells.count, by: widths.count) {
+        var start = 0
+        for first in stride(from: 0, to: cells.count, by: widths.count) {
             line.removeAll(keepingCapacity: true)
             for column in 0..<widths.count {
-                let cell = cells[start + column]
+                let cell = cells[first + column]
                 let isRight = rightColumns.contains(column)
-                let filling = widths[column] - Self.width(cell)
-                if column > 0 { line.append(contentsOf: repeatElement(Self.space, count: 2)) }
-                if isRight { line.append(contentsOf: repeatElement(Self.space, count: filling)) }
-                line.append(contentsOf: cell.utf8)
-                if !isRight { line.append(contentsOf: repeatElement(Self.space, count: filling)) }
+                let filling = widths[column] - cell.width
+                if column > 0 { Self.fill(&line, 2) }
+                if isRight { Self.fill(&line, filling) }
+                line.append(contentsOf: text[start..<cell.end])
+                if !isRight { Self.fill(&line, filling) }
+                start = cell.end
             }
             while line.last == Self.space { line.removeLast() }
             try body(line)
         }
+    }
+
+    private static func fill(_ line: inout [UInt8], _ count: Int) {
+        for _ in 0..<count { line.append(space) }
     }
 }
 
@@ -142,9 +155,16 @@ package func rfc3339(_ time: Timestamp, nanoseconds: Bool = false) -> String {
     var text: [UInt8] = []
     text.reserveCapacity(32)
     func append(_ number: Int, _ width: Int, _ end: UnicodeScalar) {
-        let digits = String(number).utf8
-        if digits.count < width { text += [UInt8](repeating: 48, count: width - digits.count) }
-        text.append(contentsOf: digits)
+        var unit = 1
+        for _ in 1..<width { unit *= 10 }
+        if (0..<10 * unit).contains(number) {
+            while unit > 0 {
+                text.append(UInt8(48 + number / unit % 10))
+                unit /= 10
+            }
+        } else {
+            text.append(contentsOf: String(number).utf8)
+        }
         text.append(UInt8(ascii: end))
     }
     append(year, 4, "-")

@@ -109,7 +109,7 @@ struct SharedUsageTests {
     private func check(_ command: GraphctlCommand) throws {
         try runCommand("sync", ["-f", command.root.string])
         let report = try JSONSerialization.jsonObject(
-            with: Data(try command.succeed("df", "--json").output))
+            with: Data(try command.succeed("df", "--live", "--json").output))
         let used = ((report as? [String: Any])?["used"] as? [String: Any])?["bytes"] as? NSNumber
         let told = try #require(used?.doubleValue)
         let line = try runCommand(

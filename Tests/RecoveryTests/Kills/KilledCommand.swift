@@ -25,6 +25,8 @@ struct KilledCommand: Sendable, CustomTestStringConvertible {
     var output: String?
     /// The layer that it mounts or unmounts: at every other point it is removed straight away.
     var mounted: String?
+    /// How many further layers it makes or removes, all or none.
+    var together: Int?
 
     var testDescription: String { name }
 
@@ -67,6 +69,15 @@ struct KilledCommand: Sendable, CustomTestStringConvertible {
             KilledCommand(
                 name: "rm", line: ["rm", "box"], subject: "box", codeWhenDone: "layerNotFound"),
             KilledCommand(
+                name: "create of several", line: ["create", "--count", "3", "--parent", "base"],
+                together: 3),
+            KilledCommand(
+                name: "rm of several",
+                preparation: [
+                    ["create", "--id", "x"], ["create", "--id", "y", "--parent", "base"],
+                    ["view", "--id", "z", "--parent", "base"],
+                ], line: ["rm", "x", "y", "z"], codeWhenDone: "layerNotFound", together: 3),
+            KilledCommand(
                 name: "gc", preparation: [["rm", "--no-reclaim", "box"]], line: ["gc"]),
             KilledCommand(
                 name: "recovery of an apply", killedBefore: (isLast, applyNamed), line: ["ls"]),
@@ -102,6 +113,7 @@ struct KilledCommand: Sendable, CustomTestStringConvertible {
             try store.succeed("gc")
             try store.requireClean()
             try requireOthers(layers)
+            try requireTogether(layers)
         }
         if removedImage != nil { try requireWholeImage(store) }
         if let output, try FilePath(output).exists {
@@ -130,6 +142,15 @@ struct KilledCommand: Sendable, CustomTestStringConvertible {
         }
         let removed = preparation.contains { $0.first == "rm" } ? ["box"] : []
         if gone != removed { throw UnexpectedResult("gone: \(gone), not only \(removed)") }
+    }
+
+    /// Layers are there all, or none is.
+    private func requireTogether(_ layers: [ListedLayer]) throws {
+        guard let together else { return }
+        let count = layers.filter { !["base", "box", "eye"].contains($0.id) }.count
+        if count != 0 && count != together {
+            throw UnexpectedResult("\(count) of \(together) layers")
+        }
     }
 
     /// An image is there with its layers, or neither is.

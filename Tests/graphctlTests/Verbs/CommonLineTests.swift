@@ -24,7 +24,7 @@ import graphctl
     /// Some that fit some options, some that fit none.
     private static let values = [
         "web", "a/b", "K=V", "K=", "durable", "unsynced", "10G", "1.5M", "gzip", "zstd", "debug",
-        "-", "", "=", "-x", "--", "--json", "ls", "é", "/mnt/x", "vfs", "none", "K", "a=b=c",
+        "-", "", "=", "-x", "--", "--json", "ls", "é", "/mnt/x", "vfs", "none", "K", "a=b=c", "3",
     ]
 
     @Test func `both ways to read a line agree on a thousand lines`() throws {

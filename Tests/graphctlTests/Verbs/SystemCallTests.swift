@@ -99,4 +99,37 @@ import Testing
             #expect(calls.count > 50, "\(words)")
         }
     }
+
+    @Test(.usable("overlay"))
+    func `layers made or removed together wait for the disk once`() throws {
+        let subject = try #require(DriverUnderTest.all.first { $0.name == "overlay" })
+        try subject.withDirectory { directory in
+            let command = GraphctlCommand(driver: "overlay", directory: directory)
+            try command.succeed("create", "--id", "web")
+            let trace = directory.appending("trace")
+            func syncCount(_ words: [String]) throws -> (count: Int, output: String) {
+                let result = try command.run(
+                    words,
+                    wrapper: [
+                        "strace", "-f", "-qq", "-o", trace.string, "-e",
+                        "trace=fdatasync,syncfs",
+                    ])
+                #expect(result.status == 0, "\(result)")
+                let lines = try trace.readText().split(separator: "\n")
+                return (
+                    lines.filter { $0.contains("sync") }.count,
+                    String(decoding: result.output, as: UTF8.self)
+                )
+            }
+            let one = try syncCount(["create"])
+            let many = try syncCount(["create", "--count", "40"])
+            #expect(many.count == one.count && one.count > 0)
+            let ids = many.output.split(separator: "\n").map(String.init)
+            #expect(ids.count == 40)
+            let removedOne = try syncCount(["rm", "--no-reclaim", "web"])
+            let removedMany = try syncCount(["rm", "--no-reclaim"] + ids)
+            #expect(removedMany.count == removedOne.count && removedOne.count > 0)
+            #expect(Set(removedMany.output.split(separator: "\n").map(String.init)) == Set(ids))
+        }
+    }
 }

@@ -25,10 +25,12 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     /// Reads `sha256:` and 64 lowercase digits of base 16, or the digits alone; nil for all else.
-    public init?(parsing text: String) {
-        let nameCount = text.utf8.count == 71 && text.hasPrefix("sha256:") ? 7 : 0
-        if text.utf8.count != nameCount + 64 { return nil }
-        let digits = text.utf8.span
+    public init?(parsing text: String) { self.init(parsing: text.utf8.span) }
+
+    /// The same of its UTF-8.
+    package init?(parsing digits: Span<UInt8>) {
+        let nameCount = Self.hasName(digits) ? 7 : 0
+        if digits.count != nameCount + 64 { return nil }
         guard let first = Self.word(digits, nameCount),
             let second = Self.word(digits, nameCount + 16),
             let third = Self.word(digits, nameCount + 32),
@@ -37,18 +39,38 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
         words = (first, second, third, fourth)
     }
 
+    private static func hasName(_ text: Span<UInt8>) -> Bool {
+        guard text.count == 71 else { return false }
+        var place = 0
+        for byte in "sha256:".utf8 {
+            if text[place] != byte { return false }
+            place += 1
+        }
+        return true
+    }
+
     /// Sixteen digits of base 16; nil where one is none.
     private static func word(_ digits: Span<UInt8>, _ start: Int) -> UInt64? {
-        var word: UInt64 = 0
-        for index in start..<start + 16 {
-            let digit = digits[index]
-            switch digit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): word = word << 4 | UInt64(digit - 48)
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): word = word << 4 | UInt64(digit - 87)
-            default: return nil
-            }
+        guard let high = half(digits, start), let low = half(digits, start + 8) else { return nil }
+        return high << 32 | low
+    }
+
+    /// Eight digits of base 16, all at once: which of them are letters cannot be foreseen.
+    private static func half(_ digits: Span<UInt8>, _ start: Int) -> UInt64? {
+        let loaded = unsafe digits.extracting(start..<start + 8).bytes.unsafeLoadUnaligned(
+            as: UInt64.self)
+        // The first digit in the highest byte.
+        let text = UInt64(bigEndian: loaded)
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        // Letters have the bit 0x40, and their low half counts from 1.
+        var values = (text & (0x0f * ones)) + 9 * (text >> 6 & ones)
+        let areLetters = (values + 6 * ones) >> 4 & ones
+        if values & (0xf0 * ones) != 0 || values + 0x30 * ones + 0x27 * areLetters != text {
+            return nil
         }
-        return word
+        values = (values | values >> 4) & 0x00ff_00ff_00ff_00ff
+        values = (values | values >> 8) & 0x0000_ffff_0000_ffff
+        return (values | values >> 16) & 0xffff_ffff
     }
 
     /// The digest of bytes in memory.

@@ -9,6 +9,9 @@ struct DiskUsageCommand: GraphCommand {
     static let configuration = CommandConfiguration(
         commandName: "df", abstract: "Shows the space of all layers and of their filesystem.")
 
+    @Flag(help: "Measure the active layers, too, of which nothing is recorded.")
+    var live = false
+
     @Flag(name: .customLong("no-trunc"), help: "Do not shorten ids that are digests.")
     var isWhole = false
 
@@ -17,7 +20,8 @@ struct DiskUsageCommand: GraphCommand {
     var attempt: String { "df" }
 
     func run(_ session: Session) throws(DriverError) {
-        let usage = try session.store().diskUsage()
+        let usage = try session.store().diskUsage(
+            measuringActive: live, observer: session.stopper)
         if global.json {
             try session.output.print(Self.json(usage))
             return
@@ -26,13 +30,14 @@ struct DiskUsageCommand: GraphCommand {
             ["ID", "KIND", "CHILDREN", "BYTES", "INODES", "SIZE"], right: [2, 3, 4, 5])
         for entry in usage.layers {
             table.add(
-                shortID(entry.layer.id, whole: isWhole), entry.layer.kind.rawValue,
+                shortID(entry.id, whole: isWhole), entry.kind.rawValue,
                 String(entry.children), entry.usage.map { String($0.bytes) } ?? "-",
                 entry.usage.map { String($0.inodes) } ?? "-",
                 entry.usage.map { humanBytes($0.bytes) } ?? "-")
         }
         table.add(
-            "all layers", "", "", String(usage.used.bytes), String(usage.used.inodes),
+            live ? "all layers" : "recorded", "", "", String(usage.used.bytes),
+            String(usage.used.inodes),
             humanBytes(usage.used.bytes))
         table.add(
             "filesystem", "", "", String(usage.filesystemBytes),
@@ -49,7 +54,7 @@ struct DiskUsageCommand: GraphCommand {
         [
             "layers": JSON(usage.layers) { entry in
                 [
-                    "id": .string(entry.layer.id), "kind": .string(entry.layer.kind.rawValue),
+                    "id": .string(entry.id), "kind": .string(entry.kind.rawValue),
                     "children": JSON(entry.children),
                     "usage": entry.usage.map(\.json) ?? .null,
                 ]

@@ -8,7 +8,8 @@ import GraphSystem
 
 struct CreateCommand: CommonCommand {
     static let configuration = CommandConfiguration(
-        commandName: "create", abstract: "Creates a writable layer, and prints its id.")
+        commandName: "create",
+        abstract: "Creates a writable layer, or several, and prints their ids.")
 
     @Option(help: "The layer's id; default: a random one.")
     var id: String?
@@ -46,12 +47,26 @@ struct CreateCommand: CommonCommand {
                 + "overlay)."))
     var volatile = false
 
+    @Option(
+        help: ArgumentHelp(
+            "How many alike to make, 1 to 10000, all or none; with random ids.",
+            valueName: "number"),
+        transform: LayerCount.init(parsing:))
+    var count: LayerCount?
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var action: CreateAction {
         CreateAction(
             id: id, parent: parent, labels: labels, size: size, copyUp: copyUp,
-            isVolatile: volatile)
+            isVolatile: volatile, count: count)
+    }
+
+    func validate() throws {
+        if id != nil && count != nil {
+            throw ValidationError(
+                "'--id' names one layer, '--count' makes several: give one of them")
+        }
     }
 }
 
@@ -62,18 +77,24 @@ struct CreateAction: CommonAction {
     var size: ByteCount?
     var copyUp: [String]
     var isVolatile: Bool
+    var count: LayerCount?
 
-    var attempt: String { "create " + (id ?? "a layer") }
+    var attempt: String { "create " + (id ?? (count == nil ? "a layer" : "layers")) }
 
     func run(_ session: Session) throws(DriverError) {
         let observer = session.observer
-        let layer = try session.store(.anything).create(
+        let request = LayerRequest(
             id: id, parent: parent, labels: labels.dictionary,
             limits: LayerLimits(bytes: size?.bytes), volatile: isVolatile,
-            copyUp: copyUp.map { RawPath($0) },
-            observer: observer)
+            copyUp: copyUp.map { RawPath($0) })
+        let layers = try session.store(.anything).create(
+            Array(repeating: request, count: count?.number ?? 1), observer: observer)
         session.progress?.erase()
-        try session.print(id: layer)
+        if count == nil { return try session.print(id: layers[0]) }
+        if session.settings.json {
+            return try session.output.print(["layers": JSON(layers, \.json)])
+        }
+        for layer in layers { try session.output.print(layer.id) }
     }
 }
 
@@ -85,5 +106,8 @@ extension CreateAction {
         size = line.option("size", nil, ByteCount.init(parsing:))
         copyUp = line.options("copy-up") { $0 }
         isVolatile = line.flag("volatile")
+        count = line.option("count", nil, LayerCount.init(parsing:))
+        // The parser says why not both.
+        if id != nil && count != nil { return nil }
     }
 }
