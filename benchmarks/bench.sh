@@ -39,5 +39,5 @@ measure() {
 measure copy-up
 measure layers --graphctl "$PWD/.build/static/release/graphctl"
 measure io
-"$graphbench" report "$results"/{copy-up,layers,io}.json --html "$results/report.html"
+"$graphbench" report "$results"/{copy-up,layers,io}.json --html "$results/report.html" --standings
 echo "results: $PWD/$results/*.json, tables: *.txt, page: $PWD/$results/report.html"

@@ -5,8 +5,8 @@ import Foundation
 
 /// A drawing of lines over two axes, as SVG.
 ///
-/// Colours are classes of the style in ``Plot/style``, which knows light, dark and print; lines are told apart
-/// by their marks as well.
+/// Colours are classes of the style in ``Plot/style``, which knows light, dark and print; each line has its name
+/// at its end, and a mark of its own.
 public struct Plot: Sendable {
     public struct Line: Sendable {
         public let name: String
@@ -62,7 +62,7 @@ public struct Plot: Sendable {
         .c0{stroke:#0b62c4;fill:#0b62c4}.c1{stroke:#c2410c;fill:#c2410c}.c2{stroke:#15803d;fill:#15803d}
         .c3{stroke:#9333ea;fill:#9333ea}.c4{stroke:#7a5b06;fill:#7a5b06}.c5{stroke:#0b6b6b;fill:#0b6b6b}
         .c6{stroke:#be185d;fill:#be185d}.c7{stroke:#475569;fill:#475569}}
-        .plot .line{fill:none}
+        .plot .line{fill:none}.plot .lead{fill:none;stroke-width:1;stroke-opacity:.6}
         """
 
     /// Marks of the lines, drawn around the origin.
@@ -82,22 +82,45 @@ public struct Plot: Sendable {
         Self.edge + 48 + 7 * Double(lines.map(\.name.count).max() ?? 0)
     }
 
+    /// How far names at the ends of lines are apart at least.
+    package static let nameHeight = 16.0
+
+    /// Where the names of lines stand, which end at these heights: as near as they can without touching.
+    package static func namePlaces(_ ends: [Double]) -> [Double] {
+        let order = ends.indices.sorted { ends[$0] < ends[$1] }
+        var places = ends
+        var next = top
+        for index in order {
+            places[index] = max(ends[index], next)
+            next = places[index] + nameHeight
+        }
+        // Back up from the floor, but not out of the top: of too many some stand below.
+        var limit = max(floor, top + nameHeight * Double(ends.count - 1))
+        for index in order.reversed() {
+            places[index] = min(places[index], limit)
+            limit = places[index] - nameHeight
+        }
+        return places
+    }
+
     /// The drawing; with `styled` it carries its style, for a file of its own.
     public func svg(styled: Bool = false) -> String {
         let all = lines.flatMap(\.points)
         guard !all.isEmpty else { return "" }
         let across = Scale(all.map(\.x), x.base, Self.left, Self.edge)
         let upward = Scale(all.map(\.y), y.base, Self.floor, Self.top)
+        let names = Self.namePlaces(lines.map { upward.place($0.points.last?.y ?? 1) })
+        let height = max(Self.height, (names.max() ?? 0) + Self.nameHeight)
         var parts = [
             "<svg class='plot' xmlns='http://www.w3.org/2000/svg' role='img' "
-                + "viewBox='0 0 \(Int(width)) \(Int(Self.height))' width='\(Int(width))'>",
+                + "viewBox='0 0 \(Int(width)) \(Int(height))' width='\(Int(width))'>",
             "<title>\(Self.escaped(title))</title>",
         ]
         if styled { parts.append("<style>\(Self.style)</style>") }
         parts.append("<text class='title' x='\(Self.left)' y='18'>\(Self.escaped(title))</text>")
         parts += frame(across, upward)
         for (index, line) in lines.enumerated() {
-            parts.append(drawn(line, index, across, upward))
+            parts.append(drawn(line, index, across, upward, names[index]))
         }
         return (parts + ["</svg>"]).joined(separator: "\n")
     }
@@ -130,7 +153,9 @@ public struct Plot: Sendable {
         return parts
     }
 
-    private func drawn(_ line: Line, _ index: Int, _ across: Scale, _ upward: Scale) -> String {
+    private func drawn(
+        _ line: Line, _ index: Int, _ across: Scale, _ upward: Scale, _ row: Double
+    ) -> String {
         let colour = "c\(index % 8)"
         let mark = Self.marks[index % Self.marks.count]
         let places = line.points.map {
@@ -145,11 +170,15 @@ public struct Plot: Sendable {
                 "<g class='\(colour)' transform='translate(\(px) \(py))'>\(mark)"
                 + "<title>\(Self.escaped(told))</title></g>"
         }
-        let legend = Self.edge + 26
-        let row = Self.top + 8 + Double(index) * 19
-        text += "<path class='line \(colour)'\(dashes) d='M\(legend - 14) \(row)h28'/>"
-        text += "<g class='\(colour)' transform='translate(\(legend) \(row))'>\(mark)</g>"
-        text += "<text x='\(legend + 20)' y='\(row)' dy='4'>\(Self.escaped(line.name))</text>"
+        let name = Self.edge + 26
+        if let last = places.last {
+            text +=
+                "<path class='lead \(colour)' d='M\(last.0) \(last.1)L\(name - 8) \(Self.number(row))'/>"
+        }
+        text +=
+            "<g class='\(colour)' transform='translate(\(name) \(Self.number(row)))'>\(mark)</g>"
+        text +=
+            "<text x='\(name + 10)' y='\(Self.number(row))' dy='4'>\(Self.escaped(line.name))</text>"
         return text
     }
 

@@ -19,11 +19,16 @@ public struct Report: Sendable {
 
     public let results: [BenchResult]
     public let sections: [Section]
+    /// Where this project stands beside peers and floors.
+    public let standings: [Standing]
+    private let choice: Table?
 
     /// Shows the results together, each command's figures in sections of their own.
     public init(_ results: [BenchResult]) {
         self.results = results
         let series = results.flatMap(\.series)
+        standings = Standing.all(in: series)
+        choice = Choice.table(series)
         sections =
             CopyUpReport.sections(series.filter { $0.key.command == "copy-up" })
             + LayersReport.sections(series.filter { $0.key.command == "layers" })
@@ -36,7 +41,7 @@ public struct Report: Sendable {
             let plots = section.plots.map { "<figure>\($0.plot.svg())</figure>" }
             return
                 "<section><h2>\(Plot.escaped(section.title))</h2><p>\(Plot.escaped(section.text))</p>"
-                + plots.joined() + section.tables.map(\.html).joined() + "</section>"
+                + plots.joined() + section.tables.map { $0.html() }.joined() + "</section>"
         }
         return """
             <!DOCTYPE html><html lang='en'><head><meta charset='utf-8'>
@@ -47,24 +52,48 @@ public struct Report: Sendable {
             th,td{border-bottom:1px solid #8885;padding:.2em .6em;text-align:right;white-space:nowrap}
             th:first-child,td:first-child{text-align:left}.wide{overflow-x:auto}
             summary{font-weight:600;margin:.8em 0 .3em;cursor:pointer}figure{margin:1em 0}
+            \(Bars.style)
             @media print{body{font-size:10pt;max-width:none;background:#fff;color:#000}
-            figure,table{break-inside:avoid}}
+            figure,table,.bar{break-inside:avoid}}
             \(Plot.style)
-            </style></head><body><h1>graphbench</h1>
-            \(results.map(head).joined(separator: "\n"))
+            </style><script>addEventListener('beforeprint',()=>{
+            for(const part of document.querySelectorAll('details'))part.open=true})</script>
+            </head><body><h1>graphbench</h1>
+            \(answers)
             \(body.joined(separator: "\n"))
-            \(notMeasured.map(\.html) ?? "")
+            <section><h2>How it was measured</h2>
+            \(results.map(head).joined(separator: "\n"))</section>
+            \(notMeasured.map { $0.html() } ?? "")
             </body></html>
             """
     }
 
+    /// What a reader wants to know first.
+    private var answers: String {
+        var parts: [String] = []
+        if !standings.isEmpty {
+            parts.append(
+                "<section><h2>Our time beside theirs</h2><p>Medians of one run, taken in turn. Bars to the left, "
+                    + "and green, are where we are ahead; a plain file is the floor, and grey where we are above it."
+                    + "</p>\(Bars(standings: standings).html)</section>")
+        }
+        if let choice {
+            parts.append(
+                "<section><h2>\(Plot.escaped(choice.title))</h2>\(choice.html(isOpen: true))</section>"
+            )
+        }
+        return parts.joined(separator: "\n")
+    }
+
     /// The most telling tables, for a page of documentation.
     public var markdown: String {
-        sections.map { section in
-            "### \(section.title)\n\n\(section.text)\n\n"
-                + (section.brief.isEmpty ? section.tables : section.brief).map(\.markdown).joined(
-                    separator: "\n")
-        }.joined(separator: "\n") + (notMeasured.map { "\n" + $0.markdown } ?? "")
+        (choice.map { "### \($0.title)\n\n\($0.markdown)\n" } ?? "")
+            + sections.map { section in
+                "### \(section.title)\n\n\(section.text)\n\n"
+                    + (section.brief.isEmpty ? section.tables : section.brief).map(\.markdown)
+                    .joined(
+                        separator: "\n")
+            }.joined(separator: "\n") + (notMeasured.map { "\n" + $0.markdown } ?? "")
     }
 
     private func head(_ result: BenchResult) -> String {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import Foundation
+
 /// Figures in rows and columns, for HTML and Markdown.
 public struct Table: Sendable {
     public let title: String
@@ -33,16 +35,27 @@ public struct Table: Sendable {
             rows: rows.map { row in [row] + columns.map { cells[row]?[$0.name] ?? "" } })
     }
 
-    public var html: String {
+    /// The table, folded so that its title opens it.
+    public func html(isOpen: Bool = false) -> String {
         func line(_ cells: [String], _ tag: String) -> String {
             "<tr>" + cells.map { "<\(tag)>\(Plot.escaped($0))</\(tag)>" }.joined() + "</tr>"
         }
         return """
-            <details open><summary>\(Plot.escaped(title))</summary><div class='wide'><table>
+            <details\(isOpen ? " open" : "")><summary>\(Plot.escaped(title))</summary><div class='wide'><table>
             <thead>\(line(header, "th"))</thead><tbody>
             \(rows.map { line($0, "td") }.joined(separator: "\n"))
             </tbody></table></div></details>
             """
+    }
+
+    /// The table for a terminal, in columns.
+    public var text: String {
+        let lines = [header] + rows
+        let widths = header.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
+        return lines.map { line in
+            zip(line, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
+                .joined(separator: "  ")
+        }.joined(separator: "\n")
     }
 
     public var markdown: String {

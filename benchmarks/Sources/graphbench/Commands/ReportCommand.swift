@@ -21,6 +21,9 @@ struct ReportCommand: ParsableCommand {
     @Flag(help: "Print the tables as Markdown.")
     var markdown = false
 
+    @Flag(help: "Print our times beside those of peers and of plain files.")
+    var standings = false
+
     func run() throws {
         let report = Report(try results.map(BenchResult.read(from:)))
         if let html { try report.html.write(toFile: html, atomically: true, encoding: .utf8) }
@@ -34,8 +37,9 @@ struct ReportCommand: ParsableCommand {
             }
         }
         if markdown { print(report.markdown) }
-        if html == nil && svg == nil && !markdown {
-            throw ValidationError("say what to write: --html, --svg or --markdown")
+        if standings { print(report.standings.table.text) }
+        if html == nil && svg == nil && !markdown && !standings {
+            throw ValidationError("say what to write: --html, --svg, --markdown or --standings")
         }
     }
 }
