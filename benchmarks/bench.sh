@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The graphctl authors
 #
-# bench.sh [--full] [FOLDER]: builds graphbench and graphctl, runs copy-up, layers and io on filesystems
-# made below FOLDER (default /var/tmp), and writes the results and a page of them to .build/bench.
+# bench.sh [--full] [DIRECTORY]: builds graphbench and graphctl, runs copy-up, layers and io on filesystems
+# made below DIRECTORY (default /var/tmp), and writes the results and a page of them to .build/bench.
 # Quick takes two minutes beside the builds and 5 GiB of disk, --full half an hour and 31 GiB.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 effort=--quick
 if [ "${1-}" = --full ]; then effort=--full; shift; fi
-folder=$(realpath "${1-/var/tmp}")
+directory=$(realpath "${1-/var/tmp}")
 
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
@@ -32,7 +32,7 @@ measure() {
     local command=$1
     shift
     echo "== graphbench $command $effort"
-    "${as_root[@]}" Tests/scripts/listed-env.sh machine "$graphbench" "$command" "$effort" --folder "$folder" \
+    "${as_root[@]}" Tests/scripts/listed-env.sh machine "$graphbench" "$command" "$effort" --directory "$directory" \
         --output "$results/$command.json" "$@" >"$results/$command.txt"
     tail -n 1 "$results/$command.txt"
 }

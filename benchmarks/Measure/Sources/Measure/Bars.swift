@@ -11,7 +11,7 @@ struct Bars {
 
     static let style = """
         .bars h3{margin:1.1em 0 .3em;font-size:1em}
-        .bar{display:grid;grid-template-columns:15em 1fr 15em;gap:.8em;align-items:center;font-size:13px;
+        .bar{display:grid;grid-template-columns:19em 1fr 14em;gap:.8em;align-items:center;font-size:13px;
         font-variant-numeric:tabular-nums;margin:2px 0}
         .track{position:relative;height:1.1em;background:linear-gradient(#8888,#8888) 50% 0/1px 100% no-repeat}
         .track i{position:absolute;top:0;bottom:0;print-color-adjust:exact;-webkit-print-color-adjust:exact}

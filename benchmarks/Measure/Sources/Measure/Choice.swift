@@ -38,7 +38,7 @@ enum Choice {
             }
         }
         let changes = series.filter {
-            $0.key.command == "copy-up" && $0.key.state == "warm" && $0.key.mode.isEmpty
+            $0.key.command == "copy-up" && $0.key.state == "warm" && $0.key.isDefaultMode
                 && $0.key.isOfDriver && $0.unit == .nanoseconds
         }
         let sizes = Set(changes.map(\.key.parameter)).sorted()

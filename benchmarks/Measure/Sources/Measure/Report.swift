@@ -51,6 +51,7 @@ public struct Report: Sendable {
             table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
             th,td{border-bottom:1px solid #8885;padding:.2em .6em;text-align:right;white-space:nowrap}
             th:first-child,td:first-child{text-align:left}.wide{overflow-x:auto}
+            .words th,.words td{text-align:left;white-space:normal;vertical-align:top}
             summary{font-weight:600;margin:.8em 0 .3em;cursor:pointer}figure{margin:1em 0}
             \(Bars.style)
             @media print{body{font-size:10pt;max-width:none;background:#fff;color:#000}
@@ -79,7 +80,7 @@ public struct Report: Sendable {
         }
         if let choice {
             parts.append(
-                "<section><h2>\(Plot.escaped(choice.title))</h2>\(choice.html(isOpen: true))</section>"
+                "<section><h2>\(Plot.escaped(choice.title))</h2>\(choice.html(isOpen: true, words: true))</section>"
             )
         }
         return parts.joined(separator: "\n")

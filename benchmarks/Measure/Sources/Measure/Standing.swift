@@ -48,7 +48,7 @@ public struct Standing: Sendable {
     private static func besidePlainFiles(_ series: [Series]) -> [Standing] {
         let plain = "plain on "
         let warm = series.filter {
-            $0.key.command == "copy-up" && $0.key.state == "warm" && $0.key.mode.isEmpty
+            $0.key.command == "copy-up" && $0.key.state == "warm" && $0.key.isDefaultMode
                 && ["write-start", "chmod"].contains($0.key.operation)
         }
         let largest = warm.map(\.key.parameter).max()
@@ -102,7 +102,10 @@ extension [Standing] {
 }
 
 extension Series.Key {
-    /// Whether one of the drivers does it, at its defaults.
+    /// Whether a driver is set as it is by itself; overlay's modes all have a name.
+    var isDefaultMode: Bool { mode.isEmpty || mode == "metacopy=off" }
+
+    /// Whether one of the drivers does it.
     var isOfDriver: Bool {
         !["plain ", "floor ", "bare ", "containers-storage ", "containerd ", "graphctl "].contains {
             subject.hasPrefix($0)

@@ -35,13 +35,13 @@ public struct Table: Sendable {
             rows: rows.map { row in [row] + columns.map { cells[row]?[$0.name] ?? "" } })
     }
 
-    /// The table, folded so that its title opens it.
-    public func html(isOpen: Bool = false) -> String {
+    /// The table, folded so that its title opens it; with `words`, cells are texts that may take several lines.
+    public func html(isOpen: Bool = false, words: Bool = false) -> String {
         func line(_ cells: [String], _ tag: String) -> String {
             "<tr>" + cells.map { "<\(tag)>\(Plot.escaped($0))</\(tag)>" }.joined() + "</tr>"
         }
         return """
-            <details\(isOpen ? " open" : "")><summary>\(Plot.escaped(title))</summary><div class='wide'><table>
+            <details\(isOpen ? " open" : "")><summary>\(Plot.escaped(title))</summary><div class='wide'><table\(words ? " class='words'" : "")>
             <thead>\(line(header, "th"))</thead><tbody>
             \(rows.map { line($0, "td") }.joined(separator: "\n"))
             </tbody></table></div></details>

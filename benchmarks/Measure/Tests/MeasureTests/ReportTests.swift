@@ -42,7 +42,8 @@ import Testing
         ("plain on btrfs", 1),
     ].map { subject, time in
         series(
-            subject, "write-start", time, command: "copy-up", mode: "", state: "warm",
+            subject, "write-start", time, command: "copy-up",
+            mode: subject.hasPrefix("overlay") ? "metacopy=off" : "", state: "warm",
             parameter: ("file bytes", 1 << 20))
     }
 
