@@ -214,6 +214,51 @@ import Testing
         }
     }
 
+    /// As udev does at each device that was written to.
+    @Test func `who has a device open for a moment does not count as its user`() throws {
+        try SmallPool.with { store in
+            try store.build(1, durability: .durable) { try $0.appending("file").write("x") }
+            try store.create(2, parents: [1])
+            let mounts = try store.driver.mounts(for: 1, parents: [], writable: false)
+            guard case .thin(let volume, _)? = mounts.first?.source else {
+                throw Unexpected("layer 1 is no thin volume")
+            }
+            func use() throws -> LayerUse? {
+                try store.driver.unrecordedUse(of: 1, before: .committing, hasLostMount: false)
+            }
+            let reader = try holdOpen(volume, milliseconds: 300)
+            #expect(try use() == nil)
+            reader.wait()
+            let another = try holdOpen(volume, milliseconds: 300)
+            let same = try store.driver.diffSource(of: 2, parents: [1], from: 1, baseParents: [])
+            #expect(same.changedPaths?.count == 0)
+            another.wait()
+            let held = try volume.open(try DeviceMapper())
+            #expect(try use() != nil)
+            withExtendedLifetime(held.device.number) {}
+        }
+    }
+
+    /// Opens a volume and closes it after a while, which the result tells.
+    private func holdOpen(_ volume: ThinVolume, milliseconds: UInt32) throws -> DispatchSemaphore {
+        let (opened, closed) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let mapper = try DeviceMapper()
+        DispatchQueue.global().async {
+            guard let open = try? volume.open(mapper) else {
+                Issue.record("the volume could not be opened")
+                opened.signal()
+                return
+            }
+            opened.signal()
+            Pause.milliseconds(milliseconds)
+            withExtendedLifetime(open.device.number) {}
+            _ = consume open
+            closed.signal()
+        }
+        opened.wait()
+        return closed
+    }
+
     @Test func `an untouched layer has the blocks of its parent, and the pool says so`() throws {
         try SmallPool.with { store in
             try store.build(1, durability: .durable) { try $0.appending("file").write("x") }

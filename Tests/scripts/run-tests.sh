@@ -6,8 +6,9 @@
 # GRAPH_TEST_SEED repeats a run's random choices; --soak runs the long campaigns whole.
 #
 # Two lanes run side by side. One runs the test bundle, first in a user namespace, then on this machine. The
-# other takes what is about device mapper part by part (uml-tests.sh --parts), under a kernel that has only
-# one processor; when the first is done it takes parts as well. What parts print is shown when all are done.
+# other takes the rest part by part: images of others, power cuts, and what is about device mapper (uml-tests.sh
+# --parts), under a kernel that has only one processor; when the first is done it takes parts as well. What
+# parts print is shown when all are done.
 # What fails in one lane ends the other. The last line is the test runner's own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -68,16 +69,12 @@ run_bundle() {
     # What is about device mapper runs under a kernel that has it, and nowhere else.
     step 'tests' run_suite --skip '^DeviceMapperTests[.]'
     step 'skipped' compare_skipped Tests/skipped.txt
-    step 'images of others' Tests/scripts/isolated.sh Tests/scripts/foreign/images.sh
-    local cuts=20
-    [ -z "${GRAPH_SOAK-}" ] || cuts=500
     if [ -n "${GRAPH_SOAK-}" ]; then
         # Packages of their own, each of which builds everything again.
         step 'a driver from outside' Tests/OutsideDriver/run.sh
         step 'benchmarks' benchmarks/bench.sh "${TMPDIR:-/var/tmp}"
         step 'build microbenchmarks' swift build --package-path benchmarks/micro
     fi
-    step 'power cuts' Tests/scripts/isolated.sh Tests/scripts/power-cuts.sh $cuts
     grep -aE '^[^ ]+ Test run with ' "$work/suite.log" | tail -n 1 >"$work/closing"
 }
 
@@ -90,13 +87,31 @@ take_part() {
     ) 9>"$work/lock"
 }
 
+# The longest first, so that both lanes end at about the same time.
+list_parts() {
+    Tests/scripts/uml-tests.sh --parts |
+        sed -e "s/^/devicemapper: /" -e '4a images of others' -e '4a power cuts'
+}
+
+run_part() {
+    local words cuts=20
+    [ -z "${GRAPH_SOAK-}" ] || cuts=500
+    case $1 in
+    'images of others') Tests/scripts/isolated.sh Tests/scripts/foreign/images.sh ;;
+    'power cuts') Tests/scripts/isolated.sh Tests/scripts/power-cuts.sh $cuts ;;
+    *)
+        read -ra words <<<"${1#devicemapper: }"
+        Tests/scripts/uml-tests.sh "${words[@]}"
+        ;;
+    esac
+}
+
 run_parts() {
-    local part start words
+    local part start
     while part=$(take_part) && [ -n "$part" ]; do
         start=$SECONDS
-        current="devicemapper: $part"
-        read -ra words <<<"$part"
-        if ! Tests/scripts/uml-tests.sh "${words[@]}" >"$work/part $part" 2>&1 </dev/null; then
+        current=$part
+        if ! run_part "$part" >"$work/part $part" 2>&1 </dev/null; then
             cat "$work/part $part"
             exit 1
         fi
@@ -117,7 +132,7 @@ fi
 # Each lane is a process group, so that it can be ended as a whole.
 run_lanes() {
     local lane
-    Tests/scripts/uml-tests.sh --parts >"$work/queue"
+    list_parts >"$work/queue"
     set -m
     for lane in bundle parts; do
         "$0" --lane $lane </dev/null &
@@ -127,7 +142,7 @@ run_lanes() {
     for lane in "${lanes[@]}"; do wait -n; done
     lanes=()
     for lane in "$work/part "*; do
-        echo "== devicemapper: ${lane#"$work/part "}"
+        echo "== ${lane#"$work/part "}"
         cat "$lane"
     done
 }

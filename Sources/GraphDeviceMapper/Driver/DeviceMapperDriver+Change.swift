@@ -103,8 +103,7 @@ extension DeviceMapperDriver {
         guard (try? directories.writableDirectory()) != nil else { return false }
         do throws(SyscallError) {
             for number in [layer, base] {
-                let device = try pool.mapper.status(of: "\(pool.settings.prefix)\(number)")
-                if device != nil { return false }
+                if try pool.usedDevice(of: number) != nil { return false }
             }
         } catch {
             return false

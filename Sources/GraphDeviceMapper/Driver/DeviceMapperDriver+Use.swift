@@ -17,9 +17,7 @@ extension DeviceMapperDriver {
         if try directories.status(of: layer, "") == nil { return nil }
         let pool = try place.pool()
         do throws(SyscallError) {
-            guard let device = try pool.mapper.status(of: "\(pool.settings.prefix)\(layer)"),
-                device.isActive, device.openCount > 0
-            else { return nil }
+            guard let device = try pool.usedDevice(of: layer) else { return nil }
             if let mount = try MountSurvey(.device(device.number)).found.first {
                 return LayerUse(mount)
             }

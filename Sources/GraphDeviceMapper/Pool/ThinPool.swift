@@ -225,6 +225,33 @@ final class ThinPool: Sendable {
         }
     }
 
+    /// The device of a layer's volume while something uses it; nil when nothing does.
+    ///
+    /// Who has it open and has not claimed it, as a mount does, may be about to let go: udev reads each
+    /// device that was written to. That is waited for a little.
+    func usedDevice(of layer: LayerNumber) throws(SyscallError) -> MappedDevice? {
+        var tries = 0
+        while true {
+            guard let found = try mapper.status(of: "\(settings.prefix)\(layer)"), found.isActive,
+                found.openCount > 0
+            else { return nil }
+            if try isClaimed(found, as: layer) { return found }
+            tries += 1
+            if tries == 50 { return found }
+            Pause.milliseconds(20)
+        }
+    }
+
+    /// To look is to claim for a moment, which another who looks must not take for a mount.
+    private func isClaimed(
+        _ device: MappedDevice, as layer: LayerNumber
+    ) throws(SyscallError) -> Bool {
+        let lock = try RangeLock(
+            waitingFor: Int64(layer.rawValue) + 1, in: path.appending(DeviceMapperLayout.lock))
+        defer { withExtendedLifetime(lock) {} }
+        return try BlockDevice.isClaimed(device.number)
+    }
+
     /// Takes a device away that nobody uses, and waits a little for who is about to let go.
     ///
     /// - Throws: `EBUSY` when it stays in use, naming by whom where that can be seen.

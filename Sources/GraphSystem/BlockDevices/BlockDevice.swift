@@ -15,9 +15,17 @@ package struct BlockDevice: ~Copyable, Sendable {
 
     /// Opens the device of a number, whatever nodes `/dev` has.
     ///
-    /// - Throws: `ENXIO` or `ENOENT` when there is no such device.
-    package init(_ number: DeviceNumber, readOnly: Bool = false) throws(SyscallError) {
-        let flags: OpenFlags = readOnly ? .readOnly : .readWrite
+    /// - Parameters:
+    ///   - number: Of the device.
+    ///   - readOnly: Whether it is only read.
+    ///   - claiming: Whether others are kept from claiming it while it is open, as a mount does; `O_EXCL`.
+    /// - Throws: `ENXIO` or `ENOENT` when there is no such device, `EBUSY` when it is to be claimed and
+    ///   another has.
+    package init(
+        _ number: DeviceNumber, readOnly: Bool = false, claiming: Bool = false
+    ) throws(SyscallError) {
+        var flags: OpenFlags = readOnly ? .readOnly : .readWrite
+        if claiming { flags.insert(.exclusive) }
         self.number = number
         if let node = try Self.node(of: number) {
             descriptor = try OwnedDescriptor.open(node, flags)
@@ -46,6 +54,18 @@ package struct BlockDevice: ~Copyable, Sendable {
         number = status.special
         descriptor = opened
         self.path = path
+    }
+
+    /// Whether a mount has the device, or another that keeps it for itself.
+    package static func isClaimed(_ number: DeviceNumber) throws(SyscallError) -> Bool {
+        do throws(SyscallError) {
+            _ = try BlockDevice(number, readOnly: true, claiming: true)
+            return false
+        } catch  where error.errno == .resourceBusy {
+            return true
+        } catch  where [.noSuchAddressOrDevice, .noSuchFileOrDirectory].contains(error.errno) {
+            return false
+        }
     }
 
     /// The kernel's own node of a device; nil where `/dev` does not have it.
