@@ -106,7 +106,21 @@ package final class Database {
     }
 
     /// Waits so long for locks of other connections from now on.
-    package func wait(seconds: Int) { sqlite3_busy_timeout(raw, CInt(seconds * 1000)) }
+    package func wait(seconds: Int) {
+        // SQLite's own handler asks more and more seldom, at last ten times a second: of many that wait, some
+        // would be late every time.
+        let triesMax = seconds * 1000 / Int(Self.busyPause)
+        sqlite3_busy_handler(
+            raw,
+            { limit, tries in
+                if Int(tries) >= Int(bitPattern: limit) { return 0 }
+                sqlite3_sleep(Database.busyPause)
+                return 1
+            }, UnsafeMutableRawPointer(bitPattern: triesMax))
+    }
+
+    /// After so many milliseconds a lock is asked for again.
+    private static let busyPause: CInt = 2
 
     /// Closes the connection; a second time does nothing.
     func close() {
