@@ -2,6 +2,7 @@
 // Part of the graph-storage project.
 
 public import GraphCore
+public import GraphSystem
 public import SystemPackage
 
 extension LayerStore {
@@ -61,6 +62,19 @@ extension LayerStore {
     @discardableResult
     public func unmount(target: FilePath) throws(DriverError) -> MountedLayer {
         try mounting.unmount(target: target)
+    }
+
+    /// What an active layer or a view is mounted by, as mount(8) and containerd take it: for those who mount
+    /// themselves.
+    ///
+    /// Nothing is mounted or counted. While such a mount lasts, the layer is in use as by ``mount(_:at:)``, since
+    /// the kernel's own objects are asked: it is not committed or removed. A layer that the store has mounted is
+    /// given as a bind mount of that place.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/unsupported`` where words do not make the mount, as of a thin volume;
+    ///   see ``mountDevice(_:)``.
+    public func mounts(of reference: String) throws(DriverError) -> [MountArguments] {
+        try mounting.arguments(of: reference)
     }
 
     /// Lists where a layer is mounted, in this mount namespace and in others.

@@ -11,7 +11,8 @@ extension LayerStore {
     /// Waits for one sync of the disk, of the result. The intent before it waits for none: should
     /// a power cut lose it, the driver's bytes are found and cleared by the first opening after it.
     ///
-    /// Without an id the layer gets one of 64 random digits.
+    /// Without an id the layer gets one of 64 random digits. A name is what callers call it beside that: any
+    /// line of text of up to 1,024 bytes that no other layer of the store has.
     ///
     /// With `copyUp`, files and directories of the parent are copied up now, so that the first write to
     /// them does not wait for it; drivers that copy no files refuse it as
@@ -21,21 +22,22 @@ extension LayerStore {
     /// is synced before it is committed, and once the machine has stopped the next opening removes it, if it was
     /// mounted before. Drivers without such layers refuse it as ``GraphCore/DriverError/Code/unsupported``.
     public func create(
-        id: String? = nil, parent: String? = nil, labels: [String: String] = [:],
-        limits: LayerLimits = .none, volatile isVolatile: Bool = false, copyUp: [RawPath] = [],
+        id: String? = nil, name: String? = nil, parent: String? = nil,
+        labels: [String: String] = [:], limits: LayerLimits = .none,
+        volatile isVolatile: Bool = false, copyUp: [RawPath] = [],
         observer: WorkObserver = .none
     ) throws(DriverError) -> Layer {
         let request = LayerRequest(
-            id: id, parent: parent, labels: labels, limits: limits, volatile: isVolatile,
-            copyUp: copyUp)
+            id: id, name: name, parent: parent, labels: labels, limits: limits,
+            volatile: isVolatile, copyUp: copyUp)
         return try creation.create([request], observer: observer)[0]
     }
 
-    /// Makes writable layers, all or none, as ``create(id:parent:labels:limits:volatile:copyUp:observer:)``
+    /// Makes writable layers, all or none, as ``create(id:name:parent:labels:limits:volatile:copyUp:observer:)``
     /// makes one; all of them wait for one sync of the disk.
     ///
     /// - Returns: The layers, in the order of the requests.
-    /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` where two are to have one id.
+    /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` where two are to have one id or one name.
     public func create(
         _ requests: [LayerRequest], observer: WorkObserver = .none
     ) throws(DriverError) -> [Layer] {
@@ -47,9 +49,10 @@ extension LayerStore {
     ///
     /// A view has no bytes of its own: all that is made is a record.
     public func createView(
-        id: String? = nil, parent: String? = nil, labels: [String: String] = [:]
+        id: String? = nil, name: String? = nil, parent: String? = nil,
+        labels: [String: String] = [:]
     ) throws(DriverError) -> Layer {
-        try creation.createView(id: id, parent: parent, labels: labels)
+        try creation.createView(id: id, name: name, parent: parent, labels: labels)
     }
 
     /// Makes a committed layer from a layer tar, plain or compressed.
@@ -91,16 +94,20 @@ extension LayerStore {
     /// The diff is hashed first and the layer sealed last: whatever fails on the way leaves the
     /// layer writable.
     ///
-    /// Without a new id the layer keeps the one it has. A layer of which no layer tar can be written,
+    /// Without a new id the layer keeps the one it has, and so with its name and its labels; those that are given
+    /// take the place of all that it had, in the transaction that commits it. A layer of which no layer tar can be written,
     /// since it has names that begin with `.wh.`, is sealed as others are, without ``Layer/diffID``.
     ///
     /// Throws ``GraphCore/DriverError/Code/wrongKind`` for layers that are not active, and
     /// ``GraphCore/DriverError/Code/layerInUse`` while the layer is mounted, also where the store has no
     /// record of it: in another mount namespace, by way of another run root, or unmounted lazily.
     public func commit(
-        _ reference: String, as newID: String? = nil, observer: WorkObserver = .none
+        _ reference: String, as newID: String? = nil, name: String? = nil,
+        labels: [String: String]? = nil, observer: WorkObserver = .none
     ) throws(DriverError) -> Layer {
-        try committing.commit(reference, as: newID, observer: observer)
+        try committing.commit(
+            reference, as: CommitOperation.Naming(id: newID, name: name, labels: labels),
+            observer: observer)
     }
 
     /// Removes a layer, in time that does not depend on its size; its id is free at once.

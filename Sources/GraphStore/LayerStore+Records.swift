@@ -5,13 +5,18 @@ public import GraphArchive
 public import GraphCore
 
 extension LayerStore {
-    /// Finds a layer by its id or by a prefix that no other id has, or the topmost layer of an image, by
-    /// what ``referent(_:)`` takes.
+    /// Finds a layer by its id, its name or a prefix that no other id has, or the topmost layer of an image,
+    /// by what ``referent(_:)`` takes.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/layerNotFound``, or
     ///   ``GraphCore/DriverError/Code/invalidArgument`` when several ids begin so.
     public func layer(_ reference: String) throws(DriverError) -> Layer {
         try catalog.layer(reference)
+    }
+
+    /// Finds a layer by its whole name; nil when none has it.
+    public func layer(named name: String) throws(DriverError) -> Layer? {
+        try catalog.layer(named: name)
     }
 
     /// Whether a layer is one that was created volatile and not committed since.
@@ -22,9 +27,18 @@ extension LayerStore {
         return try volatile.isVolatile(layer.number)
     }
 
-    /// Lists the layers whose labels satisfy all filters, oldest first.
-    public func layers(matching labels: [LabelFilter] = []) throws(DriverError) -> [Layer] {
-        try catalog.layers(matching: labels)
+    /// Lists layers, oldest first.
+    ///
+    /// - Parameters:
+    ///   - labels: Filters that all have to be satisfied.
+    ///   - filters: Filters of which one has to be satisfied, where there are any.
+    ///   - last: The layer behind which the list begins: the last of the page before.
+    ///   - limit: How many layers the list has at most.
+    public func layers(
+        matching labels: [LabelFilter] = [], where filters: [LayerFilter] = [],
+        after last: LayerNumber? = nil, limit: Int? = nil
+    ) throws(DriverError) -> [Layer] {
+        try catalog.layers(LayerQuery(labels, filters, after: last, limit: limit))
     }
 
     /// Lists the ids of all layers, oldest first, for a fraction of what ``layers(matching:)`` costs.
@@ -49,17 +63,17 @@ extension LayerStore {
 
     /// Changes labels, and returns the layer with what it has then.
     ///
-    /// A key with nil loses its label.
+    /// A key with nil loses its label; where all are replaced, so does every key that is not given.
     ///
     /// - Throws: ``GraphCore/DriverError/Code/invalidArgument`` beyond ``LabelLimits``.
     public func setLabels(
-        of reference: String, _ changes: [String: String?]
+        of reference: String, _ changes: [String: String?], replacingAll: Bool = false
     ) throws(DriverError) -> Layer {
         try access.require("label layer \(reference)")
-        return try catalog.setLabels(of: reference, changes)
+        return try catalog.setLabels(of: reference, changes, replacingAll: replacingAll)
     }
 
-    /// Finds what a word names: the layer that has it as id, else the image that it is a name of, else
+    /// Finds what a word names: the layer that has it as id, else the one that has it as name, else the image that it is a name of, else
     /// the layer or the image whose id begins so.
     public func referent(_ reference: String) throws(DriverError) -> Referent {
         try catalog.consistent("look for \(reference)") { connection in

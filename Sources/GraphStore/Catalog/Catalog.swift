@@ -51,17 +51,9 @@ struct Catalog: Sendable {
         try record(reference).layer
     }
 
-    /// Lists the layers whose labels satisfy all filters, oldest first.
-    func layers(matching labels: [LabelFilter]) throws(DriverError) -> [Layer] {
-        let layers = try database.consistent("list the layers") { connection in
-            let queries = CatalogReader(connection)
-            if let first = labels.first { return try queries.visible(labelled: first).map(\.layer) }
-            var layers: [Layer] = []
-            try queries.forEachVisible { layers.append($0.layer) }
-            return layers
-        }
-        if labels.count < 2 { return layers }
-        return layers.filter { layer in labels.allSatisfy { $0.matches(layer.labels) } }
+    /// Lists layers, oldest first.
+    func layers(_ query: LayerQuery) throws(DriverError) -> [Layer] {
+        try database.consistent("list the layers") { try query.run(CatalogReader($0)) }
     }
 
     /// Lists the ids of all layers, oldest first.
@@ -94,13 +86,14 @@ struct Catalog: Sendable {
 
     /// Changes labels, and returns the layer with what it has then.
     func setLabels(
-        of reference: String, _ changes: [String: String?]
+        of reference: String, _ changes: [String: String?], replacingAll: Bool = false
     ) throws(DriverError) -> Layer {
         for (key, value) in changes { try LabelLimits.check(key, value) }
         return try database.write("label layer \(reference)", resultSynchronization) { connection in
             let queries = CatalogReader(connection)
             let editor = CatalogWriter(connection)
             let number = try queries.layer(reference).number
+            if replacingAll { try editor.removeLabels(of: number) }
             for (key, value) in changes { try editor.setLabel(key, value, of: number) }
             try editor.touch(number, at: .now)
             guard let record = try queries.layer(number) else {
@@ -112,6 +105,14 @@ struct Catalog: Sendable {
             }
             return record.layer
         }
+    }
+
+    /// Finds a layer by its whole name; nil when none that callers see has it.
+    func layer(named name: String) throws(DriverError) -> Layer? {
+        let record = try database.consistent("look for layer \(name)") { connection in
+            try CatalogReader(connection).layer(named: name)
+        }
+        return record.flatMap { $0.isVisible ? $0.layer : nil }
     }
 
     /// The layer that a new one is to be put on; nil for none, and for an image without layers.

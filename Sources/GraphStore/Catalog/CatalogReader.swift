@@ -37,11 +37,12 @@ struct CatalogReader {
         }
     }
 
-    /// Finds what a word names: the layer with that id, the image with that name, or the layer or image
-    /// whose id begins so.
+    /// Finds what a word names: the layer with that id, the layer with that name, the image with that name, or
+    /// the layer or image whose id begins so.
     func named(_ reference: String) throws -> Named {
         if reference.isEmpty { throw DriverError(.invalidArgument, "a layer's id cannot be empty") }
         if let exact = try layer(id: reference), exact.isVisible { return .layer(exact) }
+        if let exact = try layer(named: reference), exact.isVisible { return .layer(exact) }
         let images = ImageQueries(database)
         let hasImages = try images.arePresent()
         if hasImages, let id = try images.id(named: reference) { return .image(id) }
@@ -78,6 +79,14 @@ struct CatalogReader {
 
     /// Finds a layer by its whole id, whatever its state.
     func layer(id: String) throws -> LayerRecord? { try records("WHERE l.id = ?", [id]).first }
+
+    /// Finds a layer by its name, whatever its state.
+    func layer(named name: String) throws -> LayerRecord? {
+        try records(
+            "WHERE l.number IN (SELECT layer FROM labels WHERE key = ? AND value = ?)",
+            [LayerName.key, name]
+        ).first
+    }
 
     /// Finds a layer by its number, whatever its state.
     func layer(_ number: LayerNumber) throws -> LayerRecord? {
@@ -180,6 +189,13 @@ struct CatalogReader {
     func forEachVisible(_ body: (LayerRecord) -> Void) throws {
         try forEach(
             "WHERE \(LayerRecord.isVisible) ORDER BY l.number", [], labels: try allLabels(), body)
+    }
+
+    /// So many of the layers that callers see and that are younger than another, oldest first.
+    func visible(after number: LayerNumber, limit: Int) throws -> [LayerRecord] {
+        try records(
+            "WHERE l.number > ? AND \(LayerRecord.isVisible) ORDER BY l.number LIMIT ?",
+            [number.rawValue, limit])
     }
 
     /// The numbers and ids of all layers that callers see and that have bytes, oldest first.
@@ -313,51 +329,4 @@ struct CatalogReader {
 extension LayerRecord {
     /// Whether callers see the layer.
     var isVisible: Bool { state == .ready || state == .committing }
-}
-
-/// The rules for the ids of layers.
-enum LayerID {
-    /// Letters, digits, and behind the first one also `_.:-`.
-    static func isAllowed(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "-"): true
-        default: isAlphanumeric(byte)
-        }
-    }
-
-    /// Whether it is an id: 1 to 255 of the bytes that are allowed.
-    static func isValid(_ id: String) -> Bool {
-        let bytes = id.utf8.span
-        guard (1...255).contains(bytes.count), isAlphanumeric(bytes[0]) else { return false }
-        for place in 1..<bytes.count where !isAllowed(bytes[place]) { return false }
-        return true
-    }
-
-    /// Refuses what is no id.
-    static func check(_ id: String) throws(DriverError) {
-        guard isValid(id) else {
-            throw DriverError(
-                .invalidArgument,
-                "\"\(id)\" is not a valid id: 1 to 255 letters, digits or _.:- with a letter or digit first"
-            )
-        }
-    }
-
-    /// An id that nobody chose: random digits of base 16, a multiple of 16 of them.
-    static func random(digits count: Int = 64) -> String {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<(count / 16)).map { _ in
-            let digits = String(generator.next() as UInt64, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
-    }
-
-    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-            UInt8(ascii: "A")...UInt8(ascii: "Z"):
-            true
-        default: false
-        }
-    }
 }

@@ -21,6 +21,7 @@ struct CommittedContent {
 /// A record to be made.
 struct NewLayer {
     let id: String?
+    let name: String?
     let kind: Layer.Kind
     let state: LayerRecord.State
     let owner: Int64?
@@ -53,6 +54,7 @@ struct CatalogWriter {
         guard let number = UInt32(exactly: database.lastInsertedRowID) else {
             throw DriverError(.unsupported, "all layer numbers are used (2^32)")
         }
+        if let name = layer.name { try setName(name, of: LayerNumber(rawValue: number)) }
         for (key, value) in layer.labels {
             try setLabel(key, value, of: LayerNumber(rawValue: number))
         }
@@ -122,15 +124,17 @@ struct CatalogWriter {
             """, [number.rawValue, owner])
     }
 
-    /// Begins the removal of a layer, which gives its id away at once.
+    /// Begins the removal of a layer, which gives its id and its name away at once.
     func beginRemoval(of number: LayerNumber, owner: Int64) throws {
+        try setName(nil, of: number)
         try run(
             "UPDATE layers SET state = 'removing', owner = ?, id = NULL WHERE number = ?",
             [owner, number.rawValue])
     }
 
     /// Takes a removal back that did nothing.
-    func undoRemoval(of number: LayerNumber, id: String) throws {
+    func undoRemoval(of number: LayerNumber, id: String, name: String?) throws {
+        if let name { try setName(name, of: number) }
         try run(
             "UPDATE layers SET state = 'ready', owner = NULL, id = ? WHERE number = ?",
             [id, number.rawValue])
@@ -144,6 +148,24 @@ struct CatalogWriter {
     /// Forgets a layer, and its labels with it.
     func delete(_ number: LayerNumber) throws {
         try run("DELETE FROM layers WHERE number = ?", [number.rawValue])
+    }
+
+    /// Gives a layer a name, in place of the one that it had; nil takes that away.
+    ///
+    /// - Throws: ``GraphCore/DriverError/Code/layerExists`` when another layer has it.
+    func setName(_ name: String?, of number: LayerNumber) throws {
+        if let name, let other = try CatalogReader(database).layer(named: name),
+            other.number != number
+        {
+            throw DriverError(.layerExists, "layer \(other.layer.id) is named \(name) already")
+        }
+        try setLabel(LayerName.key, name, of: number)
+    }
+
+    /// Takes all labels of a layer away, and leaves its name.
+    func removeLabels(of number: LayerNumber) throws {
+        try run(
+            "DELETE FROM labels WHERE layer = ? AND key <> ?", [number.rawValue, LayerName.key])
     }
 
     /// Sets a label, or takes it away.

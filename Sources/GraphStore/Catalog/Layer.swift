@@ -21,6 +21,8 @@ public struct Layer: Hashable, Sendable {
     public let number: LayerNumber
     /// Names the layer for callers; unique in the store.
     public let id: String
+    /// What callers call the layer beside its id; unique in the store, and nil for most.
+    public let name: String?
     /// Committed, active or a view.
     public let kind: Kind
     /// The parent's id; nil for a base layer.

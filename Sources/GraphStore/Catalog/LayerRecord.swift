@@ -48,6 +48,8 @@ struct LayerRecord: Sendable {
         else {
             throw DriverError(.storeDamaged, "layer number \(number) has an unknown kind or state")
         }
+        var labels = labels
+        let name = labels.removeValue(forKey: LayerName.key)
         let parent: UInt32? = try row[5]
         let depth: UInt32 = try row[7]
         self.state = state
@@ -57,8 +59,8 @@ struct LayerRecord: Sendable {
             try (row[11], row[12], row[13], row[14])
         let (durability, recipeBytes): (String?, Int64?) = try (row[15], row[18])
         layer = Layer(
-            number: number, id: try Self.id(try row[1], state, number), kind: kind,
-            parent: try row[6], depth: Int(depth),
+            number: number, id: try Self.id(try row[1], state, number), name: name,
+            kind: kind, parent: try row[6], depth: Int(depth),
             diffID: try Self.digest(row, 8), chainID: try Self.digest(row, 9),
             contentDigest: try Self.digest(row, 10),
             diffBytes: try Self.count(diffBytes), recipeBytes: try Self.count(recipeBytes),

@@ -10,6 +10,8 @@ public import SystemPackage
 public struct LayerRequest: Hashable, Sendable {
     /// Its id; nil for 64 random digits.
     public var id: String?
+    /// What it is called beside its id; nil for nothing.
+    public var name: String?
     /// The committed layer that it is put on, or the image; nil for an empty layer.
     public var parent: String?
     /// Its labels.
@@ -23,10 +25,11 @@ public struct LayerRequest: Hashable, Sendable {
 
     /// Describes a layer.
     public init(
-        id: String? = nil, parent: String? = nil, labels: [String: String] = [:],
-        limits: LayerLimits = .none, volatile: Bool = false, copyUp: [RawPath] = []
+        id: String? = nil, name: String? = nil, parent: String? = nil,
+        labels: [String: String] = [:], limits: LayerLimits = .none, volatile: Bool = false,
+        copyUp: [RawPath] = []
     ) {
-        (self.id, self.parent, self.labels) = (id, parent, labels)
+        (self.id, self.name, self.parent, self.labels) = (id, name, parent, labels)
         (self.limits, isVolatile, self.copyUp) = (limits, volatile, copyUp)
     }
 }

@@ -48,7 +48,7 @@ struct ApplyOperation: Sendable {
         }
         let draft = LayerDraft(
             .committed, id: id, parent: NewParent(parent), labels: labels, limits: .none)
-        let intent = try recovery.freeing(id.map { [$0] } ?? []) { () throws(DriverError) in
+        let intent = try recovery.freeing([draft]) { () throws(DriverError) in
             try pending.begin(draft)
         }
         do throws(DriverError) {

@@ -19,18 +19,32 @@ struct CommitOperation: Sendable {
     let space: FreeSpaceGuard
     let log: StoreLog
 
+    /// What callers call a layer from its commit on; nil for what it was called before.
+    struct Naming: Sendable {
+        let id: String?
+        let name: String?
+        /// In place of all that it had.
+        let labels: [String: String]?
+
+        fileprivate func check() throws(DriverError) {
+            if let id { try LayerID.check(id) }
+            if let name { try LayerName.check(name) }
+            if let labels { try LabelLimits.check(labels) }
+        }
+    }
+
     /// Makes an active layer immutable, so that it can be a parent.
     func commit(
-        _ reference: String, as newID: String?, observer: WorkObserver
+        _ reference: String, as naming: Naming, observer: WorkObserver
     ) throws(DriverError) -> Layer {
         try access.require("commit layer \(reference)")
-        if let newID { try LayerID.check(newID) }
+        try naming.check()
         let (record, parents) = try catalog.recordWithParents(reference)
         let owner = try owner.number()
         return try locks.with(record.number) { () throws(DriverError) in
             try recovery.endIfAbandoned(record)
             try use.refuse(record, before: .committing)
-            let parent = try beginCommit(record.number, reference, as: newID, owner: owner)
+            let parent = try beginCommit(record.number, reference, as: naming, owner: owner)
             do throws(DriverError) {
                 let canonical = try content.canonicalDiff(
                     of: record.number, parents: parents, observer)
@@ -45,7 +59,7 @@ struct CommitOperation: Sendable {
                     recipeBytes: nil,
                     usage: try driver.usage(of: record.number, parents: parents),
                     durability: durability)
-                return try finishCommit(record, id: newID ?? record.layer.id, result, owner: owner)
+                return try finishCommit(record, as: naming, result, owner: owner)
             } catch {
                 do throws(DriverError) {
                     try catalog.endCommit(record.number, owner: owner)
@@ -59,7 +73,7 @@ struct CommitOperation: Sendable {
 
     /// Records the intent, and returns the parent.
     private func beginCommit(
-        _ number: LayerNumber, _ reference: String, as newID: String?, owner: Int64
+        _ number: LayerNumber, _ reference: String, as naming: Naming, owner: Int64
     ) throws(DriverError) -> Layer? {
         try catalog.write("begin the commit of layer \(reference)", .ordered) { connection in
             let queries = CatalogReader(connection)
@@ -72,8 +86,14 @@ struct CommitOperation: Sendable {
                     "layer \(record.layer.id) is \(record.layer.kind.described);"
                         + " only an active layer can be committed")
             }
-            if let newID, newID != record.layer.id, try queries.layer(id: newID) != nil {
-                throw DriverError(.layerExists, "there is a layer \(newID) already")
+            if let id = naming.id, id != record.layer.id, try queries.layer(id: id) != nil {
+                throw DriverError(.layerExists, "there is a layer \(id) already")
+            }
+            if let name = naming.name, let other = try queries.layer(named: name),
+                other.number != number
+            {
+                throw DriverError(
+                    .layerExists, "layer \(other.layer.id) is named \(name) already")
             }
             try CatalogWriter(connection).setState(.committing, owner: owner, of: number)
             return try record.parent.flatMap { try queries.layer($0)?.layer }
@@ -81,11 +101,22 @@ struct CommitOperation: Sendable {
     }
 
     private func finishCommit(
-        _ record: LayerRecord, id: String, _ content: CommittedContent, owner: Int64
+        _ record: LayerRecord, as naming: Naming, _ content: CommittedContent, owner: Int64
     ) throws(DriverError) -> Layer {
-        try catalog.write("record layer \(id)", catalog.resultSynchronization) { connection in
-            let isOurs = try CatalogWriter(connection)
-                .finish(record.number, owner: owner, id: id, content, at: .now)
+        let id = naming.id ?? record.layer.id
+        return try catalog.write(
+            "record layer \(id)", catalog.resultSynchronization
+        ) { connection in
+            let writer = CatalogWriter(connection)
+            let isOurs = try writer.finish(
+                record.number, owner: owner, id: id, content, at: .now)
+            if let name = naming.name { try writer.setName(name, of: record.number) }
+            if let labels = naming.labels {
+                try writer.removeLabels(of: record.number)
+                for (key, value) in labels {
+                    try writer.setLabel(key, value, of: record.number)
+                }
+            }
             guard isOurs, let layer = try CatalogReader(connection).layer(record.number) else {
                 throw DriverError(
                     .system, "layer \(id) was claimed by another process as abandoned")

@@ -18,14 +18,19 @@ struct CreateOperation: Sendable {
         _ requests: [LayerRequest], observer: WorkObserver
     ) throws(DriverError) -> [Layer] {
         if requests.isEmpty { return [] }
-        var ids: Set<String> = []
-        for case let id? in requests.map(\.id) where !ids.insert(id).inserted {
-            throw DriverError(.invalidArgument, "two new layers are to have the id \(id)")
-        }
+        try Self.requireUnique(requests.compactMap(\.id), "id")
+        try Self.requireUnique(requests.compactMap(\.name), "name")
         let volatile = requests.contains(where: \.isVolatile) ? try driver.withVolatile() : nil
         let copying = requests.contains { !$0.copyUp.isEmpty } ? try driver.withCopyUp() : nil
         return try space.withRoom(observer) { (observer) throws(DriverError) in
             try create(requests, volatile, copying, observer)
+        }
+    }
+
+    private static func requireUnique(_ texts: [String], _ what: String) throws(DriverError) {
+        var known: Set<String> = []
+        for text in texts where !known.insert(text).inserted {
+            throw DriverError(.invalidArgument, "two new layers are to have the \(what) \(text)")
         }
     }
 
@@ -35,10 +40,10 @@ struct CreateOperation: Sendable {
     ) throws(DriverError) -> [Layer] {
         let drafts = requests.map { request in
             LayerDraft(
-                .active, id: request.id ?? LayerID.random(), parent: NewParent(request.parent),
-                labels: request.labels, limits: request.limits)
+                .active, id: request.id ?? LayerID.random(), name: request.name,
+                parent: NewParent(request.parent), labels: request.labels, limits: request.limits)
         }
-        let intents = try recovery.freeing(drafts.compactMap(\.id)) { () throws(DriverError) in
+        let intents = try recovery.freeing(drafts) { () throws(DriverError) in
             try pending.begin(drafts)
         }
         do throws(DriverError) {
@@ -70,12 +75,12 @@ struct CreateOperation: Sendable {
     /// Gives a committed layer a further id, under which it is mounted read-only; without a parent it is an
     /// empty tree.
     func createView(
-        id: String?, parent: String?, labels: [String: String]
+        id: String?, name: String?, parent: String?, labels: [String: String]
     ) throws(DriverError) -> Layer {
         let id = id ?? LayerID.random()
         let draft = LayerDraft(
-            .view, id: id, parent: NewParent(parent), labels: labels, limits: .none)
-        let intent = try recovery.freeing([id]) { () throws(DriverError) in
+            .view, id: id, name: name, parent: NewParent(parent), labels: labels, limits: .none)
+        let intent = try recovery.freeing([draft]) { () throws(DriverError) in
             try pending.begin(draft)
         }
         return intent.layer(id, at: intent.created)

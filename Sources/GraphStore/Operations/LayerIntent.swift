@@ -9,15 +9,16 @@ import GraphSystem
 struct LayerDraft {
     let kind: Layer.Kind
     let id: String?
+    let name: String?
     let parent: NewParent?
     let labels: [String: String]
     let limits: LayerLimits
 
     init(
-        _ kind: Layer.Kind, id: String?, parent: NewParent?, labels: [String: String],
-        limits: LayerLimits
+        _ kind: Layer.Kind, id: String?, name: String? = nil, parent: NewParent?,
+        labels: [String: String], limits: LayerLimits
     ) {
-        (self.kind, self.id, self.parent) = (kind, id, parent)
+        (self.kind, self.id, self.name, self.parent) = (kind, id, name, parent)
         (self.labels, self.limits) = (labels, limits)
     }
 }
@@ -27,6 +28,7 @@ struct LayerIntent {
     let number: LayerNumber
     let kind: Layer.Kind
     let id: String?
+    let name: String?
     let parent: Layer?
     let parents: [LayerNumber]
     let depth: Int
@@ -38,7 +40,7 @@ struct LayerIntent {
     /// The layer that the intent led to.
     func layer(_ id: String, _ content: CommittedContent? = nil, at time: Timestamp) -> Layer {
         Layer(
-            number: number, id: id, kind: kind, parent: parent?.id, depth: depth,
+            number: number, id: id, name: name, kind: kind, parent: parent?.id, depth: depth,
             diffID: content?.diffID, chainID: content?.chainID,
             contentDigest: content?.contentDigest, diffBytes: content?.diffBytes,
             recipeBytes: content?.recipeBytes,

@@ -39,6 +39,7 @@ final class PendingLayers: Sendable {
         try access.require("make a layer")
         for draft in drafts {
             if let id = draft.id { try LayerID.check(id) }
+            if let name = draft.name { try LayerName.check(name) }
             try LabelLimits.check(draft.labels)
         }
         let owner = try owner.number()
@@ -70,13 +71,15 @@ final class PendingLayers: Sendable {
         let isDone = draft.kind == .view
         let number = try CatalogWriter(connection).insert(
             NewLayer(
-                id: draft.id, kind: draft.kind, state: isDone ? .ready : .creating,
+                id: draft.id, name: draft.name, kind: draft.kind,
+                state: isDone ? .ready : .creating,
                 owner: isDone ? nil : owner, parent: below?.layer.number, depth: depth,
                 limits: draft.limits, created: created, labels: draft.labels))
         let parents = below.map { [$0.layer.number] + $0.parents } ?? []
         return LayerIntent(
-            number: number, kind: draft.kind, id: draft.id, parent: below?.layer,
-            parents: parents, depth: depth, limits: draft.limits, created: created,
+            number: number, kind: draft.kind, id: draft.id, name: draft.name,
+            parent: below?.layer, parents: parents, depth: depth, limits: draft.limits,
+            created: created,
             labels: draft.labels, owner: owner)
     }
 

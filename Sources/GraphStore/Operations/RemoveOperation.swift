@@ -181,7 +181,8 @@ struct RemoveOperation: Sendable {
     private func undoRemoval(_ layer: Layer) {
         do throws(DriverError) {
             try catalog.write("keep layer \(layer.id)", .ordered) { connection in
-                try CatalogWriter(connection).undoRemoval(of: layer.number, id: layer.id)
+                try CatalogWriter(connection)
+                    .undoRemoval(of: layer.number, id: layer.id, name: layer.name)
             }
         } catch {
             // The id was given away, or the disk is full: then the removal goes on later.

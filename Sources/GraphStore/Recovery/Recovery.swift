@@ -128,33 +128,35 @@ struct Recovery: Sendable {
         try catalog.endCommit(now.number, owner: owner)
     }
 
-    /// Does what needs ids, and once more when a dead process had reserved one.
+    /// Does what needs ids and names, and once more when a dead process had reserved one.
     func freeing<Value>(
-        _ ids: [String], _ body: () throws(DriverError) -> Value
+        _ drafts: [LayerDraft], _ body: () throws(DriverError) -> Value
     ) throws(DriverError) -> Value {
         while true {
             do throws(DriverError) {
                 return try body()
             } catch  where error.code == .layerExists {
-                if ids.isEmpty { throw error }
-                for id in ids where try !free(id) { throw error }
+                let ids = drafts.compactMap(\.id)
+                let names = drafts.compactMap(\.name)
+                if ids.isEmpty && names.isEmpty { throw error }
+                for id in ids where try !free({ try $0.layer(id: id) }) { throw error }
+                for name in names where try !free({ try $0.layer(named: name) }) { throw error }
             }
         }
     }
 
-    /// Frees an id that a dead process had reserved.
+    /// Frees an id or a name that a dead process had reserved.
     ///
-    /// - Returns: Whether the id is free now.
-    private func free(_ id: String) throws(DriverError) -> Bool {
-        let found = try catalog.consistent("look for layer \(id)") {
-            try CatalogReader($0).layer(id: id)
-        }
+    /// - Returns: Whether it is free now.
+    private func free(
+        _ holder: (CatalogReader) throws -> LayerRecord?
+    ) throws(DriverError) -> Bool {
+        let action = "look for who has an id or a name"
+        let found = try catalog.consistent(action) { try holder(CatalogReader($0)) }
         guard let found else { return true }
         guard found.state == .creating, try !owner.isAlive(found.owner) else { return false }
         // All of its intents, each as its state asks for: it may have had others.
         try endUnfinished()
-        return try catalog.consistent("look for layer \(id)") {
-            try CatalogReader($0).layer(id: id) == nil
-        }
+        return try catalog.consistent(action) { try holder(CatalogReader($0)) == nil }
     }
 }

@@ -115,6 +115,17 @@ extension LabelFilter {
     }
 }
 
+extension LayerFilter {
+    /// Reads a filter from the command line.
+    static func argument(_ text: String) throws -> LayerFilter {
+        do throws(DriverError) {
+            return try LayerFilter(parsing: text)
+        } catch {
+            throw ValidationError(error.message)
+        }
+    }
+}
+
 /// How `diff` compresses.
 enum CompressionName: String, CaseIterable, ExpressibleByArgument {
     case none, gzip, zstd

@@ -11,6 +11,7 @@ extension Layer {
     var json: JSON {
         [
             "id": .string(id),
+            "name": JSON(name),
             "number": JSON(Int(number.rawValue)),
             "kind": .string(kind.rawValue),
             "parent": JSON(parent),

@@ -18,6 +18,15 @@ struct ListCommand: CommonCommand {
         transform: LabelFilter.argument)
     var filters: [LabelFilter] = []
 
+    @Option(
+        name: .customLong("where"),
+        help: ArgumentHelp(
+            "Only layers of which this is true, such as kind==active,name~=/^k8s/; may be repeated, and "
+                + "then one is enough.",
+            valueName: "filter"),
+        transform: LayerFilter.argument)
+    var conditions: [LayerFilter] = []
+
     @Flag(name: .shortAndLong, help: "Print whole ids and nothing else.")
     var quiet = false
 
@@ -27,12 +36,13 @@ struct ListCommand: CommonCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var action: ListAction {
-        ListAction(filters: filters, quiet: quiet, isWhole: isWhole)
+        ListAction(filters: filters, conditions: conditions, quiet: quiet, isWhole: isWhole)
     }
 }
 
 struct ListAction: CommonAction {
     var filters: [LabelFilter]
+    var conditions: [LayerFilter]
     var quiet: Bool
     var isWhole: Bool
 
@@ -42,12 +52,13 @@ struct ListAction: CommonAction {
         let store = try session.store()
         if quiet && !session.settings.json {
             let ids =
-                filters.isEmpty
-                ? try store.layerIDs() : try store.layers(matching: filters).map(\.id)
+                filters.isEmpty && conditions.isEmpty
+                ? try store.layerIDs()
+                : try store.layers(matching: filters, where: conditions).map(\.id)
             for id in ids { try session.output.print(id) }
             return
         }
-        let layers = try store.layers(matching: filters)
+        let layers = try store.layers(matching: filters, where: conditions)
         if session.settings.json {
             return try session.output.print(arrayOf: layers) { $0.json }
         }
@@ -83,6 +94,7 @@ struct ListAction: CommonAction {
 extension ListAction {
     init?(_ line: inout CommonLine) {
         filters = line.options("filter", LabelFilter.argument)
+        conditions = line.options("where", LayerFilter.argument)
         quiet = line.flag("quiet", "q")
         isWhole = line.flag("no-trunc")
     }

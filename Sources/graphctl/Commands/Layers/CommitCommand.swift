@@ -16,22 +16,26 @@ struct CommitCommand: CommonCommand {
     @Option(help: "The id from then on; default: the one that it has.")
     var id: String?
 
+    @Option(help: "What it is called beside its id from then on; default: what it is called now.")
+    var name: String?
+
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var action: CommitAction {
-        CommitAction(layer: layer, id: id)
+        CommitAction(layer: layer, id: id, name: name)
     }
 }
 
 struct CommitAction: CommonAction {
     var layer: String
     var id: String?
+    var name: String?
 
     var attempt: String { "commit \(layer)" }
 
     func run(_ session: Session) throws(DriverError) {
         let observer = session.observer
-        let committed = try session.store().commit(layer, as: id, observer: observer)
+        let committed = try session.store().commit(layer, as: id, name: name, observer: observer)
         session.progress?.erase()
         if committed.diffID == nil {
             session.warn(
@@ -45,6 +49,7 @@ struct CommitAction: CommonAction {
 extension CommitAction {
     init?(_ line: inout CommonLine) {
         id = line.option("id")
+        name = line.option("name")
         guard let layer = line.argument() else { return nil }
         self.layer = layer
     }

@@ -14,6 +14,9 @@ struct CreateCommand: CommonCommand {
     @Option(help: "The layer's id; default: a random one.")
     var id: String?
 
+    @Option(help: "What it is called beside its id: one line of text.")
+    var name: String?
+
     @Option(
         help: ArgumentHelp(
             "A committed layer or an image that it starts from.", valueName: "layer"),
@@ -58,20 +61,21 @@ struct CreateCommand: CommonCommand {
 
     var action: CreateAction {
         CreateAction(
-            id: id, parent: parent, labels: labels, size: size, copyUp: copyUp,
+            id: id, name: name, parent: parent, labels: labels, size: size, copyUp: copyUp,
             isVolatile: volatile, count: count)
     }
 
     func validate() throws {
-        if id != nil && count != nil {
+        if (id ?? name) != nil && count != nil {
             throw ValidationError(
-                "'--id' names one layer, '--count' makes several: give one of them")
+                "'--id' and '--name' are of one layer, '--count' makes several: give one of them")
         }
     }
 }
 
 struct CreateAction: CommonAction {
     var id: String?
+    var name: String?
     var parent: String?
     var labels: [KeyValue]
     var size: ByteCount?
@@ -84,7 +88,7 @@ struct CreateAction: CommonAction {
     func run(_ session: Session) throws(DriverError) {
         let observer = session.observer
         let request = LayerRequest(
-            id: id, parent: parent, labels: labels.dictionary,
+            id: id, name: name, parent: parent, labels: labels.dictionary,
             limits: LayerLimits(bytes: size?.bytes), volatile: isVolatile,
             copyUp: copyUp.map { RawPath($0) })
         let layers = try session.store(.anything).create(
@@ -101,6 +105,7 @@ struct CreateAction: CommonAction {
 extension CreateAction {
     init?(_ line: inout CommonLine) {
         id = line.option("id")
+        name = line.option("name")
         parent = line.option("parent")
         labels = line.options("label", KeyValue.init(parsing:))
         size = line.option("size", nil, ByteCount.init(parsing:))
@@ -108,6 +113,6 @@ extension CreateAction {
         isVolatile = line.flag("volatile")
         count = line.option("count", nil, LayerCount.init(parsing:))
         // The parser says why not both.
-        if id != nil && count != nil { return nil }
+        if (id ?? name) != nil && count != nil { return nil }
     }
 }

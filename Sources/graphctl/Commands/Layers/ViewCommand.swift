@@ -20,6 +20,9 @@ struct ViewCommand: CommonCommand {
     @Option(help: "The view's id; default: a random one.")
     var id: String?
 
+    @Option(help: "What it is called beside its id: one line of text.")
+    var name: String?
+
     @Option(
         name: .customLong("label"),
         help: ArgumentHelp("A label; may be repeated.", valueName: "key=value"),
@@ -29,20 +32,21 @@ struct ViewCommand: CommonCommand {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     var action: ViewAction {
-        ViewAction(parent: parent, id: id, labels: labels)
+        ViewAction(parent: parent, id: id, name: name, labels: labels)
     }
 }
 
 struct ViewAction: CommonAction {
     var parent: String?
     var id: String?
+    var name: String?
     var labels: [KeyValue]
 
     var attempt: String { "view " + (parent ?? "nothing") }
 
     func run(_ session: Session) throws(DriverError) {
         let view = try session.store(parent == nil ? .anything : .existing).createView(
-            id: id, parent: parent, labels: labels.dictionary)
+            id: id, name: name, parent: parent, labels: labels.dictionary)
         try session.print(id: view)
     }
 }
@@ -51,6 +55,7 @@ extension ViewAction {
     init?(_ line: inout CommonLine) {
         parent = line.option("parent")
         id = line.option("id")
+        name = line.option("name")
         labels = line.options("label", KeyValue.init(parsing:))
     }
 }
