@@ -5,11 +5,14 @@
 
 GRAPHCTL := .build/static/release/graphctl
 
-.PHONY: demo test soak bench build lint install-deps install-all clean
+.PHONY: demo demo-containerd test soak bench build graphd lint install-deps install-all clean
 
 demo: install-deps ## the main job on a real Debian image, each step shown
 	@$(MAKE) --no-print-directory build
 	@GRAPHCTL=$(GRAPHCTL) Tests/scripts/demo.sh
+
+demo-containerd: install-all build graphd ## containerd and runc on snapshots of graphd
+	@GRAPH_TEST_IMAGE=$$(Tests/scripts/make-image.sh) Tests/scripts/isolated.sh Tests/containerd/containers.sh overlay
 
 test: install-all ## every test; long campaigns as a seeded sample
 	@Tests/scripts/run-tests.sh
@@ -38,6 +41,9 @@ build: ## graphctl for release, with the runtimes of Swift and C++ linked in; PI
 	@echo '{ local: *; };' > $(archives)/none.map
 	swift build -c release --static-swift-stdlib --scratch-path .build/static --product graphctl \
 		-Xswiftc -Xclang-linker -Xswiftc -static-libgcc $(if $(PIE),,$(fixed))
+
+graphd: ## the daemon for containerd, for release; its libraries take some minutes
+	GRAPH_DAEMON=1 swift build -c release --product graphd
 
 lint:
 	swift format lint --strict -r Sources Tests Package.swift

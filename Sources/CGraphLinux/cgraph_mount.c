@@ -56,6 +56,21 @@ int cgraph_mount_setattr(int mount, unsigned long long set, unsigned long long c
     return mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
 }
 
+int cgraph_open_mount(const char *path) {
+    return open_tree(AT_FDCWD, path, OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+}
+
+int cgraph_make_filesystem_read_only(int mount) {
+    int fs = fspick(mount, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH), result, error;
+    if (fs == -1) return -1;
+    result = fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0);
+    if (result == 0) result = fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+    error = errno;
+    close(fs);
+    errno = error;
+    return result;
+}
+
 int cgraph_mount_make_private(int mount) {
     struct mount_attr attributes = {.propagation = MS_PRIVATE};
     return mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes);

@@ -62,6 +62,15 @@ public protocol VolatileDriver: Driver {
     func isLost(_ layer: LayerNumber) throws(DriverError) -> Bool
 }
 
+/// A driver whose layers can be sealed while they are mounted, since it makes those mounts read-only.
+public protocol FreezingDriver: Driver {
+    /// Makes every mount of an active layer read-only.
+    ///
+    /// - Throws: ``DriverError/Code/layerInUse`` while a file of the layer is open for writing, or when there is a
+    ///   mount that cannot be reached, as in another mount namespace.
+    func freezeMounts(of layer: LayerNumber) throws(DriverError)
+}
+
 extension Driver {
     /// This driver, if it has block devices to give.
     ///

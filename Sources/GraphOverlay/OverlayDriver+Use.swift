@@ -118,6 +118,28 @@ extension OverlayDriver {
     }
 }
 
+extension OverlayDriver: FreezingDriver {
+    /// An overlay is one filesystem however often it is bound to other places, so that one reachable mount of it
+    /// stands for those of all namespaces.
+    package func freezeMounts(of layer: LayerNumber) throws(DriverError) {
+        var frozen: Set<DeviceNumber> = []
+        let found: [KernelMount]
+        do throws(SyscallError) {
+            found = try MountSurvey(.overlay(upper: layout.diff(layer))).found
+            for mount in found where !frozen.contains(mount.device) {
+                if try mount.freeze(wholeFilesystem: true) { frozen.insert(mount.device) }
+            }
+        } catch {
+            throw DriverError(freezing: layer, error)
+        }
+        if let mount = found.first(where: { !frozen.contains($0.device) }) {
+            throw DriverError(freezing: layer, LayerUse(mount))
+        }
+        // Its use was found, and no place of it: it was unmounted lazily.
+        if found.isEmpty { throw DriverError(freezing: layer, try holder(of: layer)) }
+    }
+}
+
 extension LayerDirectories {
     /// Opens a layer's directory for a look at its users.
     fileprivate func openForUse(_ layer: LayerNumber) throws(SyscallError) -> Directory {

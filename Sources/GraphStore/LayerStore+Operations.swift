@@ -98,16 +98,21 @@ extension LayerStore {
     /// take the place of all that it had, in the transaction that commits it. A layer of which no layer tar can be written,
     /// since it has names that begin with `.wh.`, is sealed as others are, without ``Layer/diffID``.
     ///
+    /// With `freezingMounts`, mounts that others made of ``mounts(of:)`` may last: they become read-only, and show what
+    /// was committed. It is refused while a file is open for writing there, or in a mount namespace that is not the
+    /// caller's.
+    ///
     /// Throws ``GraphCore/DriverError/Code/wrongKind`` for layers that are not active, and
     /// ``GraphCore/DriverError/Code/layerInUse`` while the layer is mounted, also where the store has no
     /// record of it: in another mount namespace, by way of another run root, or unmounted lazily.
     public func commit(
         _ reference: String, as newID: String? = nil, name: String? = nil,
-        labels: [String: String]? = nil, observer: WorkObserver = .none
+        labels: [String: String]? = nil, freezingMounts: Bool = false,
+        observer: WorkObserver = .none
     ) throws(DriverError) -> Layer {
         try committing.commit(
             reference, as: CommitOperation.Naming(id: newID, name: name, labels: labels),
-            observer: observer)
+            freezingMounts: freezingMounts, observer: observer)
     }
 
     /// Removes a layer, in time that does not depend on its size; its id is free at once.

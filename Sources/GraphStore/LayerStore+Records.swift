@@ -34,6 +34,8 @@ extension LayerStore {
     ///   - filters: Filters of which one has to be satisfied, where there are any.
     ///   - last: The layer behind which the list begins: the last of the page before.
     ///   - limit: How many layers the list has at most.
+    /// - Returns: The layers that all labels and one of the filters pick.
+    /// - Throws: What reading the records throws.
     public func layers(
         matching labels: [LabelFilter] = [], where filters: [LayerFilter] = [],
         after last: LayerNumber? = nil, limit: Int? = nil

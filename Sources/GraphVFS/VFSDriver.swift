@@ -17,7 +17,7 @@ package import SystemPackage
 /// Copies share blocks where the filesystem can (`FICLONE`), and take their full size elsewhere.
 /// Opening a store that was opened before costs three system calls; the first opening does a whole
 /// ``probe(root:)``.
-package final class VFSDriver: DirectoryDriver {
+package final class VFSDriver: DirectoryDriver, FreezingDriver {
     package static let name = "vfs"
 
     package let directories: LayerDirectories
@@ -124,6 +124,10 @@ package final class VFSDriver: DirectoryDriver {
     ) throws(DriverError) -> LayerUse? {
         try directories.bindUse(
             of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
+    }
+
+    package func freezeMounts(of layer: LayerNumber) throws(DriverError) {
+        try directories.freezeBinds(of: layer, WholeTrees.tree)
     }
 
     /// The whole tree where files cannot share blocks; else without those that the parent counts.

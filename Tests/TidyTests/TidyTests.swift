@@ -10,14 +10,16 @@ import Testing
     static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    /// Path below the root and text of every file with one of these endings.
+    /// Path below the root and text of every file with one of these endings that a person wrote.
     static func files(in directories: [String], _ endings: [String]) throws -> [(String, String)] {
         var found: [(String, String)] = []
         for directory in directories {
             let start = root.appendingPathComponent(directory)
             let names = try #require(FileManager.default.enumerator(atPath: start.path))
             for case let name as String in names
-            where endings.contains((name as NSString).pathExtension) && !name.contains(".build/") {
+            where endings.contains((name as NSString).pathExtension)
+                && !name.contains(".build/") && !name.contains("/Generated/")
+            {
                 let text = try String(
                     contentsOf: start.appendingPathComponent(name), encoding: .utf8)
                 found.append(("\(directory)/\(name)", text))

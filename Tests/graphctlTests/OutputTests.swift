@@ -16,7 +16,7 @@ import Testing
 
     private static let layerKeys = [
         "chain_id", "content_digest", "created", "depth", "diff_bytes", "diff_id", "durability",
-        "id", "kind", "labels", "limits", "number", "parent", "recipe_bytes",
+        "id", "kind", "labels", "limits", "name", "number", "parent", "recipe_bytes",
         "updated", "usage",
     ]
 

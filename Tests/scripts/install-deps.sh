@@ -40,8 +40,11 @@ packages=(
 )
 
 # What other programs make of images, and read of ours: foreign/images.sh. The package that Debian calls as a
-# registry is called is written so that a search for registries' host names finds none.
-if [ "${1-}" = --all ]; then packages+=(podman buildah docker".io"); fi
+# registry is called is written so that a search for registries' host names finds none. And containerd with runc,
+# and the test suite that it has for snapshotters: containerd.
+if [ "${1-}" = --all ]; then
+    packages+=(podman buildah docker".io" containerd runc golang-go golang-github-containerd-containerd-dev)
+fi
 
 missing=()
 for package in "${packages[@]}"; do

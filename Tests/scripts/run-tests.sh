@@ -6,8 +6,8 @@
 # GRAPH_TEST_SEED repeats a run's random choices; --soak runs the long campaigns whole.
 #
 # Two lanes run side by side. One runs the test bundle, first in a user namespace, then on this machine. The
-# other takes the rest part by part: images of others, power cuts, and what is about device mapper (uml-tests.sh
-# --parts), under a kernel that has only one processor; when the first is done it takes parts as well. What
+# other takes the rest part by part: images of others, containerd, power cuts, and what is about device mapper
+# (uml-tests.sh --parts), under a kernel that has only one processor; when the first is done it takes parts as well. What
 # parts print is shown when all are done.
 # What fails in one lane ends the other. The last line is the test runner's own.
 set -euo pipefail
@@ -90,7 +90,7 @@ take_part() {
 # The longest first, so that both lanes end at about the same time.
 list_parts() {
     Tests/scripts/uml-tests.sh --parts |
-        sed -e "s/^/devicemapper: /" -e '4a images of others' -e '4a power cuts'
+        sed -e "s/^/devicemapper: /" -e '4a images of others' -e '4a containerd' -e '4a power cuts'
 }
 
 run_part() {
@@ -98,6 +98,10 @@ run_part() {
     [ -z "${GRAPH_SOAK-}" ] || cuts=500
     case $1 in
     'images of others') Tests/scripts/isolated.sh Tests/scripts/foreign/images.sh ;;
+    containerd)
+        Tests/scripts/isolated.sh Tests/containerd/suite.sh &&
+            Tests/scripts/isolated.sh Tests/containerd/containers.sh
+        ;;
     'power cuts') Tests/scripts/isolated.sh Tests/scripts/power-cuts.sh $cuts ;;
     *)
         read -ra words <<<"${1#devicemapper: }"
@@ -186,7 +190,8 @@ trap 'exit 143' TERM
 trap 'exit 130' INT
 
 # For release, as users run it: the random campaigns take ten times as long built for debugging.
-step 'build tests' swift build -c release --build-tests
+# The daemon is built with them, since both take the same libraries of this package.
+step 'build tests and graphd' env GRAPH_DAEMON=1 swift build -c release --build-tests
 step 'build graphctl' make --no-print-directory build
 export GRAPHCTL=$PWD/.build/static/release/graphctl
 step 'make image' make_image

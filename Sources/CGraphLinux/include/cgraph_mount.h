@@ -25,6 +25,9 @@ int cgraph_fsconfig_create(int fs);
 int cgraph_fsmount(int fs, unsigned attributes);
 int cgraph_move_mount(int mount, const char *target);
 int cgraph_open_tree_clone(int directory, const char *path);
+int cgraph_open_mount(const char *path);
+/* For all mounts of the filesystem; EBUSY while a file of it is open for writing. */
+int cgraph_make_filesystem_read_only(int mount);
 int cgraph_mount_setattr(int mount, unsigned long long set, unsigned long long clear);
 int cgraph_mount_make_private(int mount);
 

@@ -10,7 +10,7 @@ package import SystemPackage
 /// size, and no file is ever copied before it is written.
 ///
 /// Quotas are used where an administrator has switched them on, and never switched on here.
-package final class BtrfsDriver: DirectoryDriver {
+package final class BtrfsDriver: DirectoryDriver, FreezingDriver {
     package static let name = BtrfsLayout.driver
     package static let livesOnLoopImage = false
 
@@ -176,6 +176,10 @@ package final class BtrfsDriver: DirectoryDriver {
         let tree = BtrfsLayout.subvolume.appending(WholeTrees.tree)
         return try directories.bindUse(
             of: layer, tree, before: step, hasLostMount: hasLostMount)
+    }
+
+    package func freezeMounts(of layer: LayerNumber) throws(DriverError) {
+        try directories.freezeBinds(of: layer, BtrfsLayout.subvolume.appending(WholeTrees.tree))
     }
 
     package func reopen(_ layer: LayerNumber) throws(DriverError) {

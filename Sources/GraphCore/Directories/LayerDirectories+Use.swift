@@ -41,6 +41,19 @@ extension LayerDirectories {
         }
     }
 
+    /// Makes all bind mounts of a layer's tree read-only, for ``FreezingDriver/freezeMounts(of:)``.
+    public func freezeBinds(of layer: LayerNumber, _ tree: RawPath) throws(DriverError) {
+        guard let directory else { return }
+        let user: TreeUsers.User?
+        do throws(SyscallError) {
+            let tree = try directory.openDirectory(layer.name.appending(tree))
+            user = try TreeUsers(of: tree).freeze()
+        } catch {
+            throw DriverError(freezing: layer, error)
+        }
+        if let user { throw DriverError(freezing: layer, LayerUse(user)) }
+    }
+
     /// Who reaches a layer's tree by a bind mount, in whatever namespace or none.
     ///
     /// Costs one call for a layer that was never mounted. Processes are looked into before a layer is
@@ -64,5 +77,23 @@ extension LayerDirectories {
             throw DriverError("look for users of layer \(layer)", error)
         }
         return user.map { LayerUse($0) }
+    }
+}
+
+extension DriverError {
+    /// Describes a layer that somebody could write to while it is sealed.
+    package init(freezing layer: LayerNumber, _ use: LayerUse) {
+        self.init(
+            .layerInUse, "layer \(layer) is in use \(use.holder), where it cannot be made read-only"
+        )
+    }
+
+    /// Describes why mounts could not be made read-only.
+    package init(freezing layer: LayerNumber, _ error: SyscallError) {
+        if error.errno == .resourceBusy {
+            self.init(.layerInUse, "a file of layer \(layer) is open for writing", cause: error)
+        } else {
+            self.init("make the mounts of layer \(layer) read-only", error)
+        }
     }
 }

@@ -91,6 +91,12 @@ struct CatalogWriter {
             ]) == 1
     }
 
+    /// Records when a layer became what it is.
+    func setCreated(_ number: LayerNumber, at time: Timestamp) throws {
+        try run(
+            "UPDATE layers SET created_at = ? WHERE number = ?", [time.record, number.rawValue])
+    }
+
     /// Begins a change of a layer that is ready.
     func setState(_ state: LayerRecord.State, owner: Int64?, of number: LayerNumber) throws {
         try run(

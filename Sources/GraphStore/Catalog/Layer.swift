@@ -50,7 +50,7 @@ public struct Layer: Hashable, Sendable {
     public let durability: Durability?
     /// The limits that it was created with.
     public let limits: LayerLimits
-    /// When its record was made, of the clock of the machine that made it.
+    /// When it was made, or committed, by the clock of the machine that did it.
     public let created: Timestamp
     /// When the record last changed.
     public let updated: Timestamp

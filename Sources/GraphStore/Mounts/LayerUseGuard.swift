@@ -18,12 +18,22 @@ struct LayerUseGuard: Sendable {
     private static let useWaitMicroseconds: UInt32 = 20_000
 
     /// Refuses a layer that is mounted anywhere, or used by anybody; the caller holds its lock.
-    func refuse(_ record: LayerRecord, before step: LayerStep) throws(DriverError) {
+    ///
+    /// Freezing is to make mounts of which no record tells read-only in place of refusing them, where the driver can.
+    func refuse(
+        _ record: LayerRecord, before step: LayerStep, freezing: Bool = false
+    ) throws(DriverError) {
         // Stays open until it was asked for the last time: where there is no room it is opened for each use.
         let table = try registry.tableIfAny()
         defer { withExtendedLifetime(table) {} }
         let lost = table == nil ? [] : try refuseMounted(record.layer, before: step)
-        try refuseUnrecorded(record, before: step, hasLostMount: !lost.isEmpty)
+        if freezing, let driver = driver as? any FreezingDriver {
+            if try isUsed(record, before: step, hasLostMount: !lost.isEmpty) {
+                try driver.freezeMounts(of: record.number)
+            }
+        } else {
+            try refuseUnrecorded(record, before: step, hasLostMount: !lost.isEmpty)
+        }
         try registry.forget(lost)
     }
 
@@ -75,6 +85,12 @@ struct LayerUseGuard: Sendable {
                 .layerInUse,
                 "layer \(layer.id) is in use \(use.holder), and cannot be \(step.done)")
         }
+    }
+
+    private func isUsed(
+        _ record: LayerRecord, before step: LayerStep, hasLostMount: Bool
+    ) throws(DriverError) -> Bool {
+        try driver.unrecordedUse(of: record.number, before: step, hasLostMount: hasLostMount) != nil
     }
 
     /// Forgets the records of mounts that have ended, but not of a layer that is still in use where it was

@@ -35,7 +35,7 @@ struct CommitOperation: Sendable {
 
     /// Makes an active layer immutable, so that it can be a parent.
     func commit(
-        _ reference: String, as naming: Naming, observer: WorkObserver
+        _ reference: String, as naming: Naming, freezingMounts: Bool, observer: WorkObserver
     ) throws(DriverError) -> Layer {
         try access.require("commit layer \(reference)")
         try naming.check()
@@ -43,7 +43,7 @@ struct CommitOperation: Sendable {
         let owner = try owner.number()
         return try locks.with(record.number) { () throws(DriverError) in
             try recovery.endIfAbandoned(record)
-            try use.refuse(record, before: .committing)
+            try use.refuse(record, before: .committing, freezing: freezingMounts)
             let parent = try beginCommit(record.number, reference, as: naming, owner: owner)
             do throws(DriverError) {
                 let canonical = try content.canonicalDiff(
@@ -108,8 +108,9 @@ struct CommitOperation: Sendable {
             "record layer \(id)", catalog.resultSynchronization
         ) { connection in
             let writer = CatalogWriter(connection)
-            let isOurs = try writer.finish(
-                record.number, owner: owner, id: id, content, at: .now)
+            let now = Timestamp.now
+            let isOurs = try writer.finish(record.number, owner: owner, id: id, content, at: now)
+            try writer.setCreated(record.number, at: now)
             if let name = naming.name { try writer.setName(name, of: record.number) }
             if let labels = naming.labels {
                 try writer.removeLabels(of: record.number)

@@ -133,14 +133,13 @@ final class PendingLayers: Sendable {
 
     /// Records that layers are made that were begun with an id, all or none.
     func finish(_ intents: [LayerIntent]) throws(DriverError) -> [Layer] {
-        let now = Timestamp.now
         let named = intents.map { (intent: $0, id: $0.id ?? LayerID.random()) }
         try catalog.write("record new layers", catalog.resultSynchronization) { connection in
             for (intent, id) in named {
-                try Self.finish(intent, id: id, nil, at: now, connection)
+                try Self.finish(intent, id: id, nil, at: intent.created, connection)
             }
         }
-        return named.map { $0.intent.layer($0.id, at: now) }
+        return named.map { $0.intent.layer($0.id, at: $0.intent.created) }
     }
 
     private static func finish(

@@ -82,6 +82,21 @@ package struct TreeUsers {
         return search.firstProcess().map { .process($0) }
     }
 
+    /// Makes the mounts of the tree read-only, and looks for who could write to it all the same.
+    ///
+    /// - Returns: A mount that cannot be reached, or a process; nil when nothing is written to the tree any more.
+    /// - Throws: `EBUSY` while a file is open for writing by way of a mount.
+    package func freeze() throws(SyscallError) -> User? {
+        let survey = try MountSurvey(.device(device))
+        for mount in survey.mounts(of: root) where try !mount.freeze(wholeFilesystem: false) {
+            return .mount(mount)
+        }
+        let search = HeldFiles(
+            known: survey.ids, hasUniqueIDs: survey.isWhole, device: device,
+            hasSubvolumes: ownDevice != device, isWanted: { file, name in holds(file, name) })
+        return search.firstProcess().map { .process($0) }
+    }
+
     /// A process with something open in a mount of a filesystem that no mount namespace has any more.
     package static func process(holding device: DeviceNumber) throws(SyscallError) -> Int? {
         let survey = try MountSurvey(.device(device))

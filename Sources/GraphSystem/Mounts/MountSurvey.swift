@@ -11,6 +11,8 @@ package struct KernelMount: Hashable, Sendable {
     package let namespace: UInt64
     /// The mount's id: the unique one where the survey has those.
     package let id: UInt64
+    /// The filesystem.
+    package let device: DeviceNumber
     /// The directory of the filesystem that the mount shows, from the filesystem's root.
     package let root: RawPath
     /// Where it is mounted, as its own namespace sees it.
@@ -131,11 +133,13 @@ package struct MountSurvey: Sendable {
             else { return nil }
         case .target: break
         }
-        guard ask(CGRAPH_MOUNT_PLACES), let root = facts.root, let target = facts.target
+        guard ask(CGRAPH_MOUNT_PLACES | CGRAPH_MOUNT_DEVICE), let root = facts.root,
+            let target = facts.target
         else { return nil }
         let mount = KernelMount(
-            namespace: inode, id: id, root: RawPath(copying: root),
-            target: RawPath(copying: target))
+            namespace: inode, id: id,
+            device: DeviceNumber(major: facts.major, minor: facts.minor),
+            root: RawPath(copying: root), target: RawPath(copying: target))
         if case .target(let place) = kind, mount.target != RawPath(place) { return nil }
         return mount
     }
@@ -176,7 +180,8 @@ package struct MountSurvey: Sendable {
             if isWanted {
                 found.append(
                     KernelMount(
-                        namespace: namespace, id: line.id, root: line.root, target: line.target))
+                        namespace: namespace, id: line.id, device: line.device, root: line.root,
+                        target: line.target))
             }
         }
         namespaces.insert(namespace)

@@ -98,6 +98,51 @@ import Testing
         }
     }
 
+    /// As containerd commits snapshots that it has mounted.
+    @Test(arguments: DriverUnderTest.usable.filter { $0.name != "devicemapper" })
+    func `a layer that is committed while mounted takes no more changes there`(
+        _ subject: DriverUnderTest
+    ) throws {
+        try withStore(subject) { store, directory in
+            let places = ["one", "two"].map { directory.appending($0) }
+            for place in places { try place.makeDirectory() }
+            _ = try store.create(id: "box")
+            try withMount(try store.mounts(of: "box"), at: places[0]) { () throws in
+                try runCommand("mount", ["--bind", places[0].string, places[1].string])
+                defer { _ = try? runCommand("umount", [places[1].string]) }
+                let file = places[1].appending("file")
+                do {
+                    let open = try OwnedDescriptor.open(
+                        file, [.create, .writeOnly], permissions: 0o600)
+                    for freezes in [true, false] {
+                        let error = #expect(throws: DriverError.self) {
+                            try store.commit("box", freezingMounts: freezes)
+                        }
+                        #expect(error?.code == .layerInUse)
+                    }
+                    try open.write("kept")
+                }
+                let refused = #expect(throws: DriverError.self) { try store.commit("box") }
+                #expect(refused?.code == .layerInUse)
+                let committed = try store.commit("box", name: "done", freezingMounts: true)
+                #expect(committed.kind == .committed && committed.name == "done")
+                for place in places {
+                    #expect(try place.appending("file").readText() == "kept")
+                    let error = #expect(throws: SyscallError.self) {
+                        _ = try OwnedDescriptor.open(place.appending("file"), .writeOnly)
+                    }
+                    #expect(error?.errno == .readOnlyFileSystem)
+                }
+                // What lies on it is another layer's.
+                _ = try store.create(id: "next", parent: "box")
+                try store.mount("next").path.appending("file").write("changed")
+                try store.unmount(layer: "next")
+                #expect(try places[0].appending("file").readText() == "kept")
+            }
+            #expect(try store.check(deep: true) == [])
+        }
+    }
+
     @Test(arguments: DriverUnderTest.usable)
     func `a view of nothing is an empty filesystem`(_ subject: DriverUnderTest) throws {
         try withStore(subject) { store, directory in

@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The graphctl authors
+#
+# containers.sh [DRIVER…]: containerd and runc work on snapshots of graphd, on overlay, vfs and btrfs where no driver is
+# named: an image is imported, a container runs and writes, what it wrote is a diff and a layer on which another one
+# runs, graphd is killed in between, the image is mounted and removed, and containerd's garbage collection takes every
+# snapshot away. GRAPHD and GRAPHCTL are the programs to test, GRAPH_TEST_IMAGE a layout with the Debian image. As root,
+# called by isolated.sh.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+[ $# -gt 0 ] || set -- overlay vfs btrfs
+GRAPHD=$(realpath "${GRAPHD:-.build/release/graphd}")
+GRAPHCTL=$(realpath "${GRAPHCTL:-.build/static/release/graphctl}")
+work=$(mktemp -d "${TMPDIR:-/tmp}/graph-containerd.XXXXXX")
+short=$(mktemp -d /run/graphd.XXXXXX) # a socket's path has at most 107 bytes
+daemons=() store=
+
+# shellcheck disable=SC2317 # called by the trap
+finish() {
+    local status=$?
+    [ "$status" = 0 ] || tail -n 30 "$work"/*.log >&2 || :
+    for daemon in "${daemons[@]}"; do kill "$daemon" 2>/dev/null && wait "$daemon" || :; done
+    awk -v "a=$work/" -v "b=$short/" 'index($5, a) == 1 || index($5, b) == 1 { print $5 }' /proc/self/mountinfo |
+        tac | xargs -rn 1 umount -l
+    [ -z "$store" ] || [ ! -e "$store" ] || remove_store
+    rm -rf --one-file-system "$work" "$short"
+}
+trap finish EXIT
+
+fail() { echo "containers.sh: $*" >&2; exit 1; }
+ctr() { command ctr --address "$short/containerd.sock" "$@"; }
+graph() { "$GRAPHCTL" --root "$store" --run-root "$short/graph" "$@"; }
+
+# What a driver made is not always a plain directory.
+remove_store() {
+    graph ls -q | tac | xargs -r "$GRAPHCTL" --root "$store" --run-root "$short/graph" rm >/dev/null
+    rm -rf --one-file-system "$store"
+    store=
+}
+
+start_graphd() { # DRIVER
+    "$GRAPHD" --root "$store" --run-root "$short/graph" --address "$short/graphd.sock" --driver "$1" \
+        --log-level debug 2>>"$work/graphd.log" &
+    graphd=$!
+    daemons=("$graphd" "${daemons[@]:1}")
+    wait_for "$short/graphd.sock"
+}
+
+wait_for() {
+    for _ in $(seq 100); do
+        [ ! -S "$1" ] || return 0
+        sleep 0.1
+    done
+    fail "there is no $1"
+}
+
+start_containerd() {
+    cat >"$work/config.toml" <<-END
+	version = 2
+	root = "$work/containerd"
+	state = "$short/state"
+	disabled_plugins = ["io.containerd.grpc.v1.cri"]
+	[grpc]
+	  address = "$short/containerd.sock"
+	[proxy_plugins.graph]
+	  type = "snapshot"
+	  address = "$short/graphd.sock"
+	END
+    containerd --config "$work/config.toml" 2>>"$work/containerd.log" &
+    daemons+=("$!")
+    wait_for "$short/containerd.sock"
+}
+
+expect() { # WHAT IS WANTED
+    [ "$2" = "$3" ] || fail "$1: \"$2\", not \"$3\""
+}
+
+run() { # NAME COMMAND…
+    local name=$1
+    shift
+    ctr run --rm --snapshotter graph "${image:?}" "$name" "$@"
+}
+
+check_driver() { # DRIVER
+    local snapshots
+    echo "$1: import"
+    ctr images import --snapshotter graph --base-name local/debian "$work/image.tar" >"$work/import.log"
+    image=$(ctr images ls -q)
+    expect 'images' "$(wc -l <<<"$image")" 1
+    ctr images check --snapshotter graph | grep -qE ' true *$' || fail 'the image is not unpacked'
+    echo "$1: run"
+    expect 'a container says' "$(run first /bin/sh -c 'echo hello; cat /etc/debian_version >/tmp/version')" hello
+    ctr run --snapshotter graph "$image" kept /bin/sh -c 'echo kept >/kept; rm /etc/motd; sync'
+    expect 'usage' "$(ctr snapshots --snapshotter graph usage kept | awk 'NR == 2 { print $1 }')" kept
+    echo "$1: killed while a container lives"
+    ctr run -d --snapshotter graph "$image" long /bin/sleep 600
+    kill -KILL "$graphd"
+    wait "$graphd" 2>/dev/null || :
+    start_graphd "$1"
+    ctr task exec --exec-id 1 long /bin/sh -c 'echo still >/still; cat /still' >"$work/said"
+    expect 'a container that lived on says' "$(cat "$work/said")" still
+    ctr task kill -s KILL long
+    for _ in $(seq 50); do ! ctr task ls | grep -q '^long.*RUNNING' || sleep 0.1; done
+    ctr task rm long >/dev/null 2>&1 || :
+    ctr container rm long
+    echo "$1: commit"
+    ctr snapshots --snapshotter graph commit changed kept
+    ctr snapshots --snapshotter graph ls >"$work/snapshots"
+    grep -q '^changed .*Committed' "$work/snapshots" || fail "no committed snapshot: $(cat "$work/snapshots")"
+    ctr snapshots --snapshotter graph prepare on-changed changed >/dev/null
+    mkdir -p "$work/mounted"
+    # It prints the calls of mount(8).
+    bash -euc "$(ctr snapshots --snapshotter graph mounts "$work/mounted" on-changed)"
+    expect 'the container left' "$(cat "$work/mounted/kept")" kept
+    [ ! -e "$work/mounted/etc/motd" ] || fail 'what the container removed is there'
+    umount "$work/mounted"
+    echo "$1: images mount"
+    mkdir -p "$work/image"
+    ctr images mount --snapshotter graph "$image" "$work/image" >/dev/null
+    [ -e "$work/image/etc/debian_version" ] || fail 'the image is not mounted'
+    ctr images unmount "$work/image" >/dev/null
+    echo "$1: remove"
+    ctr snapshots --snapshotter graph rm on-changed
+    ctr container rm kept
+    ctr snapshots --snapshotter graph rm changed 2>/dev/null || :
+    ctr snapshots --snapshotter graph rm "$work/image" 2>/dev/null || :
+    ctr images rm --sync "$image" >/dev/null
+    for _ in $(seq 50); do
+        snapshots=$(ctr snapshots --snapshotter graph ls | tail -n +2)
+        [ -n "$snapshots" ] || break
+        ctr content prune references >/dev/null 2>&1 || :
+        sleep 0.2
+    done
+    expect 'snapshots that are left' "$snapshots" ''
+    expect 'layers that are left' "$(graph ls -q)" ''
+    expect 'what check finds' "$(graph check --deep)" ''
+}
+
+# One layer of real size, as an archive that containerd reads.
+tar -C "${GRAPH_TEST_IMAGE:?}" -cf "$work/image.tar" .
+for driver; do
+    start=$SECONDS
+    base=$work
+    [ "$driver" != btrfs ] || base=$GRAPH_TEST_BTRFS
+    store=$base/store
+    daemons=('')
+    start_graphd "$driver"
+    start_containerd
+    check_driver "$driver"
+    for daemon in "${daemons[@]}"; do kill "$daemon" && wait "$daemon" || :; done
+    [ ! -e "$short/graphd.sock" ] || fail 'the socket is left'
+    remove_store
+    rm -rf --one-file-system "$work/containerd" "$short/state"
+    echo "containerd's containers on $driver: done in $((SECONDS - start)) seconds"
+done
