@@ -199,7 +199,8 @@ if Context.environment["GRAPH_DAEMON"] == "1" {
                     name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-            ]),
+            ],
+            exclude: ["Packaging"]),
     ]
 }
 

@@ -2,69 +2,21 @@
 // Part of the graph-storage project.
 
 import ArgumentParser
-import GRPCCore
-import GRPCNIOTransportHTTP2Posix
-import Glibc
-import GraphBuiltins
-import GraphCore
-import GraphStore
-import Logging
-import NIOPosix
-import SystemPackage
 
 /// The daemon: containerd's snapshotter over a layer store.
 @main struct Graphd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "graphd",
-        abstract: "Serves a layer store to containerd, as a snapshotter.")
+        abstract: "Serves a layer store to containerd, as a snapshotter.",
+        subcommands: [ServeCommand.self, ContainerdConfigCommand.self],
+        defaultSubcommand: ServeCommand.self)
+}
 
+/// Where the store and the socket are.
+struct PlaceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where the store is.", valueName: "dir"))
     var root = "/var/lib/graphd"
 
-    @Option(
-        name: .customLong("run-root"),
-        help: ArgumentHelp("Where it keeps what a reboot ends.", valueName: "dir"))
-    var runRoot = "/run/graphd"
-
-    @Option(help: "The driver of a new store; default: the best one that works there.")
-    var driver: String?
-
     @Option(help: ArgumentHelp("The unix socket to serve at.", valueName: "path"))
     var address = "/run/graphd/graphd.sock"
-
-    @Option(help: "Whose snapshots these are: one word for each containerd that uses the store.")
-    var scope = "containerd"
-
-    @Option(
-        name: .customLong("log-level"),
-        help: ArgumentHelp(
-            "One of trace, debug, info, warning, error, critical.", valueName: "level"))
-    var logLevel = "info"
-
-    func validate() throws {
-        if Logger.Level(rawValue: logLevel) == nil {
-            throw ValidationError("there is no log level \(logLevel)")
-        }
-        if scope.isEmpty || scope.contains("/") {
-            throw ValidationError("the scope is a word without a slash")
-        }
-    }
-
-    func run() async throws {
-        let level = Logger.Level(rawValue: logLevel) ?? .info
-        let logger = Logger(label: "graphd") { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = level
-            return handler
-        }
-        let socket = try ServerSocket.take(FilePath(address))
-        var configuration = LayerStore.Configuration(
-            root: FilePath(root), runRoot: FilePath(runRoot), driver: driver)
-        configuration.logger = logger
-        let store = try LayerStore(
-            configuration, drivers: BuiltinDrivers.all, chooseDriver: BuiltinDrivers.automatic)
-        let server = Server(SnapshotStore(store, scope: scope), at: FilePath(address), logger)
-        try await server.run { try socket.restrict() }
-        socket.close()
-    }
 }

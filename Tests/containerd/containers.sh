@@ -56,17 +56,12 @@ wait_for() {
 }
 
 start_containerd() {
-    cat >"$work/config.toml" <<-END
-	version = 2
-	root = "$work/containerd"
-	state = "$short/state"
-	disabled_plugins = ["io.containerd.grpc.v1.cri"]
-	[grpc]
-	  address = "$short/containerd.sock"
-	[proxy_plugins.graph]
-	  type = "snapshot"
-	  address = "$short/graphd.sock"
-	END
+    {
+        printf '%s = "%s"\n' root "$work/containerd" state "$short/state"
+        echo 'disabled_plugins = ["io.containerd.grpc.v1.cri"]'
+        "$GRAPHD" containerd-config --root "$store" --address "$short/graphd.sock"
+        printf '[grpc]\naddress = "%s"\n' "$short/containerd.sock"
+    } >"$work/config.toml"
     containerd --config "$work/config.toml" 2>>"$work/containerd.log" &
     daemons+=("$!")
     wait_for "$short/containerd.sock"
