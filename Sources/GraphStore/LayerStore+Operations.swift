@@ -100,7 +100,7 @@ extension LayerStore {
     ///
     /// With `freezingMounts`, mounts that others made of ``mounts(of:)`` may last: they become read-only, and show what
     /// was committed. It is refused while a file is open for writing there, or in a mount namespace that is not the
-    /// caller's.
+    /// caller's. Should the commit fail after that, they stay read-only.
     ///
     /// Throws ``GraphCore/DriverError/Code/wrongKind`` for layers that are not active, and
     /// ``GraphCore/DriverError/Code/layerInUse`` while the layer is mounted, also where the store has no

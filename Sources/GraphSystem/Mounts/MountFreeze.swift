@@ -23,8 +23,13 @@ extension KernelMount {
         } catch  where error.errno == .noSuchFileOrDirectory {
             return false
         }
-        if try MountPoint.mountID(of: file) != id { return false }
         let raw = file.rawValue
+        // A survey that is not whole has the ids that come back.
+        let ids = [
+            try HeldFile("", raw, isUnique: true).mountID,
+            try HeldFile("", raw, isUnique: false).mountID,
+        ]
+        if !ids.contains(id) { return false }
         if wholeFilesystem {
             try checked("fsconfig(reconfigure, \(target))") {
                 cgraph_make_filesystem_read_only(raw)
