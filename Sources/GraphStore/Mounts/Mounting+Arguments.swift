@@ -3,6 +3,7 @@
 
 import GraphCore
 import GraphSystem
+import SystemPackage
 
 extension Mounting {
     /// What an active layer or a view is mounted by, for those who mount themselves.
@@ -12,13 +13,15 @@ extension Mounting {
         try withMountable(reference) { (_, record, parents) throws(DriverError) in
             let action = "describe the mounts of layer \(record.layer.id)"
             let mounts = try mountsToDescribe(record, parents)
-            return try attempting(
-                action,
-                try { () throws(SyscallError) in
-                    var all: [MountArguments] = []
-                    for mount in mounts { all.append(try mount.arguments()) }
-                    return all
-                }())
+            do throws(SyscallError) {
+                var all: [MountArguments] = []
+                for mount in mounts { all.append(try mount.arguments()) }
+                return all
+            } catch  where error.errno == .notSupported {
+                throw DriverError(.unsupported, "could not \(action)", cause: error)
+            } catch {
+                throw DriverError(action, error)
+            }
         }
     }
 
