@@ -82,7 +82,7 @@ let package = Package(
             name: "GraphTestSupport",
             dependencies: [
                 "GraphStore", "GraphBuiltins", "GraphDeviceMapper", "GraphCore", "GraphArchive",
-                "GraphSystem", systemPackage,
+                "GraphSystem", logging, systemPackage,
             ],
             path: "Tests/GraphTestSupport"),
         .testTarget(
@@ -207,8 +207,7 @@ if Context.environment["GRAPH_DAEMON"] == "1" {
 // One set of rules for every target: warnings are errors, imports state their access, and whatever
 // is memory-unsafe outside GraphSystem and GraphSQLite is marked where it stands.
 for target in package.targets where [.regular, .executable, .test].contains(target.type) {
-    // C, and what generators wrote.
-    if target.name.hasPrefix("C") { continue }
+    if target.name.hasPrefix("C") { continue }  // C, and ContainerdProtocol, which generators wrote
     let features = ["ExistentialAny", "InternalImportsByDefault", "MemberImportVisibility"]
     target.swiftSettings =
         features.map { .enableUpcomingFeature($0) } + [

@@ -95,8 +95,9 @@ extension LayerStore {
     /// layer writable.
     ///
     /// Without a new id the layer keeps the one it has, and so with its name and its labels; those that are given
-    /// take the place of all that it had, in the transaction that commits it. A layer of which no layer tar can be written,
-    /// since it has names that begin with `.wh.`, is sealed as others are, without ``Layer/diffID``.
+    /// take the place of all that it had, in the transaction that commits it. A layer of which no layer tar can
+    /// be written, since it has names that begin with `.wh.`, is sealed as others are, without
+    /// ``Layer/diffID``.
     ///
     /// With `freezingMounts`, mounts that others made of ``mounts(of:)`` may last: they become read-only, and show what
     /// was committed. It is refused while a file is open for writing there, or in a mount namespace that is not the

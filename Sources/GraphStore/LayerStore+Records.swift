@@ -75,8 +75,8 @@ extension LayerStore {
         return try catalog.setLabels(of: reference, changes, replacingAll: replacingAll)
     }
 
-    /// Finds what a word names: the layer that has it as id, else the one that has it as name, else the image that it is a name of, else
-    /// the layer or the image whose id begins so.
+    /// Finds what a word names: the layer that has it as id, else the one that has it as name, else the image
+    /// that it is a name of, else the layer or the image whose id begins so.
     public func referent(_ reference: String) throws(DriverError) -> Referent {
         try catalog.consistent("look for \(reference)") { connection in
             let queries = CatalogReader(connection)

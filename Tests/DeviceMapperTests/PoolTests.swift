@@ -244,6 +244,7 @@ import Testing
         let (opened, closed) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         let mapper = try DeviceMapper()
         DispatchQueue.global().async {
+            defer { closed.signal() }
             guard let open = try? volume.open(mapper) else {
                 Issue.record("the volume could not be opened")
                 opened.signal()
@@ -252,8 +253,6 @@ import Testing
             opened.signal()
             Pause.milliseconds(milliseconds)
             withExtendedLifetime(open.device.number) {}
-            _ = consume open
-            closed.signal()
         }
         opened.wait()
         return closed

@@ -3,12 +3,10 @@
 
 import Foundation
 import GraphArchive
-import GraphBuiltins
 import GraphCore
 import GraphImage
 import GraphStore
 import GraphTestSupport
-import Logging
 import SystemPackage
 import Testing
 
@@ -52,14 +50,7 @@ import Testing
         _ subject: DriverUnderTest
     ) throws {
         try subject.withDirectory { directory in
-            var configuration = LayerStore.Configuration(
-                root: directory.appending("root"), runRoot: directory.appending("run"),
-                driver: subject.name, options: subject.storageOptions, durability: .unsynced,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-            configuration.driver = subject.name
-            let store = try LayerStore(
-                configuration, drivers: BuiltinDrivers.all,
-                chooseDriver: BuiltinDrivers.automatic)
+            let store = try subject.openStore(in: directory, durability: .unsynced)
             var generator = SeededGenerator(seed: SeededGenerator.runSeed)
             var model = Model()
             for step in 0..<30 {

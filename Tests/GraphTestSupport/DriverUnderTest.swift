@@ -6,7 +6,9 @@ package import GraphArchive
 import GraphBuiltins
 package import GraphCore
 import GraphDeviceMapper
+package import GraphStore
 import GraphSystem
+import Logging
 package import SystemPackage
 package import Testing
 
@@ -136,6 +138,24 @@ package struct DriverUnderTest: Sendable, CustomTestStringConvertible {
             stop(root)
             return try result.get()
         }
+    }
+
+    /// Opens a store of this driver in a directory, where ``GraphctlCommand`` has it.
+    package func openStore(
+        in directory: FilePath, durability: Durability = .durable
+    ) throws(DriverError) -> LayerStore {
+        let type = type
+        return try LayerStore(
+            LayerStore.Configuration(
+                root: directory.appending("root"), runRoot: directory.appending("run"),
+                driver: name, options: storageOptions, durability: durability,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
+            drivers: [type], chooseDriver: { (_) throws(DriverError) in type })
+    }
+
+    /// Lends a new store and the directory that it is in, as ``withDirectory(_:)`` does.
+    package func withStore(_ body: (LayerStore, FilePath) throws -> Void) throws {
+        try withDirectory { directory in try body(try openStore(in: directory), directory) }
     }
 
     /// Opens the driver on a new root, which is removed afterwards.

@@ -3,10 +3,11 @@
 # SPDX-FileCopyrightText: The graphctl authors
 #
 # containers.sh [DRIVER…]: containerd and runc work on snapshots of graphd, on overlay, vfs and btrfs where no driver is
-# named: an image is imported, a container runs and writes, what it wrote is a diff and a layer on which another one
-# runs, graphd is killed in between, the image is mounted and removed, and containerd's garbage collection takes every
-# snapshot away. GRAPHD and GRAPHCTL are the programs to test, GRAPH_TEST_IMAGE a layout with the Debian image. As root,
-# called by isolated.sh.
+# named. First what the daemon does with a socket: it says when it serves, a second one is refused by the number of the
+# first, and a path that is too long is refused. Then an image is imported, a container runs and writes, graphd is
+# killed while another one lives, what the first wrote is containerd's diff and a layer on which a container runs, the
+# image is mounted, and when all is removed containerd's garbage collection has taken every snapshot away. GRAPHD and
+# GRAPHCTL are the programs to test, GRAPH_TEST_IMAGE a layout with the Debian image. As root, called by isolated.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ $# -gt 0 ] || set -- overlay vfs btrfs
@@ -23,7 +24,7 @@ finish() {
     for daemon in "${daemons[@]}"; do kill "$daemon" 2>/dev/null && wait "$daemon" || :; done
     awk -v "a=$work/" -v "b=$short/" 'index($5, a) == 1 || index($5, b) == 1 { print $5 }' /proc/self/mountinfo |
         tac | xargs -rn 1 umount -l
-    [ -z "$store" ] || [ ! -e "$store" ] || remove_store
+    [ ! -e "${store:-none}" ] || remove_store
     rm -rf --one-file-system "$work" "$short"
 }
 trap finish EXIT
@@ -39,12 +40,33 @@ remove_store() {
     store=
 }
 
+# Returns when the daemon has told that it serves: the socket of a killed one is there before that.
 start_graphd() { # DRIVER
-    "$GRAPHD" --root "$store" --run-root "$short/graph" --address "$short/graphd.sock" --driver "$1" \
-        --log-level debug 2>>"$work/graphd.log" &
+    rm -f "$short/notify"
+    python3 -c 'import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); s.settimeout(30); print(s.recv(64).decode())' \
+        "$short/notify" >"$work/notified" &
+    local listener=$!
+    wait_for "$short/notify"
+    NOTIFY_SOCKET=$short/notify "$GRAPHD" --root "$store" --run-root "$short/graph" \
+        --address "$short/graphd.sock" --driver "$1" --log-level debug 2>>"$work/graphd.log" &
     graphd=$!
     daemons=("$graphd" "${daemons[@]:1}")
-    wait_for "$short/graphd.sock"
+    wait "$listener" || fail 'the daemon does not say that it serves'
+    expect 'the daemon says' "$(cat "$work/notified")" READY=1
+    expect 'the mode of the socket' "$(stat -c %a "$short/graphd.sock")" 600
+}
+
+# What it refuses, and that it serves on.
+check_socket() {
+    local long
+    long=$short/$(printf 'x%.0s' $(seq 120))
+    ! "$GRAPHD" --root "$store" --run-root "$short/other" --address "$short/graphd.sock" 2>"$work/refused" ||
+        fail 'a second daemon serves at the same socket'
+    grep -q "process $graphd serves there" "$work/refused" || fail "the second daemon says: $(cat "$work/refused")"
+    ! "$GRAPHD" --root "$store" --run-root "$short/other" --address "$long" 2>"$work/refused" ||
+        fail 'a socket has too long a path'
+    grep -q 'File name too long' "$work/refused" || fail "of a path that is too long it says: $(cat "$work/refused")"
+    kill -0 "$graphd" || fail 'the first daemon has ended'
 }
 
 wait_for() {
@@ -87,7 +109,10 @@ check_driver() { # DRIVER
     echo "$1: run"
     expect 'a container says' "$(run first /bin/sh -c 'echo hello; cat /etc/debian_version >/tmp/version')" hello
     ctr run --snapshotter graph "$image" kept /bin/sh -c 'echo kept >/kept; rm /etc/motd; sync'
-    expect 'usage' "$(ctr snapshots --snapshotter graph usage kept | awk 'NR == 2 { print $1 }')" kept
+    expect 'a key and its size' "$(ctr snapshots --snapshotter graph usage kept |
+        awk 'NR == 2 { print $1, ($2 > 0) }')" 'kept 1'
+    ctr snapshots --snapshotter graph diff kept | tar -tzf - >"$work/names"
+    for name in kept etc/.wh.motd; do grep -qx "$name" "$work/names" || fail "the diff has no $name"; done
     echo "$1: killed while a container lives"
     ctr run -d --snapshotter graph "$image" long /bin/sleep 600
     kill -KILL "$graphd"
@@ -109,7 +134,10 @@ check_driver() { # DRIVER
     bash -euc "$(ctr snapshots --snapshotter graph mounts "$work/mounted" on-changed)"
     expect 'the container left' "$(cat "$work/mounted/kept")" kept
     [ ! -e "$work/mounted/etc/motd" ] || fail 'what the container removed is there'
+    expect 'a container on it says' "$(ctr run --rm --rootfs "$work/mounted" second /bin/cat /kept)" kept
     umount "$work/mounted"
+    expect 'what check finds' "$(graph check --deep)" ''
+    [ "$(graph ls -q | wc -l)" -ge 5 ] || fail 'there are fewer layers than were made'
     echo "$1: images mount"
     mkdir -p "$work/image"
     ctr images mount --snapshotter graph "$image" "$work/image" >/dev/null
@@ -129,7 +157,7 @@ check_driver() { # DRIVER
     done
     expect 'snapshots that are left' "$snapshots" ''
     expect 'layers that are left' "$(graph ls -q)" ''
-    expect 'what check finds' "$(graph check --deep)" ''
+    expect 'what check finds in the end' "$(graph check)" ''
 }
 
 # One layer of real size, as an archive that containerd reads.
@@ -141,10 +169,12 @@ for driver; do
     store=$base/store
     daemons=('')
     start_graphd "$driver"
+    check_socket
     start_containerd
     check_driver "$driver"
     for daemon in "${daemons[@]}"; do kill "$daemon" && wait "$daemon" || :; done
     [ ! -e "$short/graphd.sock" ] || fail 'the socket is left'
+    daemons=()
     remove_store
     rm -rf --one-file-system "$work/containerd" "$short/state"
     echo "containerd's containers on $driver: done in $((SECONDS - start)) seconds"

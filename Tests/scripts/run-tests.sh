@@ -7,8 +7,8 @@
 #
 # Two lanes run side by side. One runs the test bundle, first in a user namespace, then on this machine. The
 # other takes the rest part by part: images of others, containerd, power cuts, and what is about device mapper
-# (uml-tests.sh --parts), under a kernel that has only one processor; when the first is done it takes parts as well. What
-# parts print is shown when all are done.
+# (uml-tests.sh --parts), under a kernel that has only one processor; when the first is done it takes parts as
+# well. What parts print is shown when all are done.
 # What fails in one lane ends the other. The last line is the test runner's own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

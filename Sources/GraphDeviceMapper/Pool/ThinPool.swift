@@ -242,11 +242,12 @@ final class ThinPool: Sendable {
         }
     }
 
-    /// To look is to claim for a moment, which another who looks must not take for a mount.
+    /// To look is to claim for a moment, which another who looks must not take for a mount; a store that cannot
+    /// be written has no lock.
     private func isClaimed(
         _ device: MappedDevice, as layer: LayerNumber
     ) throws(SyscallError) -> Bool {
-        let lock = try RangeLock(
+        let lock = try? RangeLock(
             waitingFor: Int64(layer.rawValue) + 1, in: path.appending(DeviceMapperLayout.lock))
         defer { withExtendedLifetime(lock) {} }
         return try BlockDevice.isClaimed(device.number)

@@ -27,13 +27,8 @@ struct LayerUseGuard: Sendable {
         let table = try registry.tableIfAny()
         defer { withExtendedLifetime(table) {} }
         let lost = table == nil ? [] : try refuseMounted(record.layer, before: step)
-        if freezing, let driver = driver as? any FreezingDriver {
-            if try isUsed(record, before: step, hasLostMount: !lost.isEmpty) {
-                try driver.freezeMounts(of: record.number)
-            }
-        } else {
-            try refuseUnrecorded(record, before: step, hasLostMount: !lost.isEmpty)
-        }
+        try refuseUnrecorded(
+            record, before: step, hasLostMount: !lost.isEmpty, freezing: freezing)
         try registry.forget(lost)
     }
 
@@ -65,7 +60,7 @@ struct LayerUseGuard: Sendable {
     /// Refuses to go on with a layer that somebody uses of whom the records of mounts do not tell; the
     /// caller holds its lock.
     func refuseUnrecorded(
-        _ record: LayerRecord, before step: LayerStep, hasLostMount: Bool
+        _ record: LayerRecord, before step: LayerStep, hasLostMount: Bool, freezing: Bool = false
     ) throws(DriverError) {
         let layer = record.layer
         // A view has no bytes of its own.
@@ -76,6 +71,9 @@ struct LayerUseGuard: Sendable {
         {
             // Its views may be mounted; their names are told by who goes on.
             if layer.kind == .committed, try hasChildren(record) { return }
+            if freezing, layer.kind == .active, let driver = driver as? any FreezingDriver {
+                return try driver.freezeMounts(of: layer.number)
+            }
             tries += 1
             if tries < Self.useTries {
                 usleep(Self.useWaitMicroseconds)
@@ -85,12 +83,6 @@ struct LayerUseGuard: Sendable {
                 .layerInUse,
                 "layer \(layer.id) is in use \(use.holder), and cannot be \(step.done)")
         }
-    }
-
-    private func isUsed(
-        _ record: LayerRecord, before step: LayerStep, hasLostMount: Bool
-    ) throws(DriverError) -> Bool {
-        try driver.unrecordedUse(of: record.number, before: step, hasLostMount: hasLostMount) != nil
     }
 
     /// Forgets the records of mounts that have ended, but not of a layer that is still in use where it was

@@ -75,7 +75,11 @@ package struct TreeUsers {
     package func first(searchesProcesses: Bool) throws(SyscallError) -> User? {
         let survey = try MountSurvey(.device(device))
         if let mount = survey.mounts(of: root).first { return .mount(mount) }
-        guard searchesProcesses else { return nil }
+        return searchesProcesses ? process(beside: survey) : nil
+    }
+
+    /// A process with something of the tree open in a mount that the survey does not have.
+    private func process(beside survey: MountSurvey) -> User? {
         let search = HeldFiles(
             known: survey.ids, hasUniqueIDs: survey.isWhole, device: device,
             hasSubvolumes: ownDevice != device, isWanted: { file, name in holds(file, name) })
@@ -91,10 +95,7 @@ package struct TreeUsers {
         for mount in survey.mounts(of: root) where try !mount.freeze(wholeFilesystem: false) {
             return .mount(mount)
         }
-        let search = HeldFiles(
-            known: survey.ids, hasUniqueIDs: survey.isWhole, device: device,
-            hasSubvolumes: ownDevice != device, isWanted: { file, name in holds(file, name) })
-        return search.firstProcess().map { .process($0) }
+        return process(beside: survey)
     }
 
     /// A process with something open in a mount of a filesystem that no mount namespace has any more.

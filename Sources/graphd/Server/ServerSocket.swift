@@ -16,10 +16,13 @@ struct ServerSocket: ~Copyable, Sendable {
 
     /// Takes a place; a directory that is missing is made, for this user alone.
     ///
-    /// - Throws: `EADDRINUSE` while another process has the place.
+    /// - Throws: `EADDRINUSE` while another process has the place, `ENAMETOOLONG` beyond 107 bytes.
     static func take(_ path: FilePath) throws(SyscallError) -> ServerSocket {
         guard let last = path.lastComponent?.string else {
             throw SyscallError(call: "bind(\(path))", errno: .invalidArgument)
+        }
+        if path.string.utf8.count > 107 {
+            throw SyscallError(call: "bind(\(path))", errno: Errno(rawValue: ENAMETOOLONG))
         }
         let name = RawPath(last)
         let directory = try makeDirectory(path.removingLastComponent())

@@ -6,16 +6,11 @@ import GraphCore
 
 /// Why a request of containerd's was refused.
 struct SnapshotError: Error, CustomStringConvertible {
-    /// The codes of gRPC that containerd tells apart.
-    enum Code: Sendable {
-        case notFound, alreadyExists, failedPrecondition, invalidArgument, unavailable
-        case resourceExhausted, unimplemented, cancelled, dataLoss, `internal`
-    }
-
-    let code: Code
+    /// What containerd branches on.
+    let code: RPCError.Code
     let description: String
 
-    init(_ code: Code, _ description: String) {
+    init(_ code: RPCError.Code, _ description: String) {
         (self.code, self.description) = (code, description)
     }
 
@@ -26,30 +21,21 @@ struct SnapshotError: Error, CustomStringConvertible {
         do throws(DriverError) {
             return try body()
         } catch {
-            throw SnapshotError(Code(error), "cannot \(action()): \(error)")
+            throw SnapshotError(RPCError.Code(error), "cannot \(action()): \(error)")
         }
     }
 
     /// The same, as gRPC sends it.
-    var status: RPCError {
-        let code: RPCError.Code =
-            switch code {
-            case .notFound: .notFound
-            case .alreadyExists: .alreadyExists
-            case .failedPrecondition: .failedPrecondition
-            case .invalidArgument: .invalidArgument
-            case .unavailable: .unavailable
-            case .resourceExhausted: .resourceExhausted
-            case .unimplemented: .unimplemented
-            case .cancelled: .cancelled
-            case .dataLoss: .dataLoss
-            case .internal: .internalError
-            }
-        return RPCError(code: code, message: description)
+    var status: RPCError { RPCError(code: code, message: description) }
+
+    /// Whether it says more of the request than of the store.
+    var isOfCaller: Bool {
+        [.notFound, .alreadyExists, .failedPrecondition, .invalidArgument, .cancelled]
+            .contains(code)
     }
 }
 
-extension SnapshotError.Code {
+extension RPCError.Code {
     /// The code that containerd expects of a failure of the store.
     fileprivate init(_ error: DriverError) {
         self =
@@ -63,7 +49,7 @@ extension SnapshotError.Code {
             case .unsupported, .driverMismatch: .unimplemented
             case .storeDamaged: .dataLoss
             case .cancelled: .cancelled
-            default: .internal
+            default: .internalError
             }
     }
 }

@@ -50,7 +50,7 @@ struct SnapshotService: Containerd_Services_Snapshots_V1_Snapshots.SimpleService
     ) async throws -> Containerd_Services_Snapshots_V1_PrepareSnapshotResponse {
         let mounts = try await run("Prepare", request.key) { (store) throws(SnapshotError) in
             try store.prepare(
-                request.key, .active, parent: request.parent, labels: request.labels)
+                request.key, asView: false, parent: request.parent, labels: request.labels)
         }
         return .with { $0.mounts = mounts.map(Self.mount) }
     }
@@ -59,7 +59,8 @@ struct SnapshotService: Containerd_Services_Snapshots_V1_Snapshots.SimpleService
         request: Containerd_Services_Snapshots_V1_ViewSnapshotRequest, context: ServerContext
     ) async throws -> Containerd_Services_Snapshots_V1_ViewSnapshotResponse {
         let mounts = try await run("View", request.key) { (store) throws(SnapshotError) in
-            try store.prepare(request.key, .view, parent: request.parent, labels: request.labels)
+            try store.prepare(
+                request.key, asView: true, parent: request.parent, labels: request.labels)
         }
         return .with { $0.mounts = mounts.map(Self.mount) }
     }
@@ -178,16 +179,6 @@ struct SnapshotService: Containerd_Services_Snapshots_V1_Snapshots.SimpleService
         .with {
             $0.seconds = time.seconds
             $0.nanos = Int32(clamping: time.nanoseconds)
-        }
-    }
-}
-
-extension SnapshotError {
-    /// Whether it says more of the request than of the store.
-    fileprivate var isOfCaller: Bool {
-        switch code {
-        case .notFound, .alreadyExists, .failedPrecondition, .invalidArgument, .cancelled: true
-        case .unavailable, .resourceExhausted, .unimplemented, .dataLoss, .internal: false
         }
     }
 }

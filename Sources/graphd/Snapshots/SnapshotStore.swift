@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Part of the graph-storage project.
 
+import GRPCCore
 import GraphCore
 import GraphStore
 import GraphSystem
@@ -20,7 +21,7 @@ struct SnapshotStore: Sendable {
 
     /// Makes an active snapshot, or a view, and tells its mounts.
     func prepare(
-        _ key: String, _ kind: Layer.Kind, parent: String, labels: [String: String]
+        _ key: String, asView isView: Bool, parent: String, labels: [String: String]
     ) throws(SnapshotError) -> [MountArguments] {
         let below = parent.isEmpty ? nil : try layer(parent)
         if let below, below.kind != .committed {
@@ -29,11 +30,9 @@ struct SnapshotStore: Sendable {
         let name = try name(key)
         return try SnapshotError.of("make snapshot \(key)") { () throws(DriverError) in
             let layer =
-                switch kind {
-                case .view: try store.createView(name: name, parent: below?.id, labels: labels)
-                case .active, .committed:
-                    try store.create(name: name, parent: below?.id, labels: labels)
-                }
+                isView
+                ? try store.createView(name: name, parent: below?.id, labels: labels)
+                : try store.create(name: name, parent: below?.id, labels: labels)
             do throws(DriverError) {
                 return try store.mounts(of: layer.id)
             } catch {
@@ -105,24 +104,21 @@ struct SnapshotStore: Sendable {
     func update(
         _ key: String, labels: [String: String], fields: [String]
     ) throws(SnapshotError) -> Snapshot {
-        var changes: [String: String?] = [:]
-        var replacesAll = fields.isEmpty
-        for field in fields {
-            if field == "labels" {
-                replacesAll = true
-            } else if field.hasPrefix("labels.") {
-                let label = String(field.dropFirst("labels.".count))
-                changes.updateValue(labels[label].flatMap { $0.isEmpty ? nil : $0 }, forKey: label)
-            } else {
+        let replacesAll = fields.isEmpty || fields.contains("labels")
+        // An empty value is none to containerd.
+        let given = labels.filter { !$0.value.isEmpty }
+        var changes: [String: String?] = replacesAll ? given.mapValues { $0 } : [:]
+        for field in fields where field != "labels" {
+            guard field.hasPrefix("labels.") else {
                 throw SnapshotError(
                     .invalidArgument, "the field \(field) of a snapshot cannot be changed")
             }
+            let label = String(field.dropFirst("labels.".count))
+            changes.updateValue(given[label], forKey: label)
         }
-        if replacesAll { changes = labels.filter { !$0.value.isEmpty }.mapValues { $0 } }
         let (id, final) = (try layer(key).id, changes)
-        let isWhole = replacesAll
         try SnapshotError.of("label snapshot \(key)") { () throws(DriverError) in
-            _ = try store.setLabels(of: id, final, replacingAll: isWhole)
+            _ = try store.setLabels(of: id, final, replacingAll: replacesAll)
         }
         return try stat(key)
     }
@@ -148,7 +144,12 @@ struct SnapshotStore: Sendable {
             guard let key = keys[layer.id] else { return nil }
             let snapshot = snapshot(layer, key, parent: layer.parent.flatMap { keys[$0] })
             if parsed.isEmpty { return snapshot }
-            return parsed.contains { $0.matches(snapshot.value(of:)) } ? snapshot : nil
+            let isWanted = parsed.contains { filter in
+                filter.matches(
+                    id: nil, name: key, kind: layer.kind,
+                    parent: snapshot.parent.isEmpty ? nil : snapshot.parent, labels: layer.labels)
+            }
+            return isWanted ? snapshot : nil
         }
     }
 
@@ -188,15 +189,4 @@ struct Snapshot: Hashable, Sendable {
     let created: Timestamp
     let updated: Timestamp
     let labels: [String: String]
-
-    /// A field, as filters ask for it.
-    func value(of path: [String]) -> String? {
-        switch path[0] {
-        case "name" where path.count == 1: name
-        case "parent" where path.count == 1: parent.isEmpty ? nil : parent
-        case "kind" where path.count == 1: kind.rawValue
-        case "labels" where path.count > 1: labels[path.dropFirst().joined(separator: ".")]
-        default: nil
-        }
-    }
 }

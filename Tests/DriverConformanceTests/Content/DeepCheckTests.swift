@@ -7,7 +7,6 @@ import GraphCore
 import GraphStore
 import GraphSystem
 import GraphTestSupport
-import Logging
 import SystemPackage
 import Testing
 
@@ -76,15 +75,8 @@ private struct DeepCheckHistory {
 
     init(_ subject: DriverUnderTest, in directory: FilePath) throws {
         (self.subject, self.directory) = (subject, directory)
-        let type = subject.type
-        let root = directory.appending("root")
-        store = try LayerStore(
-            LayerStore.Configuration(
-                root: root, runRoot: directory.appending("run"), driver: subject.name,
-                options: subject.storageOptions, durability: .unsynced,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
-            drivers: [type], chooseDriver: { (_) throws(DriverError) in type })
-        direct = TestStore(driver: store.driver, root: root)
+        store = try subject.openStore(in: directory, durability: .unsynced)
+        direct = TestStore(driver: store.driver, root: directory.appending("root"))
     }
 
     /// Makes layers, checks them, plants a fault in one, checks them again and removes them.

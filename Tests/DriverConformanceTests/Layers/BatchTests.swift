@@ -5,7 +5,6 @@ import GraphCore
 import GraphStore
 import GraphSystem
 import GraphTestSupport
-import Logging
 import SystemPackage
 import Testing
 
@@ -75,14 +74,7 @@ import Testing
     private func withStore(
         _ subject: DriverUnderTest, _ body: (LayerStore) throws -> Void
     ) throws {
-        let type = subject.type
-        try subject.withDirectory { directory in
-            let store = try LayerStore(
-                LayerStore.Configuration(
-                    root: directory.appending("root"), runRoot: directory.appending("run"),
-                    driver: subject.name, options: subject.storageOptions,
-                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }),
-                drivers: [type], chooseDriver: { (_) throws(DriverError) in type })
+        try subject.withStore { store, _ in
             _ = try store.create(id: "base")
             try store.mount("base").path.appending("file").write("base")
             try store.unmount(layer: "base")

@@ -10,7 +10,7 @@ public import SystemPackage
 ///
 /// `ROOT/copies/NUMBER/root` is the tree. Works on any filesystem with attributes and hard links; where
 /// files can share blocks, copies do.
-public final class CopyDriver: DirectoryDriver {
+public final class CopyDriver: DirectoryDriver, FreezingDriver {
     /// The name on the command line, and of the directory.
     public static let name = "copies"
 
@@ -95,6 +95,11 @@ public final class CopyDriver: DirectoryDriver {
     ) throws(DriverError) -> LayerUse? {
         try directories.bindUse(
             of: layer, WholeTrees.tree, before: step, hasLostMount: hasLostMount)
+    }
+
+    /// Makes the bind mounts of the tree read-only.
+    public func freezeMounts(of layer: LayerNumber) throws(DriverError) {
+        try directories.freezeBinds(of: layer, WholeTrees.tree)
     }
 
     /// Walks the tree.

@@ -38,21 +38,29 @@ public struct LayerFilter: Sendable {
 
     /// Whether a layer satisfies the filter.
     public func matches(_ layer: Layer) -> Bool {
+        matches(
+            id: layer.id, name: layer.name, kind: layer.kind, parent: layer.parent,
+            labels: layer.labels)
+    }
+
+    /// Whether what has these fields satisfies the filter; nil for a field that it does not have.
+    package func matches(
+        id: String?, name: String?, kind: Layer.Kind, parent: String?, labels: [String: String]
+    ) -> Bool {
         matches { path in
             switch path[0] {
-            case "id" where path.count == 1: layer.id
-            case "name" where path.count == 1: layer.name
-            case "kind" where path.count == 1: layer.kind.rawValue
-            case "parent" where path.count == 1: layer.parent
-            case "labels" where path.count > 1:
-                layer.labels[path.dropFirst().joined(separator: ".")]
+            case "id" where path.count == 1: id
+            case "name" where path.count == 1: name
+            case "kind" where path.count == 1: kind.rawValue
+            case "parent" where path.count == 1: parent
+            case "labels" where path.count > 1: labels[path.dropFirst().joined(separator: ".")]
             default: nil
             }
         }
     }
 
-    /// Whether something satisfies the filter whose fields `value` tells; nil for one that it does not have.
-    public func matches(_ value: (_ path: [String]) -> String?) -> Bool {
+    /// Whether something satisfies the filter whose fields `value` tells.
+    package func matches(_ value: (_ path: [String]) -> String?) -> Bool {
         selectors.allSatisfy { selector in
             let found = value(selector.path)
             return switch selector.comparison {
